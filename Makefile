@@ -1,0 +1,56 @@
+# `make demo` and `make test` set up all they need: Python 3.11 or newer and make are enough.
+# PYTHON picks the interpreter, VENV the place of the virtual environment:
+#   make test PYTHON=python3.12 VENV=venv-3.12
+
+PYTHON ?= python3
+VENV ?= .venv
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+# Idle OpenMP threads that spin can make a small batch 20 times slower on busy cores.
+export OMP_WAIT_POLICY = PASSIVE
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test lint types clean
+
+help:
+	@echo "make demo    cluster a folder of digit images"
+	@echo "make test    run the tests"
+	@echo "make lint    check style and format"
+	@echo "make types   check types"
+	@echo "make venv    install into $(VENV), which the others do when needed"
+	@echo "make clean   remove what these commands made, $(VENV) included"
+
+venv: $(STAMP)
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("skdeepclust needs Python 3.11 or newer. $(PYTHON) is %d.%d; try make PYTHON=python3.11" % sys.version_info[:2])'
+	@echo "Installing skdeepclust and what it needs into $(VENV); the first time can take minutes and some GB."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@# Of pip's hundreds of lines, those about big files and the last step show that it works.
+	@$(BIN)/python -m pip install --progress-bar off -e ".[all,test,lint]" \
+	  | { grep --line-buffered -Eo '^ *(Downloading|Using cached) .*MB\)|^Installing collected packages' || true; }
+	@touch $@
+	@echo "Installed."
+
+demo: $(STAMP)
+	$(BIN)/python examples/digits_folder.py
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/python -m mypy
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache build dist demo-output
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

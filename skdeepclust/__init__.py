@@ -1,0 +1,49 @@
+"""Deep clustering of images and vectors behind the scikit-learn API."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from ._version import __version__
+
+if TYPE_CHECKING:
+    from . import datasets, metrics
+    from .base import load
+    from .methods.dec import DECClustering
+    from .methods.decs import DECSClustering
+    from .methods.idec import IDECClustering
+
+# Public name -> where it lives. Imported on first use: torch takes seconds to load, and
+# `python -m skdeepclust --help` or `skdeepclust.metrics` need not wait for it.
+_WHERE = {
+    "DECClustering": ".methods.dec",
+    "DECSClustering": ".methods.decs",
+    "IDECClustering": ".methods.idec",
+    "load": ".base",
+}
+_MODULES = ("datasets", "metrics")
+
+__all__ = [
+    "DECClustering",
+    "DECSClustering",
+    "IDECClustering",
+    "__version__",
+    "datasets",
+    "load",
+    "metrics",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f".{name}", __name__)
+    if name in _WHERE:
+        for module in set(_WHERE.values()) if name == "load" else [_WHERE[name]]:
+            importlib.import_module(module, __name__)  # `load` must know every estimator
+        return getattr(importlib.import_module(_WHERE[name], __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

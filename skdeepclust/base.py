@@ -1,0 +1,339 @@
+"""The spine that all estimators share: validate, build, train, publish, predict."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from contextlib import nullcontext
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    ClusterMixin,
+    TransformerMixin,
+)
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+from torch import nn
+
+from ._callbacks import CallbackSupportMixin, callback_hooks, with_callbacks
+from .data.inputs import read_input
+from .data.samples import Array, Samples, Scaling
+from .device import available_device, borrowed_random_state, resolve_device
+from .engine import Hook, Progress, Run, Trainer
+from .nn import build_encoder, check_encoder
+from .objective import Objective
+from .persistence import load_module_arrays, module_arrays, read_model, write_model
+
+POSITIVE_INTEGER = Interval(Integral, 1, None, closed="left")
+POSITIVE_REAL = Interval(Real, 0, None, closed="neither")
+WEIGHT = Interval(Real, 0, None, closed="left")
+
+
+ESTIMATORS: dict[str, type[BaseDeepClustering]] = {}  # by class name, for `load`
+
+
+class BaseDeepClustering(
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    ClusterMixin,
+    CallbackSupportMixin,
+    BaseEstimator,
+):
+    """All but the paper: a subclass adds ``__init__`` and `_make_objective`, nothing else."""
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "n_clusters": [POSITIVE_INTEGER],
+        "encoder": [str, nn.Module, callable],
+        "embedding_dim": [POSITIVE_INTEGER],
+        "batch_size": [Interval(Integral, 2, None, closed="left")],
+        "lr": [POSITIVE_REAL],
+        "n_init": [POSITIVE_INTEGER],
+        "augment": [StrOptions({"auto"}), callable, None],
+        "image_shape": ["array-like", None],
+        "device": [str, torch.device],
+        "precision": [StrOptions({"auto", "float32", "bfloat16"})],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    n_clusters: int
+    encoder: Any
+    embedding_dim: int
+    batch_size: int
+    n_init: int
+    device: Any
+    precision: str
+    random_state: Any
+    verbose: int
+
+    objective_: Objective
+    history_: list[dict[str, Any]]
+    labels_: Array
+    n_iter_: int
+    n_features_in_: int
+    image_shape_: tuple[int, int, int] | None
+
+    def _make_objective(
+        self, encoder: nn.Module, sample_shape: tuple[int, ...], generator: torch.Generator
+    ) -> Objective:
+        """Build the paper's objective around an encoder; nothing of the data but its shape."""
+        raise NotImplementedError
+
+    @with_callbacks
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Learn the embedding and the clusters of X.
+
+        Parameters
+        ----------
+        X : array, data frame, CSR matrix or torch tensor, or 1-D array of image paths
+            Vectors (n_samples, n_features); images (n_samples, H, W) or (n_samples, H, W, C) in
+            NumPy, (n_samples, C, H, W) in torch; or paths of image files.
+        y : ignored
+            Labels never enter a fit.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If X or a parameter is unusable; before any training.
+        """
+        return self._fit(X)
+
+    def _fit(self, X: Any, hooks: Iterable[Hook] = ()) -> Self:
+        """`fit` plus trainer hooks: the one seam through which a meta-estimator acts."""
+        self._validate_params()
+        device = resolve_device(self.device)
+        rows = read_input(self, X, reset=True)
+        if rows.shape[0] < self.n_clusters:
+            raise ValueError(
+                f"n_samples={rows.shape[0]} should be >= n_clusters={self.n_clusters}."
+            )
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        with self._guarded_random_state(seed, device):
+            objective = self._build_objective(seed).to(device)
+            scaling = Scaling.of_vectors(rows) if rows.ndim == 2 else Scaling.of_images(rows)
+            samples = Samples(rows, scaling, device)
+            callbacks = callback_hooks(self, X)
+            shown = [Progress()] if self.verbose else []
+            trainer = Trainer(batch_size=self.batch_size, seed=seed)
+            run = trainer.fit(objective, samples, [*shown, *callbacks, *hooks])
+        self._publish(run, objective, scaling)
+        for callback in callbacks:
+            callback.close()
+        return self
+
+    def _guarded_random_state(self, seed: int, device: torch.device) -> Any:
+        """Networks of our own draw from our generator; a user's may draw from the global one."""
+        if isinstance(self.encoder, str):
+            return nullcontext()
+        return borrowed_random_state(seed, device)
+
+    def _build_objective(self, seed: int = 0) -> Objective:
+        """Build the untrained network on the CPU from the parameters and the data's shape."""
+        generator = torch.Generator().manual_seed(seed)
+        encoder = build_encoder(self.encoder, self._sample_shape, self.embedding_dim, generator)
+        if not isinstance(self.encoder, str):
+            check_encoder(encoder, self._sample_shape, self.embedding_dim)
+        return self._make_objective(encoder, self._sample_shape, generator)
+
+    @property
+    def _sample_shape(self) -> tuple[int, ...]:
+        if self.image_shape_ is None:
+            return (self.n_features_in_,)
+        height, width, channels = self.image_shape_
+        return (channels, height, width)
+
+    def _publish(self, run: Run, objective: Objective, scaling: Scaling) -> None:
+        """Set the fitted attributes; labels come from the same code path as `predict`."""
+        objective.eval()
+        objective.finish()
+        self.objective_, self.scaling_ = objective, scaling
+        self.history_, self.n_iter_ = run.history, objective.n_iter(run)
+        self._n_features_out = self.embedding_dim
+        found = run.samples.map(objective.predict)
+        used, labels = found.unique(return_inverse=True)
+        objective.keep_clusters(used)
+        self.labels_ = labels.cpu().numpy()
+        self.cluster_centers_ = objective.prototypes.detach().cpu().numpy()
+        if run.interrupted:
+            _warn_of_interruption(run)
+        if len(used) < self.n_clusters:
+            warnings.warn(
+                f"Only {len(used)} of n_clusters={self.n_clusters} clusters hold a sample; the "
+                "others were dropped. Try fewer clusters, longer pretraining or another "
+                "random_state.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+
+    def predict(self, X: Any) -> Array:
+        """Label each sample with its most probable cluster.
+
+        Parameters
+        ----------
+        X : as in `fit`
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,), int64, from 0
+        """
+        return self._infer(X, "predict")[0]
+
+    def predict_proba(self, X: Any) -> Array:
+        """Probability of each cluster for each sample; rows sum to 1.
+
+        Parameters
+        ----------
+        X : as in `fit`
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_clusters_in_use)
+        """
+        proba, dtype = self._infer(X, "predict_proba")
+        return proba.astype(dtype)
+
+    def transform(self, X: Any) -> Array:
+        """Embed each sample.
+
+        Parameters
+        ----------
+        X : as in `fit`
+
+        Returns
+        -------
+        embedding : ndarray of shape (n_samples, embedding_dim)
+            float64 for float64 input, else float32.
+        """
+        embedding, dtype = self._infer(X, "embed")
+        return embedding.astype(dtype)
+
+    def _infer(self, X: Any, what: str) -> tuple[Array, type]:
+        check_is_fitted(self)
+        rows = read_input(self, X, reset=False)
+        samples = Samples(rows, self.scaling_, self.objective_.prototypes.device)
+        out = samples.map(getattr(self.objective_, what)).cpu().numpy()
+        return out, np.float64 if rows.dtype == np.float64 else np.float32
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.input_tags.sparse = True
+        tags.input_tags.three_d_array = True
+        return tags
+
+    # --- Persistence: networks travel as NumPy arrays, never as modules ----------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = dict(super().__getstate__())
+        if "objective_" in state:
+            state["_network"] = module_arrays(state.pop("objective_"))
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        network = state.pop("_network", None)
+        super().__setstate__(state)
+        if network is not None:
+            self._restore_network(network)
+
+    def _restore_network(self, network: dict[str, Array]) -> None:
+        objective = self._build_objective()
+        objective.finish()
+        objective.prototypes = nn.Parameter(torch.empty(network["prototypes"].shape))
+        load_module_arrays(objective, network)
+        self.objective_ = objective.eval().to(available_device(self.device))
+
+    def save(self, path: Any) -> None:
+        """Write the fitted estimator to one file: JSON and NumPy arrays, no pickle.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Written under a temporary name first, so a failure leaves nothing behind.
+
+        See Also
+        --------
+        skdeepclust.load : read it back, on any device.
+        """
+        check_is_fitted(self)
+        write_model(
+            path,
+            class_name=type(self).__name__,
+            params=self.get_params(deep=False),
+            fitted={name: value for name, value in vars(self).items() if _is_saved(name)},
+            scaling=self.scaling_,
+            network=module_arrays(self.objective_),
+        )
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        ESTIMATORS[cls.__name__] = cls
+
+
+def load(path: Any, *, encoder: Any = None) -> Any:
+    """Read an estimator that was written by its ``save``.
+
+    Parameters
+    ----------
+    path : str or path-like
+    encoder : torch.nn.Module or callable, default=None
+        Needed if the estimator was fitted with an encoder that has no name: a module of the
+        same architecture. Its weights are replaced by the saved ones.
+
+    Returns
+    -------
+    estimator : fitted; on the device that its ``device`` means here, else on the CPU
+
+    Raises
+    ------
+    ValueError
+        If the file is not one of ours, was written by a newer format, or needs ``encoder``.
+    """
+    model = read_model(path)
+    if model.class_name not in ESTIMATORS:
+        raise ValueError(
+            f"{path} holds a {model.class_name}, which this skdeepclust does not know; it knows "
+            f"{sorted(ESTIMATORS)}."
+        )
+    params = dict(model.params)
+    if params.get("encoder") is None:
+        if encoder is None:
+            raise ValueError(
+                f"{path} was fitted with a torch module as encoder; pass "
+                "load(path, encoder=module) with a module of the same architecture."
+            )
+        params["encoder"] = encoder
+    estimator = ESTIMATORS[model.class_name](**params)
+    vars(estimator).update(model.fitted, scaling_=model.scaling)
+    estimator._restore_network(model.network)
+    return estimator
+
+
+def _is_saved(name: str) -> bool:
+    return name == "_n_features_out" or (
+        name.endswith("_") and not name.startswith("_") and name not in ("objective_", "scaling_")
+    )
+
+
+def _warn_of_interruption(run: Run) -> None:
+    where = (
+        f"in epoch {run.epoch + 1} of {run.n_epochs_planned} of the {run.phase.name} phase"
+        if run.history
+        else "before the first epoch ended"
+    )
+    warnings.warn(
+        f"Training was interrupted {where}; the estimator is fitted with what it had learnt.",
+        ConvergenceWarning,
+        stacklevel=5,
+    )

@@ -1,0 +1,415 @@
+"""Image files as uint8 arrays: reading, resizing, and saying why a file cannot be read.
+
+What happens to the unusual files:
+
+========================  ==================================================================
+file                      result
+========================  ==================================================================
+any suffix                the content decides the format, never the name
+16-bit grey               0 ... 65535 becomes 0 ... 255
+float, 32-bit integer     each image is stretched from its own minimum to its maximum
+transparent               composited on white; kept when 4 channels are asked for
+EXIF orientation          applied; a broken EXIF block is ignored
+GIF, multi-page TIFF      first frame
+CMYK, palette, 1-bit      converted; palettes count as colour even if all their colours are grey
+HEIC                      needs ``pip install 'skdeepclust[heif]'``
+EPS                       unreadable: it is a program, and rendering would run it
+truncated                 unreadable, unless ``PIL.ImageFile.LOAD_TRUNCATED_IMAGES`` is set
+huge                      unreadable above twice ``PIL.Image.MAX_IMAGE_PIXELS``
+========================  ==================================================================
+
+Resizing keeps the aspect ratio: the largest centred part of the asked shape is cut out and scaled
+with an antialiased bicubic filter. Large reductions first average whole blocks of pixels (inside
+the decoder for JPEG), down to at least twice the final size, which is faster and looks the same.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+from joblib import Parallel, delayed
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+__all__ = [
+    "ImageReadError",
+    "check_images",
+    "is_image_path_array",
+    "read_image",
+    "read_images",
+    "resolve_image_shape",
+]
+
+StrPath = str | os.PathLike[str]
+UInt8Array = npt.NDArray[np.uint8]
+
+# `resolve_image_shape` keeps a common size up to this long side, and else takes this default.
+_MAX_NATIVE_SIDE = 96
+_DEFAULT_SIZE = (64, 64)
+
+_GREY_MODES = {"1", "L", "LA", "La", "I", "F"}
+_HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+class ImageReadError(ValueError):
+    """An image file that cannot be read.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    reason : str
+        Why, as a sentence without its full stop.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)  # both in `args`, so that it survives pickling
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"cannot read image {self.path!r}: {self.reason}."
+
+
+def read_image(path: StrPath, image_shape: Sequence[int] | None = None) -> UInt8Array:
+    """One image file as an array.
+
+    Parameters
+    ----------
+    path : str or path-like
+    image_shape : tuple (H, W) or (H, W, C) with C in {1, 3, 4}, default=None
+        (H, W) and C = 1 give grey, C = 3 RGB, C = 4 RGBA. None keeps the size of the file and gives
+        (H, W) for grey files, (H, W, 3) for all others.
+
+    Returns
+    -------
+    image : ndarray of shape `image_shape`, uint8
+
+    Raises
+    ------
+    ImageReadError
+        If the file cannot be read, naming the file and the reason.
+    """
+    shape = None if image_shape is None else _check_image_shape(image_shape)
+    with _quiet_pillow():
+        return _read_image(path, shape)
+
+
+def read_images(
+    paths: Iterable[StrPath], image_shape: Sequence[int], *, n_jobs: int | None = None
+) -> UInt8Array:
+    """Image files of any size as one array.
+
+    Parameters
+    ----------
+    paths : sequence of n str or path-like
+    image_shape : tuple (H, W) or (H, W, C) with C in {1, 3, 4}
+    n_jobs : int, default=None
+        Number of decoding threads; None means 1, -1 one for each processor.
+
+    Returns
+    -------
+    images : ndarray of shape (n, H, W) or (n, H, W, C), uint8
+
+    Raises
+    ------
+    ImageReadError
+        For the first file, in the order of `paths`, that cannot be read.
+    """
+    names = _as_names(paths)
+    shape = _check_image_shape(image_shape)
+    images = np.empty((len(names), *shape), dtype=np.uint8)
+    failed: dict[int, ImageReadError] = {}
+
+    def read_into(i: int) -> None:
+        # Files before the first failure are still read: one of them may be the one to report.
+        if failed and min(tuple(failed)) < i:
+            return
+        try:
+            images[i] = _read_image(names[i], shape)
+        except ImageReadError as error:
+            failed[i] = error
+
+    with _quiet_pillow():
+        Parallel(n_jobs=n_jobs, require="sharedmem")(
+            delayed(read_into)(i) for i in range(len(names))
+        )
+    if failed:
+        raise failed[min(failed)]
+    return images
+
+
+def resolve_image_shape(paths: Iterable[StrPath]) -> tuple[int, ...]:
+    """Image shape that suits a set of files.
+
+    The size is that of the files if all have the same (after EXIF rotation) and their long side is
+    at most 96 pixels; otherwise it is 64 x 64. The shape is (H, W) if every file is grey, and
+    (H, W, 3) otherwise. Only headers are read, except for files of at most 96 pixels.
+
+    Parameters
+    ----------
+    paths : non-empty sequence of str or path-like
+
+    Returns
+    -------
+    image_shape : tuple (H, W) or (H, W, 3)
+
+    Raises
+    ------
+    ImageReadError
+        For the first file whose header cannot be read.
+    """
+    names = _as_names(paths)
+    if not names:
+        raise ValueError("paths should name at least one image file; it is empty.")
+    sizes: set[tuple[int, int]] = set()
+    all_small = all_grey = True
+    with _quiet_pillow():
+        for name in names:
+            with _open_image(name) as image:
+                all_grey = all_grey and _is_grey(image)
+                all_small = all_small and max(image.size) <= _MAX_NATIVE_SIDE
+                if all_small and len(sizes) < 2:
+                    # Some formats tell their orientation only after decoding; these are small.
+                    sizes.add(_decode_upright(image).size)
+    width, height = sizes.pop() if all_small and len(sizes) == 1 else _DEFAULT_SIZE
+    return (height, width) if all_grey else (height, width, 3)
+
+
+def check_images(
+    paths: Iterable[StrPath], *, n_jobs: int | None = None
+) -> list[tuple[StrPath, str]]:
+    """The files that `read_image` cannot read; every file is decoded completely.
+
+    Parameters
+    ----------
+    paths : sequence of str or path-like
+    n_jobs : int, default=None
+        Number of decoding threads; None means 1, -1 one for each processor.
+
+    Returns
+    -------
+    unreadable : list of (path, reason), in the order of `paths`
+    """
+    given = list(paths)
+    names = _as_names(given)
+
+    def reason(name: str) -> str | None:
+        try:
+            # Small, so that the decoder of JPEG files may work at a lower resolution: it still goes
+            # through all of the data.
+            _read_image(name, (8, 8, 3))
+        except ImageReadError as error:
+            return error.reason
+        return None
+
+    with _quiet_pillow():
+        reasons = Parallel(n_jobs=n_jobs, require="sharedmem")(delayed(reason)(n) for n in names)
+    return [(path, why) for path, why in zip(given, reasons, strict=True) if why is not None]
+
+
+def is_image_path_array(X: Any) -> bool:
+    """Whether `X` is a sequence of file paths rather than of images or vectors.
+
+    Parameters
+    ----------
+    X : object
+        True for a non-empty list, tuple, 1-D NumPy array or Series whose items are all str or
+        path-like.
+    """
+    if not isinstance(X, list | tuple | np.ndarray) and hasattr(X, "to_numpy"):
+        if len(getattr(X, "shape", ())) != 1:
+            return False
+        X = X.to_numpy()
+    if isinstance(X, np.ndarray):
+        if X.ndim != 1 or X.dtype.kind not in "OUT":
+            return False
+    elif not isinstance(X, list | tuple):
+        return False
+    return len(X) > 0 and all(isinstance(item, str | os.PathLike) for item in X)
+
+
+def _check_image_shape(image_shape: Sequence[int]) -> tuple[int, ...]:
+    valid = (
+        isinstance(image_shape, list | tuple)
+        and len(image_shape) in (2, 3)
+        and all(isinstance(n, int | np.integer) and n > 0 for n in image_shape)
+        and (len(image_shape) == 2 or image_shape[2] in (1, 3, 4))
+    )
+    if not valid:
+        raise ValueError(
+            "image_shape should be (height, width) or (height, width, channels) with 1, 3 or 4 "
+            f"channels; got {image_shape!r}."
+        )
+    return tuple(int(n) for n in image_shape)
+
+
+def _as_names(paths: Iterable[StrPath]) -> list[str]:
+    if isinstance(paths, str | bytes | os.PathLike):
+        raise TypeError(f"paths should be a sequence of paths; got the single path {paths!r}.")
+    return [os.fsdecode(path) for path in paths]
+
+
+@contextmanager
+def _quiet_pillow() -> Iterator[None]:
+    # Around whole batches and in the calling thread, because filters belong to the process.
+    # Between one and two times its limit Pillow only warns about the size: those are read. Its
+    # other warnings are about metadata, and name no file.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+        yield
+
+
+@contextmanager
+def _open_image(path: StrPath) -> Iterator[Image.Image]:
+    """Open image file; any exception in the body becomes an `ImageReadError` about it."""
+    name = os.fsdecode(path)
+    try:
+        status = os.stat(name)
+        # Before opening, because opening a pipe waits for its writer.
+        if not stat.S_ISREG(status.st_mode):
+            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
+            raise ImageReadError(name, f"it is {kind}")
+        if status.st_size == 0:
+            raise ImageReadError(name, "the file is empty (0 bytes)")
+        with open(name, "rb") as file:
+            if _looks_like_heic(file):
+                _register_heif()
+            with Image.open(file) as image:
+                if image.format == "EPS":
+                    raise ImageReadError(name, "EPS files are programs to be run, not pixels")
+                yield image
+    except ImageReadError:
+        raise
+    except Exception as error:
+        raise ImageReadError(name, _reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    """Why decoding failed, in words for somebody who has never heard of Pillow."""
+    text = str(error).strip().rstrip(".")
+    match error:
+        case FileNotFoundError():
+            return "there is no such file"
+        case PermissionError():
+            return "there is no permission to read it"
+        case UnidentifiedImageError():
+            return "its content is not an image, or its header is damaged"
+        case Image.DecompressionBombError():
+            limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+            return f"it has more than {limit:,} pixels, Pillow's limit against decompression bombs"
+        case MemoryError():
+            return "there is not enough memory to decode it"
+        case ImportError():
+            return text
+    if "truncated" in text.lower():
+        return "the file is truncated"
+    return f"decoding failed ({type(error).__name__}{': ' if text else ''}{text})"
+
+
+def _looks_like_heic(file: IO[bytes]) -> bool:
+    """Whether the brands in an ISO media header announce HEVC; the position is restored."""
+    head = file.read(64)
+    file.seek(0)
+    if head[4:8] != b"ftyp":
+        return False
+    # A `ftyp` box: size, name, major brand, its version, compatible brands.
+    head = head[: int.from_bytes(head[:4], "big")]
+    brands = {head[8:12], *(head[i : i + 4] for i in range(16, len(head), 4))}
+    if brands & _HEIC_BRANDS:
+        return True
+    return b"mif1" in brands and not brands & {b"avif", b"avis"}
+
+
+def _register_heif() -> None:
+    from skdeepclust._optional import optional
+
+    pi_heif = optional("pi_heif", extra="heif", purpose="reading HEIC images")
+    if "HEIF" not in Image.OPEN:
+        pi_heif.register_heif_opener()
+
+
+def _is_grey(image: Image.Image) -> bool:
+    return image.mode in _GREY_MODES or image.mode.startswith("I;16")
+
+
+def _read_image(path: StrPath, shape: tuple[int, ...] | None) -> UInt8Array:
+    with _open_image(path) as image:
+        if shape is None:
+            channels = 1 if _is_grey(image) else 3
+            return np.array(_with_channels(_decode_upright(image), channels))
+        # Which side is the long one is unknown before the rotation, hence a square.
+        side = 2 * max(shape[:2])
+        image.draft(None, (side, side))
+        channels = shape[2] if len(shape) == 3 else 1
+        image = _fit(_with_channels(_decode_upright(image), channels), shape[1], shape[0])
+        return np.array(image).reshape(shape)
+
+
+def _decode_upright(image: Image.Image) -> Image.Image:
+    """Decoded image, rotated as its EXIF block says, with 8 bits for each channel."""
+    image.load()
+    try:
+        # Only now: PNG may have its EXIF block after the pixels, and TIFF files rotate themselves.
+        transpose = _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # any kind of damage: it says nothing about the pixels
+        transpose = None
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        image = _to_8_bits(image)
+    return image if transpose is None else image.transpose(transpose)
+
+
+def _to_8_bits(image: Image.Image) -> Image.Image:
+    values = np.asarray(image)
+    # Pillow holds 16-bit PNM files, and PNG files in older versions, as 32-bit integers.
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
+        return Image.fromarray(((values.astype(np.uint32) + 128) // 257).astype(np.uint8))
+    # Floats and 32-bit integers have no customary range.
+    finite = np.isfinite(values)
+    if not finite.any():
+        return Image.new("L", image.size)
+    low, high = float(values[finite].min()), float(values[finite].max())
+    if low == high:
+        return Image.new("L", image.size)
+    values = np.where(finite, values, low).astype(np.float64)
+    return Image.fromarray(np.rint((values - low) / (high - low) * 255).astype(np.uint8))
+
+
+def _with_channels(image: Image.Image, channels: int) -> Image.Image:
+    if channels == 4:
+        return image.convert("RGBA")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("L" if channels == 1 else "RGB")
+
+
+def _fit(image: Image.Image, width: int, height: int) -> Image.Image:
+    """Largest centred part with the aspect ratio width : height, scaled to that size."""
+    scale = min(image.width / width, image.height / height)
+    left = (image.width - scale * width) / 2
+    top = (image.height - scale * height) / 2
+    # max and min, because Pillow rejects a box that rounding pushed over the edge.
+    box = (
+        max(left, 0.0),
+        max(top, 0.0),
+        min(left + scale * width, image.width),
+        min(top + scale * height, image.height),
+    )
+    return image.resize((width, height), Image.Resampling.BICUBIC, box=box, reducing_gap=2.0)

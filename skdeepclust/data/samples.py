@@ -1,0 +1,113 @@
+"""The data of one fit or prediction, kept in its own dtype until a batch is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from sklearn.utils import gen_batches
+from sklearn.utils.sparsefuncs import mean_variance_axis
+from torch import Tensor
+
+Array = np.ndarray[Any, Any]
+
+# Rows per inference call. Always the same number, short tiles padded: in float32 a matrix
+# product of one row rounds differently from one of many, and then predict(X)[i] would depend
+# on the neighbours of sample i.
+TILE = {"cpu": 64, "cuda": 1024, "mps": 256}
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """An affine map of the input, ``(x - shift) / scale``, found on the training data.
+
+    Vectors are centred per feature and divided by one number, the root mean variance: relative
+    scales of features are kept, as k-means keeps them, and multiplying all data by a constant
+    changes nothing. Images are mapped from their smallest and largest value to [0, 1].
+    """
+
+    shift: Array  # (d,) for vectors, () for images; float64
+    scale: float
+
+    @classmethod
+    def of_vectors(cls, rows: Array | sp.csr_array, chunk: int = 4096) -> Scaling:
+        """Centre and root mean variance of the rows, in float64, without copying the data."""
+        if sp.issparse(rows):
+            mean, variance = (np.asarray(m, np.float64) for m in mean_variance_axis(rows, axis=0))
+            return cls(mean, float(np.sqrt(variance.mean())) or 1.0)
+        mean = rows.mean(axis=0, dtype=np.float64)
+        squares = sum(
+            float(np.square(rows[part] - mean).sum()) for part in gen_batches(len(rows), chunk)
+        )
+        return cls(mean, float(np.sqrt(squares / rows.size)) or 1.0)
+
+    @classmethod
+    def of_images(cls, images: Array) -> Scaling:
+        """Range of the pixel values."""
+        low, high = float(images.min()), float(images.max())
+        return cls(np.asarray(low), (high - low) or 1.0)
+
+
+class Samples:
+    """Rows or images, read in batches: float32, scaled, channels first, on the device.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, d) or (n, H, W, C), or CSR of shape (n, d)
+        Never copied on the CPU; memory maps are read batch by batch and sparse rows become
+        dense one batch at a time. On a GPU the array is moved there once, as it is, if it fits
+        in half of the free memory.
+    scaling : Scaling
+    device : torch.device
+    """
+
+    def __init__(self, rows: Any, scaling: Scaling, device: torch.device) -> None:
+        self.rows, self.scaling, self.device = rows, scaling, device
+        self.is_image = rows.ndim == 4
+        self.shape = rows.shape[1:]
+        if self.is_image:
+            self.shape = (self.shape[2], *self.shape[:2])  # (C, H, W)
+        double = torch.float64 if device.type != "mps" else torch.float32
+        # float64 data loses its offset in float64; everything else is exact enough in float32.
+        self._dtype = double if rows.dtype == np.float64 else torch.float32
+        self._shift = torch.as_tensor(scaling.shift, dtype=self._dtype, device=device)
+        self._resident = self._place()
+
+    def __len__(self) -> int:
+        return int(self.rows.shape[0])
+
+    def _place(self) -> Tensor | None:
+        if self.device.type != "cuda" or sp.issparse(self.rows):
+            return None
+        if self.rows.nbytes > torch.cuda.mem_get_info(self.device)[0] // 2:
+            return None
+        return torch.from_numpy(np.require(self.rows, requirements="CW")).to(self.device)
+
+    def batch(self, index: Tensor | slice) -> Tensor:
+        """Return the samples at ``index``, shape (B, d) or (B, C, H, W)."""
+        if self._resident is not None:
+            x = self._resident[index.to(self.device) if isinstance(index, Tensor) else index]
+        else:
+            part = self.rows[index.numpy() if isinstance(index, Tensor) else index]
+            part = part.toarray() if sp.issparse(part) else np.array(part)
+            x = torch.from_numpy(part).to(self.device, non_blocking=True)
+        x = x.to(self._dtype).sub(self._shift).div_(self.scaling.scale).float()
+        return x.permute(0, 3, 1, 2) if self.is_image else x
+
+    @torch.no_grad()
+    def map(self, fn: Callable[[Tensor], Tensor]) -> Tensor:
+        """Apply ``fn`` to all samples in tiles of fixed size and concatenate the results."""
+        tile = TILE[self.device.type]
+        return torch.cat([self._tile(fn, part, tile) for part in gen_batches(len(self), tile)])
+
+    def _tile(self, fn: Callable[[Tensor], Tensor], part: slice, tile: int) -> Tensor:
+        x = self.batch(part)
+        if len(x) == tile:
+            return fn(x)
+        padded = x.new_zeros((tile, *x.shape[1:]))
+        padded[: len(x)] = x
+        return fn(padded)[: len(x)]

@@ -1,0 +1,205 @@
+"""Data sets: a folder of images as paths and labels, and one made of scikit-learn's digits."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from sklearn.datasets import load_digits
+from sklearn.utils import Bunch
+
+from skdeepclust.data.images import ImageReadError, check_images
+
+__all__ = ["load_image_folder", "make_digits_folder"]
+
+# Left behind by file managers; what starts with a dot is ignored as well.
+_LITTER = {"__macosx", "@eadir", "thumbs.db", "ehthumbs.db", "desktop.ini"}
+_DIGITS_MARKER = ".skdeepclust-digits"
+_N_LISTED = 5
+
+
+def load_image_folder(
+    path: str | os.PathLike[str],
+    *,
+    on_error: str = "warn",
+    n_jobs: int | None = None,
+    return_X_y: bool = False,
+) -> Any:
+    """Paths of the readable images in a folder, with labels from its sub-folders if they have any.
+
+    Every file that is neither hidden nor litter of an operating system is decoded once, whatever
+    its suffix; what cannot be decoded is reported and left out. Images stay on disk: `data` can go
+    straight into ``fit``. The labels are for scoring only.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The folder, searched with all its sub-folders. Symbolic links to files inside it are read;
+        links that lead outside, and links to folders, are not followed.
+    on_error : {"warn", "raise", "skip"}, default="warn"
+        What to do about files that are no readable images: leave them out with one warning, raise
+        an error for the first, or leave them out quietly. `skipped` names them in any case.
+    n_jobs : int, default=None
+        Number of decoding threads; None means 1, -1 one for each processor.
+    return_X_y : bool, default=False
+        Return only ``(data, target)``.
+
+    Returns
+    -------
+    folder : :class:`~sklearn.utils.Bunch`
+        data, paths : ndarray of shape (n_images,) of str
+            The same array under two names, sorted by folder and file name.
+        target : ndarray of shape (n_images,), int64, or None
+            Index into `target_names`. None if there are no sub-folders with images, or if there are
+            also images beside the sub-folders.
+        target_names : list of str, or None
+            The sub-folders that hold readable images; deeper ones count as part of them.
+        skipped : list of (path, reason)
+
+    Raises
+    ------
+    FileNotFoundError, NotADirectoryError
+        If there is no such folder.
+    ImageReadError
+        With ``on_error="raise"``, for the first file that is no readable image.
+    ValueError
+        If no image is left.
+    """
+    if on_error not in ("warn", "raise", "skip"):
+        raise ValueError(f"on_error should be 'warn', 'raise' or 'skip'; got {on_error!r}.")
+    root = os.fsdecode(path)
+    if not os.path.exists(root):
+        raise FileNotFoundError(f"there is no folder {root!r}.")
+    if not os.path.isdir(root):
+        raise NotADirectoryError(f"{root!r} is a file; load_image_folder needs a folder.")
+
+    found = dict(_walk(root, (), os.path.realpath(root)))
+    candidates = sorted(parts for parts, reason in found.items() if reason is None)
+    parts_of = {os.path.join(root, *parts): parts for parts in candidates}
+    for file, reason in check_images(list(parts_of), n_jobs=n_jobs):
+        found[parts_of[os.fspath(file)]] = reason
+
+    kept = [parts for parts in candidates if found[parts] is None]
+    skipped = [
+        (os.path.join(root, *parts), reason)
+        for parts, reason in sorted(found.items(), key=lambda item: item[0])
+        if reason is not None
+    ]
+    if skipped and on_error == "raise":
+        raise ImageReadError(*skipped[0])
+    if not kept:
+        raise ValueError(f"there is no readable image in {root!r}{_listing(skipped)}.")
+    if skipped and on_error == "warn":
+        warnings.warn(
+            f"{len(skipped)} of {len(found)} files in {root!r} are left out"
+            f"{_listing(skipped)}. The attribute `skipped` holds all of them.",
+            UserWarning,
+            stacklevel=2,
+        )
+
+    paths = np.array([os.path.join(root, *parts) for parts in kept], dtype=object)
+    target, target_names = _labels(kept)
+    if return_X_y:
+        return paths, target
+    return Bunch(data=paths, paths=paths, target=target, target_names=target_names, skipped=skipped)
+
+
+def make_digits_folder(path: str | os.PathLike[str]) -> str:
+    """Write scikit-learn's digits as image files into class folders.
+
+    The 1797 images of 8 x 8 pixels become ``path/<digit>/<index>.png``, 8-bit grey. Nothing is
+    downloaded.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A new or empty folder, or an earlier output of this function, which is written anew.
+
+    Returns
+    -------
+    path : str
+
+    Raises
+    ------
+    FileExistsError
+        If the folder holds anything else.
+    """
+    folder = Path(path)
+    marker = folder / _DIGITS_MARKER
+    if folder.exists() and not folder.is_dir():
+        raise FileExistsError(f"{str(folder)!r} is a file; make_digits_folder needs a folder.")
+    if folder.is_dir() and any(folder.iterdir()) and not marker.exists():
+        raise FileExistsError(
+            f"{str(folder)!r} holds other files; make_digits_folder needs a new or empty folder."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    # First, so that an interrupted run can be repeated.
+    marker.write_text("Written by skdeepclust.datasets.make_digits_folder.\n", encoding="utf-8")
+    digits = load_digits()
+    images = np.rint(digits.images * (255 / 16)).astype(np.uint8)
+    for index, (image, digit) in enumerate(zip(images, digits.target, strict=True)):
+        (folder / str(digit)).mkdir(exist_ok=True)
+        Image.fromarray(image).save(folder / str(digit) / f"{index:04d}.png")
+    return str(folder)
+
+
+_Parts = tuple[str, ...]
+
+
+def _walk(root: str, parts: _Parts, real_root: str) -> Iterator[tuple[_Parts, str | None]]:
+    """Files below `root` in any order: the parts of the path, and why not to read it (or None)."""
+    try:
+        with os.scandir(os.path.join(root, *parts)) as scan:
+            entries = [e for e in scan if not _is_ignored(e.name)]
+    except OSError as error:
+        yield parts, f"the folder cannot be listed ({error.strerror})"
+        return
+    for entry in entries:
+        below = (*parts, entry.name)
+        if entry.is_symlink():
+            yield below, _link_problem(entry.path, real_root)
+        elif entry.is_dir():
+            yield from _walk(root, below, real_root)
+        else:
+            yield below, None
+
+
+def _is_ignored(name: str) -> bool:
+    return name.startswith(".") or name.lower() in _LITTER
+
+
+def _link_problem(link: str, real_root: str) -> str | None:
+    """Why a symbolic link is not read; None for a link to a file inside the folder."""
+    if not os.path.exists(link):
+        return "it is a broken symbolic link"
+    target = os.path.realpath(link)
+    if not Path(target).is_relative_to(real_root):
+        return "it is a symbolic link that leads outside the folder"
+    if os.path.isdir(target):
+        return "it is a symbolic link to a folder, which is not followed"
+    return None
+
+
+def _labels(kept: list[_Parts]) -> tuple[npt.NDArray[np.int64] | None, list[str] | None]:
+    """Labels from the first folder of each path, if every path has one."""
+    if any(len(parts) == 1 for parts in kept):
+        return None, None
+    names = sorted({parts[0] for parts in kept})
+    code = {name: i for i, name in enumerate(names)}
+    return np.array([code[parts[0]] for parts in kept], dtype=np.int64), names
+
+
+def _listing(skipped: list[tuple[str, str]]) -> str:
+    """The first few skipped files with reasons, to continue a sentence."""
+    if not skipped:
+        return ""
+    lines = [f"{path!r} ({reason})" for path, reason in skipped[:_N_LISTED]]
+    if len(skipped) > _N_LISTED:
+        lines.append(f"and {len(skipped) - _N_LISTED} more")
+    return ": " + "; ".join(lines)

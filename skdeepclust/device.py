@@ -1,0 +1,80 @@
+"""Where tensors live and in which number format networks compute."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+def resolve_device(device: str | torch.device) -> torch.device:
+    """Return the torch device meant by ``device``; ``"auto"`` is a GPU if there is one.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown, or names hardware that is not there.
+    """
+    if isinstance(device, str) and device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        resolved = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(
+            f"device={device!r} is no torch device; use 'auto', 'cpu', 'cuda', 'cuda:0' or 'mps'."
+        ) from error
+    missing = (resolved.type == "cuda" and not torch.cuda.is_available()) or (
+        resolved.type == "mps" and not torch.backends.mps.is_available()
+    )
+    if missing:
+        raise ValueError(
+            f"device={device!r} was asked for, but torch {torch.__version__} finds no such "
+            "hardware; use device='auto' or device='cpu'."
+        )
+    if resolved.type == "cuda" and (resolved.index or 0) >= torch.cuda.device_count():
+        raise ValueError(
+            f"device={device!r} was asked for, but there are {torch.cuda.device_count()} GPUs; "
+            "use device='cuda:0' or device='auto'."
+        )
+    return resolved
+
+
+def available_device(device: str | torch.device) -> torch.device:
+    """Return the device that was asked for where it exists, else the CPU (loading elsewhere)."""
+    try:
+        return resolve_device(device)
+    except ValueError:
+        return torch.device("cpu")
+
+
+def computes_bfloat16_natively(device: torch.device) -> bool:
+    """Whether bfloat16 products run in hardware there; elsewhere they are many times slower."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type == "cpu":
+        probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+        return any(getattr(torch.cpu, probe, lambda: False)() for probe in probes)
+    return False
+
+
+def uses_bfloat16(precision: str, device: torch.device) -> bool:
+    """Decide for ``precision`` in {"auto", "float32", "bfloat16"} whether to train in bfloat16."""
+    if precision == "auto":
+        return computes_bfloat16_natively(device)
+    return precision == "bfloat16"
+
+
+@contextmanager
+def borrowed_random_state(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed torch's global generators inside the block and give them back as they were.
+
+    Only needed around networks that we did not write: dropout and default initialisers draw
+    from the global stream. Everything of our own draws from a generator that it is given.
+    """
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield

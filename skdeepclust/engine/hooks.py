@@ -1,0 +1,33 @@
+"""The events that a fit announces. An objective listens to them, and so may anything else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .trainer import Run
+
+
+class Hook:
+    """Override any of these; the default does nothing."""
+
+    def on_fit_start(self, run: Run) -> None:
+        """Before the first phase."""
+
+    def on_phase_start(self, run: Run) -> None:
+        """A phase, ``run.phase``, is about to train."""
+
+    def on_epoch_start(self, run: Run) -> None:
+        """Before the first batch of an epoch; ``run.active`` may be set here."""
+
+    def on_step_end(self, run: Run) -> None:
+        """After an optimiser step."""
+
+    def on_epoch_end(self, run: Run) -> None:
+        """After an epoch; its record is ``run.history[-1]``. ``run.stop_phase`` may be set."""
+
+    def on_phase_end(self, run: Run) -> None:
+        """After the last epoch of a phase, also after an interruption."""
+
+    def on_fit_end(self, run: Run) -> None:
+        """After the last phase, also after an interruption (``run.interrupted``)."""

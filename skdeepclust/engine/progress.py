@@ -1,0 +1,71 @@
+"""A progress bar for `fit`: phase, epoch, loss and time left."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+from .._optional import available, optional
+from .hooks import Hook
+from .trainer import Run
+
+
+class Progress(Hook):
+    """Show each phase as a bar (rich, in terminals and notebooks) or as a few plain lines.
+
+    Written to standard error, so that piped results stay clean.
+    """
+
+    def on_fit_start(self, run: Run) -> None:
+        self.bar = _RichBar() if available("rich") else _PlainLines()
+
+    def on_phase_start(self, run: Run) -> None:
+        self.bar.open(run.phase.name, run.n_epochs_planned)
+
+    def on_epoch_end(self, run: Run) -> None:
+        self.bar.advance(run.epoch + 1, run.history[-1]["loss"])
+
+    def on_phase_end(self, run: Run) -> None:
+        self.bar.close()
+
+
+class _RichBar:
+    def open(self, name: str, n_epochs: int) -> None:
+        rich = optional("rich.progress", extra="progress", purpose="a progress bar")
+        console = optional("rich.console", extra="progress", purpose="a progress bar")
+        self.progress: Any = rich.Progress(
+            rich.TextColumn("{task.description:>9}"),
+            rich.BarColumn(),
+            rich.TextColumn("epoch {task.completed:.0f}/{task.total:.0f}"),
+            rich.TextColumn("loss {task.fields[loss]}"),
+            rich.TimeRemainingColumn(),
+            console=console.Console(file=sys.stderr),
+        )
+        self.task = self.progress.add_task(name, total=n_epochs, loss="-")
+        self.progress.start()
+
+    def advance(self, epoch: int, loss: float) -> None:
+        self.progress.update(self.task, completed=epoch, loss=f"{loss:.4g}")
+
+    def close(self) -> None:
+        self.progress.stop()
+
+
+class _PlainLines:
+    """Without rich: about ten lines a phase, each with the time left."""
+
+    def open(self, name: str, n_epochs: int) -> None:
+        self.name, self.n_epochs, self.start, self.shown = name, n_epochs, time.perf_counter(), 0
+
+    def advance(self, epoch: int, loss: float) -> None:
+        if epoch * 10 // self.n_epochs == self.shown * 10 // self.n_epochs and epoch > 1:
+            return
+        self.shown = epoch
+        left = (time.perf_counter() - self.start) / epoch * (self.n_epochs - epoch)
+        sys.stderr.write(
+            f"{self.name}: epoch {epoch}/{self.n_epochs}, loss {loss:.4g}, {left:.0f} s left\n"
+        )
+
+    def close(self) -> None:
+        sys.stderr.flush()

@@ -1,0 +1,1 @@
+"""One paper, one file: the listing of this folder is the table of contents."""

@@ -1,0 +1,123 @@
+"""Dense and convolutional encoders, and the decoders that mirror them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Shape = tuple[int, ...]
+
+
+class FullPrecisionLinear(nn.Linear):
+    """A linear layer that leaves autocast: embeddings keep all their digits for distances."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):
+            return super().forward(x.float())
+
+
+def dense_block(n_in: int, n_out: int) -> list[nn.Module]:
+    """Linear, ReLU, BatchNorm, in the order of the DECS network."""
+    return [nn.Linear(n_in, n_out), nn.ReLU(), nn.BatchNorm1d(n_out)]
+
+
+def mlp_encoder(n_features: int, hidden: Sequence[int], embedding_dim: int) -> nn.Sequential:
+    """Map (B, ...) with ``n_features`` values a row to (B, embedding_dim)."""
+    widths = [n_features, *hidden]
+    blocks = [m for a, b in zip(widths, widths[1:], strict=False) for m in dense_block(a, b)]
+    return nn.Sequential(nn.Flatten(), *blocks, FullPrecisionLinear(widths[-1], embedding_dim))
+
+
+def mlp_decoder(shape: Shape, hidden: Sequence[int], embedding_dim: int) -> nn.Sequential:
+    """Map (B, embedding_dim) to (B, *shape)."""
+    widths = [embedding_dim, *reversed(hidden)]
+    blocks = [m for a, b in zip(widths, widths[1:], strict=False) for m in dense_block(a, b)]
+    out = FullPrecisionLinear(widths[-1], math.prod(shape))
+    return nn.Sequential(*blocks, out, nn.Unflatten(1, shape))
+
+
+class ConvGeometry:
+    """Sizes in the convolutional autoencoder, shared by both of its halves.
+
+    Every filter but the last is followed by a 2 x 2 pooling. Images are padded right and below
+    to a multiple of the total stride; only the square sizes 28, 36, 44, ... of the paper's own
+    network go unpadded, with a last convolution without border.
+    """
+
+    def __init__(self, shape: Shape, filters: Sequence[int]) -> None:
+        self.channels, self.height, self.width = shape
+        self.filters, self.stride = tuple(filters), 2 ** (len(filters) - 1)
+        h, w, s = self.height, self.width, self.stride
+        # h % 8 == 4 with h >= 28 in the four-filter network: pooling floors, 3 x 3 shrinks by 2.
+        self.valid = h == w and s == 8 and h % s == s // 2 and h >= 28
+        self.pad = (0, 0) if self.valid else (-h % s, -w % s)
+        self.grid = ((h + self.pad[0]) // s, (w + self.pad[1]) // s)
+        shrink = 2 if self.valid else 0
+        self.bottom = (filters[-1], self.grid[0] - shrink, self.grid[1] - shrink)
+
+
+class ConvEncoder(nn.Module):
+    """Convolution, ReLU, BatchNorm and pooling in each block; then one linear layer."""
+
+    def __init__(self, geometry: ConvGeometry, embedding_dim: int, norm: NormSettings) -> None:
+        super().__init__()
+        self.pad = geometry.pad
+        widths = [geometry.channels, *geometry.filters]
+        last = len(geometry.filters) - 1
+        blocks: list[nn.Module] = []
+        for i, (n_in, n_out) in enumerate(zip(widths, widths[1:], strict=False)):
+            border = 0 if i == last and geometry.valid else 1
+            blocks += [nn.Conv2d(n_in, n_out, 3, padding=border), nn.ReLU(), norm.layer(n_out)]
+            if i < last:
+                blocks.append(nn.MaxPool2d(2))
+        self.features = nn.Sequential(*blocks, nn.Flatten())
+        self.embedding = FullPrecisionLinear(math.prod(geometry.bottom), embedding_dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map images (B, C, H, W) to embeddings (B, embedding_dim)."""
+        if any(self.pad):
+            x = F.pad(x, (0, self.pad[1], 0, self.pad[0]))
+        return self.embedding(self.features(x))  # type: ignore[no-any-return]
+
+
+class ConvDecoder(nn.Module):
+    """Mirror of `ConvEncoder`: a linear layer, strided transposed convolutions, linear output."""
+
+    def __init__(self, geometry: ConvGeometry, embedding_dim: int, norm: NormSettings) -> None:
+        super().__init__()
+        self.size = (geometry.height, geometry.width)
+        start = (geometry.filters[-1], *geometry.grid)
+        layers: list[nn.Module] = [
+            nn.Linear(embedding_dim, math.prod(start)),
+            nn.ReLU(),
+            nn.Unflatten(1, start),
+        ]
+        widths = geometry.filters[::-1]
+        for i, (n_in, n_out) in enumerate(zip(widths, widths[1:], strict=False)):
+            border = {"padding": 0} if i == 0 and geometry.valid else _DOUBLING
+            layers += [nn.ConvTranspose2d(n_in, n_out, 3, 2, **border), nn.ReLU()]
+            layers.append(norm.layer(n_out))
+        layers.append(nn.ConvTranspose2d(widths[-1], geometry.channels, 3, padding=1))
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Map embeddings (B, embedding_dim) to images (B, C, H, W)."""
+        return self.layers(z)[:, :, : self.size[0], : self.size[1]]  # type: ignore[no-any-return]
+
+
+_DOUBLING = {"padding": 1, "output_padding": 1}
+
+
+class NormSettings:
+    """BatchNorm as the network wants it: Keras's slow averages need thousands of steps."""
+
+    def __init__(self, momentum: float = 0.1, eps: float = 1e-3) -> None:
+        self.momentum, self.eps = momentum, eps
+
+    def layer(self, width: int) -> nn.BatchNorm2d:
+        """Return a BatchNorm layer over ``width`` channels."""
+        return nn.BatchNorm2d(width, eps=self.eps, momentum=self.momentum)

@@ -1,0 +1,107 @@
+"""What a paper must supply: an embedding, cluster prototypes, and the phases that train them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from .engine import Hook, Phase, Run
+from .ops import kmeans
+
+
+class Objective(nn.Module, Hook):
+    """An encoder, K prototypes in its embedding, and the losses that shape both.
+
+    A paper overrides `phases` and `logits`, and adds its loss. The defaults serve
+    prediction: the label of a sample is the largest logit of its embedding.
+
+    Parameters
+    ----------
+    encoder : torch.nn.Module
+        Maps a batch to embeddings (B, embedding_dim).
+    embedding_dim, n_clusters : int
+    n_init : int
+        Restarts of the k-means that places the prototypes.
+    bfloat16 : bool
+        Networks compute in bfloat16 while training; distances, prototypes and inference
+        never do.
+    """
+
+    prototypes: Tensor
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        embedding_dim: int,
+        n_clusters: int,
+        *,
+        n_init: int,
+        bfloat16: bool,
+    ) -> None:
+        super().__init__()
+        self.encoder, self.n_init, self.bfloat16 = encoder, n_init, bfloat16
+        self.prototypes = nn.Parameter(torch.zeros(n_clusters, embedding_dim))
+        self.placed = False
+
+    def phases(self, run: Run) -> Iterator[Phase]:
+        """Yield one phase after the other; code between two yields runs between them."""
+        raise NotImplementedError
+
+    def logits(self, z: Tensor) -> Tensor:
+        """Log-affinity of each embedding to each prototype, (B, K); softmax gives q."""
+        raise NotImplementedError
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Embed a batch: float32, (B, embedding_dim)."""
+        return self.run_network(self.encoder, x)
+
+    def run_network(self, net: nn.Module, x: Tensor) -> Tensor:
+        """Apply a network, in bfloat16 where that was chosen and gradients are wanted."""
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bfloat16 and self.training):
+            return net(x).float()  # type: ignore[no-any-return]
+
+    def predict(self, x: Tensor) -> Tensor:
+        """Label each sample of a batch with its closest cluster, (B,)."""
+        return self.logits(self.embed(x)).argmax(1)
+
+    def place_prototypes(self, run: Run) -> Tensor:
+        """Cluster the clean embedding with k-means; its centres become the prototypes.
+
+        ``run.sample_weight`` turns each centre into a weighted mean of its cluster.
+
+        Returns
+        -------
+        labels : Tensor of shape (n_samples,)
+        """
+        z = run.forward(self.embed)
+        centers, labels = kmeans(z, len(self.prototypes), n_init=self.n_init, seed=run.seed())
+        if run.sample_weight is not None:
+            weight = run.sample_weight(z, labels)
+            member = nn.functional.one_hot(labels, len(centers)).to(z.dtype) * weight[:, None]
+            centers = (member.T @ z) / member.sum(0)[:, None]
+        with torch.no_grad():
+            self.prototypes.copy_(centers)
+        self.placed = True
+        return labels
+
+    def predict_proba(self, x: Tensor) -> Tensor:
+        """Probability of each cluster for each sample of a batch, (B, K)."""
+        return self.logits(self.embed(x)).softmax(1)
+
+    def finish(self) -> None:
+        """Let go of what only training needed; nothing by default."""
+
+    def n_iter(self, run: Run) -> int:
+        """Return what ``n_iter_`` says: epochs, unless the paper counts otherwise."""
+        return len(run.history)
+
+    def keep_clusters(self, used: Tensor) -> None:
+        """Drop the prototypes that label no sample; ``used`` holds the others' indices."""
+        self.prototypes = nn.Parameter(self.prototypes.detach()[used].clone())
+
+    def on_fit_end(self, run: Run) -> None:
+        """Make an interrupted fit usable: without prototypes nothing can be predicted."""
+        if not self.placed:
+            self.place_prototypes(run)

@@ -1,0 +1,452 @@
+"""The command line: flags from signatures, all of a result or nothing, one sentence for an error.
+
+Most facts hold for any estimator, so a quick stand-in, found like every other method, shows them;
+the last tests train the real ones.
+"""
+
+import csv
+import inspect
+import json
+import os
+import pickle
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.base import BaseEstimator
+from sklearn.cluster import KMeans
+
+import skdeepclust
+from skdeepclust.cli import _csv, _literal, _methods, _parameter_texts, main
+from skdeepclust.data.images import read_images
+
+
+class ToyClustering(BaseEstimator):
+    """k-means on pixels.
+
+    Parameters
+    ----------
+    n_clusters : int, default=10
+        Number of clusters.
+    batch_size : int, default=8
+        Images at once; 50% of
+        what fits. A second sentence.
+
+        A second paragraph.
+    alpha, beta : float
+        Two numbers of one kind.
+    device : str, default="auto"
+        Where to compute.
+    image_shape : tuple or None
+        Height and width.
+    random_state : int or None
+        Seed.
+    verbose : int
+        Talk.
+
+    Attributes
+    ----------
+    labels_ : ndarray
+        Not a parameter.
+    """
+
+    fits = 0
+
+    def __init__(
+        self,
+        n_clusters=10,
+        *,
+        batch_size=8,
+        alpha=0.5,
+        beta=(1, 2),
+        device="auto",
+        image_shape=None,
+        random_state=None,
+        verbose=0,
+    ):
+        self.n_clusters = n_clusters
+        self.batch_size = batch_size
+        self.alpha = alpha
+        self.beta = beta
+        self.device = device
+        self.image_shape = image_shape
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _pixels(self, paths):
+        return read_images(paths, (8, 8)).reshape(len(paths), -1) / 255
+
+    def fit(self, X, y=None):
+        assert y is None
+        type(self).fits += 1
+        if self.alpha == "interrupt":
+            raise KeyboardInterrupt
+        if not isinstance(self.batch_size, int):
+            raise ValueError(f"batch_size must be an int.\nGot {self.batch_size!r} instead.")
+        kmeans = KMeans(self.n_clusters, n_init=1, random_state=self.random_state)
+        self.kmeans_ = kmeans.fit(self._pixels(X))
+        self.labels_, self.n_iter_ = self.predict(X), 1
+        if self.alpha == "warn":
+            warnings.warn("all is\nwell", UserWarning, stacklevel=1)
+        return self
+
+    def predict(self, X):
+        return self.predict_proba(X).argmax(1)
+
+    def transform(self, X):
+        return self.kmeans_.transform(self._pixels(X))
+
+    def predict_proba(self, X):
+        near = np.exp(-self.transform(X))
+        return near / near.sum(1, keepdims=True)
+
+    def save(self, path):
+        Path(path).write_bytes(pickle.dumps(self))
+
+
+@pytest.fixture
+def toy(monkeypatch):
+    """A new method in the package, and nothing said to the command line about it."""
+    monkeypatch.setattr(skdeepclust, "ToyClustering", ToyClustering, raising=False)
+    names = [*getattr(skdeepclust, "__all__", ()), "ToyClustering"]
+    monkeypatch.setattr(skdeepclust, "__all__", names, raising=False)
+    load = lambda path: pickle.loads(Path(path).read_bytes())  # noqa: E731
+    monkeypatch.setattr(skdeepclust, "load", load, raising=False)
+    monkeypatch.setattr(ToyClustering, "fits", 0)
+    return ["--method", "toy"]
+
+
+def write_folder(folder, n_each=12):
+    """Left-bright and right-bright images in two class folders."""
+    rng = np.random.default_rng(0)
+    for side in ("left", "right"):
+        (folder / side).mkdir(parents=True)
+        for i in range(n_each):
+            image = rng.integers(0, 60, size=(8, 8), dtype=np.uint8)
+            image[:, slice(0, 4) if side == "left" else slice(4, 8)] += 180
+            Image.fromarray(image).save(folder / side / f"{i}.png")
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write_folder(tmp_path / "images")
+
+
+def cluster(folder, out, *flags):
+    return main(["cluster", str(folder), "--n-clusters", "2", "--out", str(out), *flags])
+
+
+def rows_of(file):
+    with open(file, encoding="utf-8", errors="surrogateescape", newline="") as opened:
+        return list(csv.DictReader(opened))
+
+
+# Arguments
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("50", 50),
+        ("1e-3", 0.001),
+        ("(500, 10)", (500, 10)),
+        ("500,10", (500, 10)),
+        ("None", None),
+        ("auto", "auto"),
+        ("timm:vit", "timm:vit"),
+        ("007", "007"),
+        ("__import__('os')", "__import__('os')"),
+    ],
+)
+def test_values_are_literals_or_text(text, value):
+    assert _literal(text) == value
+
+
+def test_parameter_texts_are_first_sentences_of_the_docstring():
+    texts = _parameter_texts(ToyClustering)
+    assert texts["batch_size"] == "Images at once; 50% of what fits."
+    assert texts["alpha"] == texts["beta"] == "Two numbers of one kind."
+    assert "labels_" not in texts
+
+
+def test_new_method_gets_its_flags_for_nothing(toy, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main(["cluster", *toy, "--help"])
+    assert exit_.value.code == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "--batch-size VALUE Images at once; 50% of what fits. (default: 8)" in text
+    assert "--random-state" not in text
+    assert "--verbose" not in text
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        [],
+        ["sing"],
+        ["cluster", "a", "--out", "b"],
+        ["cluster", "a", "--out", "b", "--n-clusters", "2", "--method", "none"],
+        ["cluster", "a", "--out", "b", "--n-clusters", "2", "--method", "toy", "--no-such", "1"],
+        ["cluster", "a", "--out", "b", "--n-clusters", "2", "--method", "toy", "--batch", "1"],
+        ["cluster", "a", "--out", "b", "--n-clusters", "2", "--method", "toy", "--seed", "x"],
+    ],
+)
+def test_wrong_arguments_exit_with_2(toy, argv, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main(argv)
+    assert exit_.value.code == 2
+    assert "error:" in capsys.readouterr().err
+
+
+# Results
+
+
+def test_result_holds_table_model_picture_and_summary(toy, folder, tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    out = tmp_path / "new" / "out"
+    flags = ("--seed", "0", "--batch-size", "4", "--beta", "3,4", "--quiet", "--device", "cpu")
+    assert cluster(folder, out, *toy, *flags) == 0
+    files = sorted(path.name for path in out.iterdir())
+    assert files == ["clusters.png", "labels.csv", "model", "summary.json"]
+    assert Image.open(out / "clusters.png").size[0] > 500
+
+    rows = rows_of(out / "labels.csv")
+    assert [row["path"] for row in rows][:2] == ["left/0.png", "left/1.png"]
+    assert len({(row["path"].split("/")[0], row["cluster"]) for row in rows}) == 2
+    assert all(0.5 <= float(row["confidence"]) <= 1 for row in rows)
+
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["settings"]["batch_size"] == 4
+    assert summary["settings"]["beta"] == [3, 4]
+    assert summary["settings"]["device"] == "cpu"
+    assert (summary["settings"]["random_state"], summary["settings"]["verbose"]) == (0, 0)
+    assert [row["size"] for row in summary["clusters"]] == [12, 12]
+    assert summary["versions"]["skdeepclust"] == skdeepclust.__version__
+    assert {"read", "fit"} < set(summary["seconds"])
+    assert "scores" not in summary
+
+    text = capsys.readouterr().out
+    assert "50.0%" in text
+    assert "0 unreadable files skipped" in text
+    for name in files:
+        assert str(out / name) in text
+
+
+def test_progress_is_on_unless_quiet(toy, folder, tmp_path):
+    for flags, verbose in (((), 1), (("--quiet",), 0)):
+        assert cluster(folder, tmp_path / str(verbose), *toy, *flags) == 0
+        summary = json.loads((tmp_path / str(verbose) / "summary.json").read_text())
+        assert summary["settings"]["verbose"] == verbose
+
+
+def test_folders_score_beside_kmeans_on_pixels(toy, folder, tmp_path, capsys):
+    assert cluster(folder, tmp_path / "out", *toy, "--labels-from-folders", "--seed", "0") == 0
+    perfect = {"ACC": 1.0, "NMI": 1.0, "ARI": 1.0}
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["scores"] == {"toy": perfect, "k-means": perfect}
+    assert "k-means" in capsys.readouterr().out
+
+
+def test_hostile_names_survive_the_table():
+    names = ['a,b".png', "line\nbreak.png", "carriage\rreturn.png", " ü.png", os.fsdecode(b"\xff")]
+    table = _csv("in", [f"in/{name}" for name in names], range(5), np.full(5, 0.5))
+    lines = table.decode("utf-8", "surrogateescape").splitlines(keepends=True)
+    rows = list(csv.DictReader(lines))
+    assert [row["path"] for row in rows] == names
+    assert [row["cluster"] for row in rows] == list("01234")
+
+
+def test_folder_with_a_hostile_name(toy, folder, tmp_path):
+    name = os.fsdecode(b'\xff,"\n.png')
+    try:
+        (folder / "left" / "0.png").rename(folder / "left" / name)
+    except (OSError, ValueError):
+        pytest.skip("this file system refuses such names")
+    assert cluster(folder, tmp_path / "out", *toy) == 0
+    rows = rows_of(tmp_path / "out" / "labels.csv")
+    assert f"left/{name}" in {row["path"] for row in rows}
+
+
+def test_picture_is_left_out_without_matplotlib(toy, folder, tmp_path, monkeypatch, capsys):
+    def missing(name, *, extra, purpose):
+        raise ImportError(f"{purpose} needs {name}:\n pip install 'skdeepclust[{extra}]'")
+
+    monkeypatch.setattr("skdeepclust.report.optional", missing)
+    assert cluster(folder, tmp_path / "out", *toy) == 0
+    text = capsys.readouterr().out
+    assert (
+        "no clusters.png: plot_clusters needs matplotlib: pip install 'skdeepclust[plot]'" in text
+    )
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "labels.csv",
+        "model",
+        "summary.json",
+    ]
+
+
+def test_failing_picture_does_not_lose_the_training(toy, folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(ToyClustering, "transform", lambda self, X: np.full((len(X), 3), np.nan))
+    monkeypatch.setattr(ToyClustering, "predict_proba", lambda self, X: np.full((len(X), 2), 0.5))
+    assert cluster(folder, tmp_path / "out", *toy) == 0
+    assert "no clusters.png: embedding must be finite" in capsys.readouterr().out
+
+
+def test_predict_assigns_another_folder(toy, folder, tmp_path, capfdbinary):
+    out = tmp_path / "out"
+    assert cluster(folder, out, *toy, "--quiet") == 0
+    other = write_folder(tmp_path / "other", n_each=3)
+    assert main(["predict", str(out), str(other), "--to", str(tmp_path / "other.csv")]) == 0
+    fitted = {r["path"].split("/")[0]: r["cluster"] for r in rows_of(out / "labels.csv")}
+    rows = rows_of(tmp_path / "other.csv")
+    assert len(rows) == 6
+    assert all(row["cluster"] == fitted[row["path"].split("/")[0]] for row in rows)
+
+    capfdbinary.readouterr()
+    assert main(["predict", str(out), str(other)]) == 0
+    assert capfdbinary.readouterr().out == (tmp_path / "other.csv").read_bytes()
+
+
+# Errors
+
+
+def test_user_error_is_one_sentence_and_leaves_nothing(toy, folder, tmp_path, capsys):
+    before = sorted(tmp_path.iterdir())
+    assert cluster(folder, tmp_path / "new" / "out", *toy, "--batch-size", "many") == 1
+    error = capsys.readouterr().err
+    assert error == "skdeepclust: error: batch_size must be an int. Got 'many' instead.\n"
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_interruption_leaves_nothing(toy, folder, tmp_path, capsys):
+    assert cluster(folder, tmp_path / "out", *toy, "--alpha", "interrupt") == 130
+    assert "interrupted" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["images"]
+
+
+def test_failure_keeps_the_earlier_result(toy, folder, tmp_path):
+    assert cluster(folder, tmp_path / "out", *toy) == 0
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    flags = (*toy, "--overwrite", "--batch-size", "many")
+    assert cluster(folder, tmp_path / "out", *flags) == 1
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+
+
+def test_warning_is_one_line(toy, folder, tmp_path, capsys):
+    assert cluster(folder, tmp_path / "out", *toy, "--alpha", "warn") == 0
+    assert capsys.readouterr().err == "skdeepclust: warning: all is well\n"
+
+
+def test_missing_folder(toy, tmp_path, capsys):
+    assert cluster(tmp_path / "none", tmp_path / "out", *toy) == 1
+    assert "none" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_full_out_needs_overwrite_before_training(toy, folder, tmp_path, capsys):
+    assert cluster(folder, tmp_path / "out", *toy) == 0
+    assert cluster(folder, tmp_path / "out", *toy) == 1
+    assert ToyClustering.fits == 1
+    assert "--overwrite" in capsys.readouterr().err
+    assert cluster(folder, tmp_path / "out", *toy, "--overwrite") == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["images", "out"]
+
+
+def test_overwrite_never_deletes_what_is_not_ours(toy, folder, tmp_path, capsys):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.txt").write_text("years of work")
+    assert cluster(folder, tmp_path / "out", *toy, "--overwrite") == 1
+    assert "thesis.txt" in capsys.readouterr().err
+    assert (tmp_path / "out" / "thesis.txt").exists()
+
+
+@pytest.mark.parametrize("out", ["images", "images/out", "."])
+def test_out_must_lie_outside_the_images(toy, folder, tmp_path, out, capsys):
+    assert cluster(folder, tmp_path / out, *toy, "--overwrite") == 1
+    assert "outside" in capsys.readouterr().err
+    assert ToyClustering.fits == 0
+    assert len(list(folder.glob("*/*.png"))) == 24
+
+
+def test_empty_out_is_used(toy, folder, tmp_path):
+    (tmp_path / "out").mkdir()
+    assert cluster(folder, tmp_path / "out", *toy) == 0
+    assert (tmp_path / "out" / "labels.csv").exists()
+
+
+def test_unreadable_image_is_skipped_unless_strict(toy, folder, tmp_path, capsys):
+    (folder / "left" / "bad.png").write_bytes(b"no image")
+    assert cluster(folder, tmp_path / "out", *toy, "--strict") == 1
+    assert ToyClustering.fits == 0
+    assert "bad.png" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+    assert cluster(folder, tmp_path / "out", *toy) == 0
+    assert "1 unreadable file skipped" in capsys.readouterr().out
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert [Path(row["path"]).name for row in summary["skipped"]] == ["bad.png"]
+
+
+def test_scores_need_sub_folders_before_training(toy, folder, tmp_path, capsys):
+    flat = folder / "left"
+    assert cluster(flat, tmp_path / "out", *toy, "--labels-from-folders") == 1
+    assert "sub-folder" in capsys.readouterr().err
+    assert ToyClustering.fits == 0
+
+
+def test_predict_needs_a_result(toy, folder, tmp_path, capsys):
+    assert main(["predict", str(tmp_path / "none"), str(folder)]) == 1
+    assert "no result" in capsys.readouterr().err
+
+
+# The real methods
+
+
+def tiny(method="decs"):
+    """Flags for the shortest training of a method, however it counts."""
+    names = inspect.signature(_methods()[method]).parameters
+    counts = [name for name in names if name.endswith(("_epochs", "_steps", "max_iter"))]
+    assert counts
+    flags = {**dict.fromkeys(counts, 2), "batch_size": 16, "n_init": 1, "device": "cpu"}
+    return [f"--{name.replace('_', '-')}={flags[name]}" for name in names if name in flags]
+
+
+@pytest.mark.parametrize("method", ["decs", "dec", "idec"])
+def test_real_method_clusters_and_predicts(method, folder, tmp_path):
+    out = tmp_path / "out"
+    assert cluster(folder, out, "--method", method, "--seed", "0", "--quiet", *tiny(method)) == 0
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["method"] == method
+    assert summary["settings"]["batch_size"] == 16
+    assert main(["predict", str(out), str(folder), "--to", str(tmp_path / "again.csv")]) == 0
+    fitted, again = rows_of(out / "labels.csv"), rows_of(tmp_path / "again.csv")
+    assert len(fitted) == 24
+    assert [row["cluster"] for row in again] == [row["cluster"] for row in fitted]
+
+
+def test_same_seed_same_table(folder, tmp_path):
+    for out in ("a", "b"):
+        assert cluster(folder, tmp_path / out, "--seed", "3", "--quiet", *tiny()) == 0
+    table = (tmp_path / "a" / "labels.csv").read_bytes()
+    assert table == (tmp_path / "b" / "labels.csv").read_bytes()
+
+
+def test_wrong_hyper_parameter_of_a_real_method(folder, tmp_path, capsys):
+    assert cluster(folder, tmp_path / "out", "--batch-size", "many") == 1
+    assert "batch_size" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_every_hyper_parameter_of_every_method_has_a_text():
+    for estimator in _methods().values():
+        assert set(estimator().get_params()) <= set(_parameter_texts(estimator))
+
+
+def test_module_runs():
+    command = [sys.executable, "-m", "skdeepclust", "cluster", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "--labels-from-folders" in done.stdout
