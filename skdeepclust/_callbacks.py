@@ -12,6 +12,14 @@ from typing import Any, TypeVar
 from .engine.hooks import Hook
 from .engine.trainer import Run
 
+__all__ = [
+    "CALLBACKS_SUPPORTED",
+    "CallbackHook",
+    "CallbackSupportMixin",
+    "callback_hooks",
+    "with_callbacks",
+]
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 try:
@@ -45,6 +53,8 @@ class CallbackHook(Hook):
         self.phase_task.call_on_fit_task_begin(estimator=self.estimator)
 
     def on_epoch_start(self, run: Run) -> None:
+        if run.epoch == self.phase_task.max_subtasks:
+            self.phase_task.max_subtasks = None  # selected samples: epochs are shorter than planned
         self.epoch_task = self.phase_task.subcontext(task_name="epoch")
         self.epoch_task.call_on_fit_task_begin(estimator=self.estimator)
 

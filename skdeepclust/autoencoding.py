@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -10,6 +11,7 @@ from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
@@ -36,6 +38,8 @@ class Schedule:
     tol: float | None
     augment: Augment | None
     augment_clustering: bool
+    reconstruct_clean: bool
+    min_cluster_size: float
 
 
 class AutoencoderObjective(Objective):
@@ -48,6 +52,9 @@ class AutoencoderObjective(Objective):
     """
 
     adam_eps = 1e-8
+    labels: Tensor  # (n_samples,), clean, at the last review
+    smallest_sizes: Tensor  # (K,), below which a cluster counts as vanishing
+    reviewed_step: int
 
     def __init__(
         self,
@@ -65,6 +72,7 @@ class AutoencoderObjective(Objective):
         self.decoder: nn.Module | None = decoder
         self.alpha, self.schedule = alpha, schedule
         self.n_clustering_steps = 0
+        self.last_good_state: dict[str, Tensor] = {}
 
     def logits(self, z: Tensor) -> Tensor:
         """Log of the unnormalised Student-t affinity, (B, K)."""
@@ -83,9 +91,10 @@ class AutoencoderObjective(Objective):
             self._adam(plan.lr, self.encoder, self.decoder),
             n_epochs=self._pretrain_epochs(run),
             augment=plan.augment,
+            keeps_clean=True,
             clusters=False,
         )
-        self.labels = self.place_prototypes(run)
+        self._start_reviewing(run, self.place_prototypes(run))
         yield Phase(
             "cluster",
             self.clustering_loss,
@@ -93,7 +102,6 @@ class AutoencoderObjective(Objective):
             n_steps=plan.max_iter if len(self.prototypes) > 1 else 0,
             augment=plan.augment if plan.augment_clustering else None,
         )
-
 
     def clustering_loss(self, views: tuple[Tensor, ...], index: Tensor) -> LossTerms:
         """Return the paper's loss terms on one batch, by name."""
@@ -104,9 +112,11 @@ class AutoencoderObjective(Objective):
         return (self.encoder,)
 
     def reconstruction_loss(self, views: tuple[Tensor, ...], index: Tensor) -> LossTerms:
-        """Mean squared error over all values; the target is the augmented input itself."""
-        x = views[0]
-        return {"reconstruction": F.mse_loss(self.decode(self.embed(x)), x)}
+        """Mean squared error over all values, to the clean input or to the augmented one."""
+        target, x = views
+        if not self.schedule.reconstruct_clean:
+            target = x
+        return {"reconstruction": F.mse_loss(self.decode(self.embed(x)), target)}
 
     def decode(self, z: Tensor) -> Tensor:
         """Reconstruct a batch from its embedding, float32."""
@@ -114,8 +124,8 @@ class AutoencoderObjective(Objective):
         return self.run_network(self.decoder, z)
 
     def finish(self) -> None:
-        """Drop the decoder: prediction never uses it."""
-        self.decoder = None
+        """Drop the decoder and the last good state: prediction uses neither."""
+        self.decoder, self.last_good_state = None, {}
 
     def n_iter(self, run: Run) -> int:
         """Batches of the clustering phase."""
@@ -127,30 +137,56 @@ class AutoencoderObjective(Objective):
             self.n_clustering_steps += 1
 
     def on_epoch_end(self, run: Run) -> None:
-        """Stop once fewer than ``tol`` of the labels change from one pass to the next."""
-        if self.schedule.tol is not None and run.phase.clusters:
-            self.stop_if_stable(run, run.forward(self.predict))
+        """Look at the clean labels after every pass, but not more often than REVIEW_STEPS."""
+        if run.phase.clusters and run.step - self.reviewed_step >= REVIEW_STEPS:
+            self.review(run, run.forward(self.predict))
 
-    def stop_if_stable(self, run: Run, labels: Tensor) -> None:
-        """Compare with the labels of the last call and ask the trainer to stop."""
-        assert self.schedule.tol is not None
+    def review(self, run: Run, labels: Tensor) -> None:
+        """Stop when the labels have settled, or, one step back, before a cluster vanishes."""
+        self.reviewed_step = run.step
         changed = (labels != self.labels).float().mean()
         self.labels = labels
-        if changed < self.schedule.tol:
+        sizes = labels.bincount(minlength=len(self.prototypes))
+        if bool((sizes < self.smallest_sizes).any()):
+            self.load_state_dict(self.last_good_state)
             run.stop_phase = True
+            warnings.warn(
+                f"Clustering stopped after {run.step} of {self.schedule.max_iter} batches, before "
+                "a cluster vanished: the start from the pretrained embedding was poor. Pretrain "
+                "longer, try another random_state or fewer clusters.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        elif self.schedule.tol is not None and changed < self.schedule.tol:
+            run.stop_phase = True
+        else:
+            self._remember()
+
+    def _start_reviewing(self, run: Run, labels: Tensor) -> None:
+        """Note the sizes of the start: no cluster may fall far below its own or an equal share."""
+        self.labels, self.reviewed_step = labels, 0
+        sizes = labels.bincount(minlength=len(self.prototypes)).float()
+        equal_share = len(labels) / len(sizes)
+        self.smallest_sizes = sizes.clamp(max=equal_share) * self.schedule.min_cluster_size
+        self._remember()
+
+    def _remember(self) -> None:
+        if self.schedule.min_cluster_size > 0:
+            self.last_good_state = {k: v.clone() for k, v in self.state_dict().items()}
 
     def _pretrain_epochs(self, run: Run) -> int:
         epochs = self.schedule.pretrain_epochs
-        if isinstance(epochs, int):
-            return epochs
-        return math.ceil(AUTO_PRETRAIN_STEPS / run.steps_per_epoch)
+        if isinstance(epochs, str):  # "auto"
+            return math.ceil(AUTO_PRETRAIN_STEPS / run.steps_per_epoch)
+        return epochs
 
     def _adam(self, lr: float, *modules: nn.Module | None) -> torch.optim.Optimizer:
         params = [p for m in modules if m is not None for p in m.parameters()]
         return torch.optim.Adam([*params, self.prototypes], lr=lr, eps=self.adam_eps, fused=True)
 
 
-AUTO_PRETRAIN_STEPS = 6000
+AUTO_PRETRAIN_STEPS = 3000
+REVIEW_STEPS = 50
 
 
 class AutoencoderClustering(BaseDeepClustering):
@@ -163,6 +199,8 @@ class AutoencoderClustering(BaseDeepClustering):
         "clustering_lr": [POSITIVE_REAL, None],
         "alpha": [POSITIVE_REAL],
         "augment_clustering": ["boolean"],
+        "reconstruction_target": [StrOptions({"clean", "augmented"})],
+        "min_cluster_size": [Interval(Real, 0, 1, closed="both")],
         "tol": [Interval(Real, 0, 1, closed="both"), None],
     }
 
@@ -173,6 +211,8 @@ class AutoencoderClustering(BaseDeepClustering):
     alpha: float
     augment: Any
     augment_clustering: bool
+    reconstruction_target: str
+    min_cluster_size: float
     tol: float | None
 
     def _objective_parts(
@@ -195,6 +235,8 @@ class AutoencoderClustering(BaseDeepClustering):
                 tol=self.tol,
                 augment=self._resolve_augment(sample_shape),
                 augment_clustering=self.augment_clustering,
+                reconstruct_clean=self.reconstruction_target == "clean",
+                min_cluster_size=self.min_cluster_size,
             ),
         }
 
@@ -226,12 +268,10 @@ class SelfTrainingObjective(AutoencoderObjective):
         """Renew the target every ``update_interval`` batches, or stop: labels have settled."""
         super().on_step_end(run)
         if run.phase.clusters and run.step % self.update_interval == 0:
-            labels = self.renew_target(run)
-            if self.schedule.tol is not None:
-                self.stop_if_stable(run, labels)
+            self.review(run, self.renew_target(run))
 
     def on_epoch_end(self, run: Run) -> None:
-        """Epochs mean nothing here: targets are renewed by batches."""
+        """Labels are reviewed with each new target instead."""
 
     def renew_target(self, run: Run) -> Tensor:
         """Sharpen the assignments of all clean samples; return their labels."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
-from contextlib import nullcontext
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -17,12 +17,12 @@ from sklearn.base import (
     TransformerMixin,
 )
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
+from sklearn.utils import ClassifierTags, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from ._callbacks import CallbackSupportMixin, callback_hooks, with_callbacks
+from ._callbacks import CALLBACKS_SUPPORTED, CallbackSupportMixin, callback_hooks, with_callbacks
 from .data.inputs import read_input
 from .data.samples import Array, Samples, Scaling
 from .device import available_device, borrowed_random_state, resolve_device
@@ -36,15 +36,18 @@ POSITIVE_REAL = Interval(Real, 0, None, closed="neither")
 WEIGHT = Interval(Real, 0, None, closed="left")
 
 
+# Stack levels from a warning in `_publish` to the caller of `fit`.
+_USER = 4 + CALLBACKS_SUPPORTED
+
 ESTIMATORS: dict[str, type[BaseDeepClustering]] = {}  # by class name, for `load`
 
 
 class BaseDeepClustering(
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    ClusterMixin,
-    CallbackSupportMixin,
-    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,  # type: ignore[misc]
+    TransformerMixin,  # type: ignore[misc]
+    ClusterMixin,  # type: ignore[misc]
+    CallbackSupportMixin,  # type: ignore[misc]
+    BaseEstimator,  # type: ignore[misc]
 ):
     """All but the paper: a subclass adds ``__init__`` and `_make_objective`, nothing else."""
 
@@ -63,6 +66,8 @@ class BaseDeepClustering(
         "verbose": ["verbose"],
     }
 
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
+
     n_clusters: int
     encoder: Any
     embedding_dim: int
@@ -80,13 +85,39 @@ class BaseDeepClustering(
     n_features_in_: int
     image_shape_: tuple[int, int, int] | None
 
+    @classmethod
+    def from_preset(cls, name: str, **params: Any) -> Self:
+        """Make an estimator with the settings of a published schedule.
+
+        Parameters
+        ----------
+        name : str
+            One of the class's ``PRESETS``.
+        **params
+            Any parameter of the estimator; these win over the preset's.
+
+        Returns
+        -------
+        estimator : not fitted
+
+        Raises
+        ------
+        ValueError
+            If there is no such preset.
+        """
+        if name not in cls.PRESETS:
+            raise ValueError(
+                f"name={name!r} is no preset of {cls.__name__}; it has {sorted(cls.PRESETS)}."
+            )
+        return cls(**{**cls.PRESETS[name], **params})
+
     def _make_objective(
         self, encoder: nn.Module, sample_shape: tuple[int, ...], generator: torch.Generator
     ) -> Objective:
         """Build the paper's objective around an encoder; nothing of the data but its shape."""
         raise NotImplementedError
 
-    @with_callbacks
+    @with_callbacks  # type: ignore[untyped-decorator]
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the embedding and the clusters of X.
 
@@ -107,7 +138,8 @@ class BaseDeepClustering(
         ValueError
             If X or a parameter is unusable; before any training.
         """
-        return self._fit(X)
+        with _all_or_nothing(self):
+            return self._fit(X)
 
     def _fit(self, X: Any, hooks: Iterable[Hook] = ()) -> Self:
         """`fit` plus trainer hooks: the one seam through which a meta-estimator acts."""
@@ -143,7 +175,12 @@ class BaseDeepClustering(
         generator = torch.Generator().manual_seed(seed)
         encoder = build_encoder(self.encoder, self._sample_shape, self.embedding_dim, generator)
         if not isinstance(self.encoder, str):
-            check_encoder(encoder, self._sample_shape, self.embedding_dim)
+            if not isinstance(encoder, nn.Module):
+                raise TypeError(
+                    f"encoder={self.encoder!r} must build a torch.nn.Module when it is called "
+                    f"with (sample_shape, embedding_dim). Got {type(encoder).__name__} instead."
+                )
+            check_encoder(encoder.cpu(), self._sample_shape, self.embedding_dim)
         return self._make_objective(encoder, self._sample_shape, generator)
 
     @property
@@ -157,11 +194,13 @@ class BaseDeepClustering(
         """Set the fitted attributes; labels come from the same code path as `predict`."""
         objective.eval()
         objective.finish()
+        objective.check_finite(run.samples)
         self.objective_, self.scaling_ = objective, scaling
         self.history_, self.n_iter_ = run.history, objective.n_iter(run)
+        self.__dict__.update(objective.fitted_attributes())
         self._n_features_out = self.embedding_dim
         found = run.samples.map(objective.predict)
-        used, labels = found.unique(return_inverse=True)
+        used, labels = torch.unique(found, return_inverse=True)
         objective.keep_clusters(used)
         self.labels_ = labels.cpu().numpy()
         self.cluster_centers_ = objective.prototypes.detach().cpu().numpy()
@@ -173,7 +212,7 @@ class BaseDeepClustering(
                 "others were dropped. Try fewer clusters, longer pretraining or another "
                 "random_state.",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=_USER,
             )
 
     def predict(self, X: Any) -> Array:
@@ -230,7 +269,12 @@ class BaseDeepClustering(
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.input_tags.sparse = True
         tags.input_tags.three_d_array = True
+        # The suite's sparse checks ask this of whatever has predict_proba.
+        tags.classifier_tags = ClassifierTags()
         return tags
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "objective_")
 
     # --- Persistence: networks travel as NumPy arrays, never as modules ----------------------
 
@@ -248,7 +292,8 @@ class BaseDeepClustering(
             self._restore_network(network)
 
     def _restore_network(self, network: dict[str, Array]) -> None:
-        objective = self._build_objective()
+        with self._guarded_random_state(0, torch.device("cpu")):
+            objective = self._build_objective()
         objective.finish()
         objective.prototypes = nn.Parameter(torch.empty(network["prototypes"].shape))
         load_module_arrays(objective, network)
@@ -315,25 +360,42 @@ def load(path: Any, *, encoder: Any = None) -> Any:
             )
         params["encoder"] = encoder
     estimator = ESTIMATORS[model.class_name](**params)
-    vars(estimator).update(model.fitted, scaling_=model.scaling)
+    estimator.__dict__.update(model.fitted, scaling_=model.scaling)
     estimator._restore_network(model.network)
     return estimator
 
 
+def _is_fitted_attribute(name: str) -> bool:
+    return name == "_n_features_out" or (name.endswith("_") and not name.startswith("_"))
+
+
 def _is_saved(name: str) -> bool:
-    return name == "_n_features_out" or (
-        name.endswith("_") and not name.startswith("_") and name not in ("objective_", "scaling_")
-    )
+    return _is_fitted_attribute(name) and name not in ("objective_", "scaling_")
+
+
+@contextmanager
+def _all_or_nothing(estimator: Any) -> Iterator[None]:
+    """Let a fit that fails leave an earlier one as it was, and nothing of its own."""
+    attributes = vars(estimator)
+    before = {name: value for name, value in attributes.items() if _is_fitted_attribute(name)}
+    try:
+        yield
+    except BaseException:
+        for name in [name for name in attributes if _is_fitted_attribute(name)]:
+            del attributes[name]
+        attributes.update(before)
+        raise
 
 
 def _warn_of_interruption(run: Run) -> None:
-    where = (
-        f"in epoch {run.epoch + 1} of {run.n_epochs_planned} of the {run.phase.name} phase"
-        if run.history
-        else "before the first epoch ended"
-    )
+    if not run.history:
+        where = "before the first epoch ended"
+    elif run.epoch < run.n_epochs_planned:
+        where = f"in epoch {run.epoch + 1} of {run.n_epochs_planned} of the {run.phase.name} phase"
+    else:
+        where = f"after the {run.phase.name} phase"
     warnings.warn(
         f"Training was interrupted {where}; the estimator is fitted with what it had learnt.",
         ConvergenceWarning,
-        stacklevel=5,
+        stacklevel=_USER + 1,
     )

@@ -22,9 +22,12 @@ def resolve_device(device: str | torch.device) -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         resolved = torch.device(device)
+        if resolved.type not in ("cpu", "cuda", "mps"):
+            raise RuntimeError(f"{resolved.type} is not supported")
     except RuntimeError as error:
         raise ValueError(
-            f"device={device!r} is no torch device; use 'auto', 'cpu', 'cuda', 'cuda:0' or 'mps'."
+            f"device={device!r} is no torch device to train on; use 'auto', 'cpu', 'cuda', "
+            "'cuda:0' or 'mps'."
         ) from error
     missing = (resolved.type == "cuda" and not torch.cuda.is_available()) or (
         resolved.type == "mps" and not torch.backends.mps.is_available()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from .data.samples import Samples
 from .engine import Hook, Phase, Run
 from .ops import kmeans
 
@@ -41,7 +43,7 @@ class Objective(nn.Module, Hook):
         bfloat16: bool,
     ) -> None:
         super().__init__()
-        self.encoder, self.n_init, self.bfloat16 = encoder, n_init, bfloat16
+        self.encoder, self.n_init, self.uses_bfloat16 = encoder, n_init, bfloat16
         self.prototypes = nn.Parameter(torch.zeros(n_clusters, embedding_dim))
         self.placed = False
 
@@ -59,7 +61,9 @@ class Objective(nn.Module, Hook):
 
     def run_network(self, net: nn.Module, x: Tensor) -> Tensor:
         """Apply a network, in bfloat16 where that was chosen and gradients are wanted."""
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bfloat16 and self.training):
+        with torch.autocast(
+            x.device.type, torch.bfloat16, enabled=self.uses_bfloat16 and self.training
+        ):
             return net(x).float()  # type: ignore[no-any-return]
 
     def predict(self, x: Tensor) -> Tensor:
@@ -75,6 +79,8 @@ class Objective(nn.Module, Hook):
         -------
         labels : Tensor of shape (n_samples,)
         """
+        self.eval()
+        self.check_finite(run.samples)
         z = run.forward(self.embed)
         centers, labels = kmeans(z, len(self.prototypes), n_init=self.n_init, seed=run.seed())
         if run.sample_weight is not None:
@@ -90,12 +96,25 @@ class Objective(nn.Module, Hook):
         """Probability of each cluster for each sample of a batch, (B, K)."""
         return self.logits(self.embed(x)).softmax(1)
 
+    @torch.no_grad()
+    def check_finite(self, samples: Samples) -> None:
+        """Raise FloatingPointError if the network, in inference mode, gives no numbers."""
+        if not self.embed(samples.batch(slice(0, 64))).isfinite().all():
+            raise FloatingPointError(
+                "training diverged: the embedding holds NaN or infinity; use a smaller lr or "
+                "precision='float32'."
+            )
+
     def finish(self) -> None:
         """Let go of what only training needed; nothing by default."""
 
     def n_iter(self, run: Run) -> int:
         """Return what ``n_iter_`` says: epochs, unless the paper counts otherwise."""
         return len(run.history)
+
+    def fitted_attributes(self) -> dict[str, Any]:
+        """Return what the paper publishes beside the common fitted attributes, by name."""
+        return {}
 
     def keep_clusters(self, used: Tensor) -> None:
         """Drop the prototypes that label no sample; ``used`` holds the others' indices."""

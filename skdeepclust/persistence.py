@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import warnings
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import torch
@@ -75,15 +75,15 @@ def write_model(
     arrays["shift"] = scaling.shift
     text = json.dumps(header, default=_plain_number, indent=1)
     target = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    temporary = target.with_name(f".{target.name}.{uuid4().hex}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(temporary, "xb") as file:
             np.savez(file, **arrays)
         with zipfile.ZipFile(temporary, "a") as archive:
             archive.writestr(HEADER, text)
         os.replace(temporary, target)
     except BaseException:
-        os.unlink(temporary)
+        temporary.unlink(missing_ok=True)
         raise
 
 
@@ -93,22 +93,24 @@ def read_model(path: Any) -> StoredModel:
         with np.load(path, allow_pickle=False) as archive:
             content = {name: archive[name] for name in archive.files}
         header = json.loads(content.pop(HEADER))
-    except (KeyError, AttributeError, zipfile.BadZipFile, json.JSONDecodeError, ValueError) as error:
+        written_by, file_format = header["skdeepclust"], header["format"]
+    except (KeyError, TypeError, EOFError, ValueError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} is not a saved skdeepclust estimator.") from error
-    if header["format"] > FORMAT:
+    if file_format > FORMAT:
         raise ValueError(
-            f"{path} was written by skdeepclust {header['skdeepclust']} in format "
-            f"{header['format']}; this version reads up to {FORMAT}: upgrade skdeepclust."
+            f"{path} was written by skdeepclust {written_by} in format {file_format}; this version "
+            f"reads up to {FORMAT}: upgrade skdeepclust."
         )
-    fitted = dict(header["fitted"])
-    if fitted.get("image_shape_") is not None:
-        fitted["image_shape_"] = tuple(fitted["image_shape_"])
+    params, fitted = dict(header["params"]), dict(header["fitted"])
+    for values, name in ((params, "image_shape"), (fitted, "image_shape_")):
+        if values.get(name) is not None:
+            values[name] = tuple(values[name])  # JSON has lists only
     fitted |= _below(content, "fitted/")
     if "feature_names_in_" in fitted:
         fitted["feature_names_in_"] = fitted["feature_names_in_"].astype(object)
     return StoredModel(
         class_name=header["class"],
-        params=header["params"],
+        params=params,
         fitted=fitted,
         scaling=Scaling(content["shift"], header["scale"]),
         network=_below(content, "network/"),
@@ -131,7 +133,9 @@ def _plain_params(params: dict[str, Any]) -> dict[str, Any]:
                 plain[name] = None
                 continue
             if name not in TRAINING_ONLY:
-                raise TypeError(f"{name}={value!r} can't be saved; use a number or a string.") from None
+                raise TypeError(
+                    f"{name}={value!r} can't be saved; use a number or a string."
+                ) from None
             plain[name] = str(value) if name == "device" else TRAINING_ONLY[name]
             if name != "device":
                 warnings.warn(
@@ -141,6 +145,6 @@ def _plain_params(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plain_number(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
     raise TypeError(f"{type(value).__name__} has no JSON form")

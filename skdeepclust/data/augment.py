@@ -29,12 +29,9 @@ class ShiftRotate:
         """Augment images of shape (B, C, H, W)."""
         draw = torch.rand(3, len(x), device=x.device, generator=generator) * 2 - 1
         angle, dx, dy = draw[0] * math.radians(self.degrees), *(draw[1:] * 2 * self.shift)
-        return F.grid_sample(
-            x,
-            F.affine_grid(self._inverse_map(angle, dx, dy, x.shape[3] / x.shape[2]), x.shape, False),
-            padding_mode="border",
-            align_corners=False,
-        )
+        theta = self._inverse_map(angle, dx, dy, x.shape[3] / x.shape[2])
+        grid = F.affine_grid(theta, list(x.shape), align_corners=False)
+        return F.grid_sample(x, grid, padding_mode="border", align_corners=False)
 
     @staticmethod
     def _inverse_map(angle: Tensor, dx: Tensor, dy: Tensor, aspect: float) -> Tensor:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -35,9 +37,30 @@ def read_input(estimator: Any, X: Any, *, reset: bool) -> Any:
         X = _tensor_to_array(X)
     if isinstance(X, list | tuple):
         X = _sequence_to_array(X)
-    if getattr(X, "ndim", 2) in (3, 4):
-        return _check_images(estimator, X, asked, reset)
-    return _check_rows(estimator, X, asked, reset)
+    if getattr(X, "shape", None) == (0,):
+        raise ValueError("X is empty: it holds no samples and no image paths.")
+    with _one_sentence():
+        if getattr(X, "ndim", 2) > 2:
+            return _check_images(estimator, X, asked, reset)
+        return _check_rows(estimator, X, asked, reset)
+
+
+@contextmanager
+def _one_sentence() -> Iterator[None]:
+    """Say in one sentence what scikit-learn spreads over many, or prints with all of X."""
+    try:
+        yield
+    except ValueError as error:
+        text = str(error)
+        if text.startswith("Complex data not supported"):
+            better = "Complex data not supported: X must be real; use abs(X), or X.real and X.imag."
+        elif text.startswith("Input X contains NaN"):
+            better = "Input X contains NaN; drop those samples, or impute them first."
+        elif text.startswith("could not convert string to float"):
+            better = f"X holds text ({text}); give numbers, or a 1-D array of image paths."
+        else:
+            raise
+        raise ValueError(better) from None
 
 
 def _asked_image_shape(estimator: Any) -> tuple[int, int, int] | None:
@@ -84,10 +107,10 @@ def _sequence_to_array(X: Any) -> Any:
 
 
 def _check_rows(estimator: Any, X: Any, asked: tuple[int, int, int] | None, reset: bool) -> Any:
-    if not hasattr(X, "columns") and getattr(getattr(X, "dtype", None), "kind", "") in "US":
+    if not hasattr(X, "columns") and getattr(getattr(X, "dtype", None), "kind", "") in ("U", "S"):
         raise ValueError(
-            "X holds strings in two dimensions; image paths must be one-dimensional, shape "
-            f"(n_samples,). Got shape {X.shape}."
+            "X holds strings that are no paths; image paths must be str in one dimension, shape "
+            f"(n_samples,). Got {X.dtype} of shape {X.shape}."
         )
     fitted = None if reset else estimator.image_shape_
     if fitted is not None and asked is None:
@@ -120,7 +143,7 @@ def _check_rows(estimator: Any, X: Any, asked: tuple[int, int, int] | None, rese
 
 
 def _check_images(estimator: Any, X: Any, asked: tuple[int, int, int] | None, reset: bool) -> Array:
-    images = check_array(
+    images: Array = check_array(
         X,
         dtype=DTYPES,
         allow_nd=True,
@@ -131,10 +154,10 @@ def _check_images(estimator: Any, X: Any, asked: tuple[int, int, int] | None, re
     if images.ndim == 3:
         images = images[..., np.newaxis]
     shape = images.shape[1:]
-    if shape[2] not in CHANNELS:
+    if len(shape) != 3 or shape[2] not in CHANNELS:
         hint = (
             "; channels come last in NumPy: use X.transpose(0, 2, 3, 1), or pass a torch tensor"
-            if shape[0] in CHANNELS
+            if len(shape) == 3 and shape[0] in CHANNELS
             else ""
         )
         raise ValueError(

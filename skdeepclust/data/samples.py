@@ -34,15 +34,14 @@ class Scaling:
     scale: float
 
     @classmethod
-    def of_vectors(cls, rows: Array | sp.csr_array, chunk: int = 4096) -> Scaling:
+    def of_vectors(cls, rows: Array | sp.csr_array, chunk: int = 2**20) -> Scaling:
         """Centre and root mean variance of the rows, in float64, without copying the data."""
         if sp.issparse(rows):
             mean, variance = (np.asarray(m, np.float64) for m in mean_variance_axis(rows, axis=0))
             return cls(mean, float(np.sqrt(variance.mean())) or 1.0)
         mean = rows.mean(axis=0, dtype=np.float64)
-        squares = sum(
-            float(np.square(rows[part] - mean).sum()) for part in gen_batches(len(rows), chunk)
-        )
+        parts = gen_batches(len(rows), max(1, chunk // rows.shape[1]))
+        squares = sum(float(np.square(rows[part] - mean).sum()) for part in parts)
         return cls(mean, float(np.sqrt(squares / rows.size)) or 1.0)
 
     @classmethod
@@ -74,7 +73,7 @@ class Samples:
         double = torch.float64 if device.type != "mps" else torch.float32
         # float64 data loses its offset in float64; everything else is exact enough in float32.
         self._dtype = double if rows.dtype == np.float64 else torch.float32
-        self._shift = torch.as_tensor(scaling.shift, dtype=self._dtype, device=device)
+        self._shift = torch.tensor(scaling.shift, dtype=self._dtype, device=device)
         self._resident = self._place()
 
     def __len__(self) -> int:
@@ -85,7 +84,7 @@ class Samples:
             return None
         if self.rows.nbytes > torch.cuda.mem_get_info(self.device)[0] // 2:
             return None
-        return torch.from_numpy(np.require(self.rows, requirements="CW")).to(self.device)
+        return torch.from_numpy(np.require(self.rows, requirements=["C", "W"])).to(self.device)
 
     def batch(self, index: Tensor | slice) -> Tensor:
         """Return the samples at ``index``, shape (B, d) or (B, C, H, W)."""

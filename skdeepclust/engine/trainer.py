@@ -35,6 +35,8 @@ class Phase:
     augment : callable (batch, generator) -> batch, or None
     n_views : int
         Independent augmentations of each batch.
+    keeps_clean : bool
+        Whether ``views`` starts with the batch as it is, before its augmentations.
     clusters : bool
         False for a phase that only warms up the network, so that hooks such as sample
         selection know that its labels mean nothing yet.
@@ -47,14 +49,15 @@ class Phase:
     n_steps: int | None = None
     augment: Callable[[Tensor, torch.Generator], Tensor] | None = None
     n_views: int = 1
+    keeps_clean: bool = False
     clusters: bool = True
 
 
 class TrainableObjective(Protocol):
     """What the trainer needs to know of an objective."""
 
-    def phases(self, run: Run) -> Iterator[Phase]: ...  # noqa: D102
-    def train(self, mode: bool = True) -> Any: ...  # noqa: D102
+    def phases(self, run: Run) -> Iterator[Phase]: ...
+    def train(self, mode: bool = True) -> Any: ...
 
 
 @dataclass
@@ -143,7 +146,8 @@ class Trainer:
         objective.train()
         _announce("on_fit_start", listeners, run)
         try:
-            for run.phase in objective.phases(run):
+            for phase in objective.phases(run):
+                run.phase = phase
                 self._train_phase(run, listeners)
         except KeyboardInterrupt:
             run.interrupted = True
@@ -191,7 +195,7 @@ class Trainer:
         loss = sum(means.values())
         if not math.isfinite(loss):
             raise FloatingPointError(
-                f"the loss became {loss} in epoch {run.epoch} of the {phase.name} phase; use a "
+                f"the loss became {loss} in epoch {run.epoch + 1} of the {phase.name} phase; use a "
                 f"smaller lr (it was {phase.optimizer.param_groups[0]['lr']}) or "
                 "precision='float32'."
             )
@@ -213,6 +217,8 @@ class Trainer:
             clean if phase.augment is None else phase.augment(clean, run.device_generator)
             for _ in range(phase.n_views)
         )
+        if phase.keeps_clean:
+            views = (clean, *views)
         terms = phase.loss(views, index)
         phase.optimizer.zero_grad(set_to_none=True)
         torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
@@ -221,6 +227,8 @@ class Trainer:
 
     def _shuffled_batches(self, run: Run) -> Iterator[Tensor]:
         index = run.active.nonzero().squeeze(1)
+        if len(index) < 2:
+            raise ValueError(f"{len(index)} of {len(run.active)} samples are active; 2 are needed.")
         index = index[torch.randperm(len(index), generator=run.generator)]
         start = 0
         for size in batch_sizes(len(index), self.batch_size):

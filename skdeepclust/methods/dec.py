@@ -27,6 +27,115 @@ class DECObjective(SelfTrainingObjective):
 
 
 class DECClustering(SelfTrainingClustering):
+    """Deep Embedded Clustering (DEC).
+
+    Learns to reconstruct the samples, places clusters in the embedding by k-means, then draws
+    soft assignments towards a sharper copy of themselves that is renewed now and then.
+
+    Parameters
+    ----------
+    n_clusters : int, default=10
+        Number of clusters to look for.
+    encoder : str, torch.nn.Module or callable, default="auto"
+        Network that maps samples to embeddings. ``"auto"`` is ``"conv"`` for images and
+        ``"mlp"`` for vectors. ``"mlp"`` or ``"mlp:500-500-2000"`` (these widths): dense layers
+        with BatchNorm. ``"conv"`` or ``"conv:32-64-128"`` (these filters): strided convolutions
+        with BatchNorm. ``"conv-decs"``: the pooling network of the DECS paper. A module, or a
+        callable ``(sample_shape, embedding_dim) -> Module``, must map batches (B, d) or
+        (B, C, H, W) to (B, embedding_dim); a module is copied and never changed.
+    embedding_dim : int, default=10
+        Size of the embedding.
+    pretrain_epochs : int or "auto", default="auto"
+        Passes over the data that train the autoencoder before clusters are placed. ``"auto"``
+        is as many as make @AUTO@ batches.
+    max_iter : int, default=@DECSITER@
+        Largest number of batches of the clustering phase. 0 stops after k-means on the
+        pretrained embedding.
+    batch_size : int, default=256
+        Samples in a batch.
+    lr : float, default=0.001
+        Learning rate of Adam.
+    clustering_lr : float, default=None
+        Learning rate of the clustering phase; None means ``lr``.
+    alpha : float, default=1.0
+        Degrees of freedom of the Student-t assignment.
+    update_interval : int, default=140
+        Batches between two targets.
+    n_init : int, default=20
+        Restarts of the k-means that places the clusters after pretraining.
+    augment : "auto", callable or None, default="auto"
+        Augmentation of the training batches. ``"auto"`` shifts images by up to 10 % and rotates
+        them by up to 10 degrees, and leaves vectors alone. A callable ``(batch, generator) ->
+        batch`` gets (B, d) or (B, C, H, W), scaled, on the device. None trains on clean data.
+    augment_clustering : bool, default=False
+        Whether the clustering phase is augmented, too. It helps after long pretraining and
+        loses clusters after a short one.
+    reconstruction_target : {"clean", "augmented"}, default="clean"
+        What the autoencoder reconstructs from an augmented batch: the clean one, which teaches
+        it to ignore shifts and rotations, or, as the authors do, the augmented one itself.
+    min_cluster_size : float in [0, 1], default=0.1
+        Clustering stops, with a warning and one step back, before a cluster falls below this
+        fraction of its size at the start (at most of an equal share). 0 lets clusters vanish.
+    tol : float or None, default=0.001
+        Stop clustering once fewer than this share of the labels change from one target to the
+        next; None never stops early.
+    image_shape : (H, W) or (H, W, C), default=None
+        Shape of one image, if the rows of a 2-D X are images, or the size to which image files
+        are brought. None: rows are vectors; files keep their size if they agree and it is at
+        most 96 pixels, else they become 64 x 64.
+    device : str or torch.device, default="auto"
+        Where to train and predict. ``"auto"`` is a GPU if there is one.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Number format of the networks while training. ``"auto"`` is bfloat16 where the hardware
+        computes it natively, else float32. Distances, prototypes and predictions are float32.
+    random_state : int, RandomState or None, default=None
+        Seed of weights, shuffling, augmentation and k-means. The same int gives the same result
+        on the same machine with the same number of threads.
+    verbose : int, default=0
+        1 shows a progress bar with epoch, loss and time left on standard error.
+
+    Attributes
+    ----------
+    labels_ : ndarray of shape (n_samples,), int64
+        Label of each training sample, from 0; equal to ``predict`` of the training data.
+    cluster_centers_ : ndarray of shape (n_clusters, embedding_dim), float32
+        Prototypes in the embedding; only those that label a training sample.
+    objective_ : torch.nn.Module
+        The trained network: ``objective_.encoder`` and ``objective_.prototypes``.
+    history_ : list of dict
+        For each epoch of each phase: the loss and its terms, lr, batches so far in the phase
+        (``n_steps``), samples used, and seconds. ``pandas.DataFrame(est.history_)`` works.
+    n_iter_ : int
+        Batches of the clustering phase.
+    n_features_in_ : int
+        Values in a sample.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Column names, where X had any.
+    image_shape_ : (H, W, C) or None
+        Shape of an image; None for vectors.
+
+    Notes
+    -----
+    The default encoder, the augmentation and Adam are newer than the paper, which trained dense
+    layers one by one, without augmentation, by gradient descent with momentum.
+
+    References
+    ----------
+    J. Xie, R. Girshick, A. Farhadi: Unsupervised Deep Embedding for Clustering Analysis.
+    ICML 2016, arXiv:1511.06335.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skdeepclust import DECClustering
+    >>> images = load_digits().images  # (1797, 8, 8)
+    >>> model = DECClustering(n_clusters=10, pretrain_epochs=2, max_iter=14, random_state=0)
+    >>> model.fit_predict(images).shape
+    (1797,)
+    >>> model.predict_proba(images[:3]).shape
+    (3, 10)
+    """
+
     def __init__(
         self,
         n_clusters: int = 10,
@@ -43,7 +152,9 @@ class DECClustering(SelfTrainingClustering):
         tol: float | None = 1e-3,
         n_init: int = 20,
         augment: Any = "auto",
-        augment_clustering: bool = True,
+        augment_clustering: bool = False,
+        reconstruction_target: str = "clean",
+        min_cluster_size: float = 0.1,
         image_shape: Any = None,
         device: Any = "auto",
         precision: str = "auto",
@@ -64,6 +175,8 @@ class DECClustering(SelfTrainingClustering):
         self.n_init = n_init
         self.augment = augment
         self.augment_clustering = augment_clustering
+        self.reconstruction_target = reconstruction_target
+        self.min_cluster_size = min_cluster_size
         self.image_shape = image_shape
         self.device = device
         self.precision = precision

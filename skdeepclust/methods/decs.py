@@ -19,14 +19,16 @@ from ..engine.trainer import LossTerms
 
 
 class DECSObjective(AutoencoderObjective):
-    """q: soft assignments (B, K).  t: threshold.  lam: row_variance_weight.
-    beta: batch_variance_weight.
+    """q: soft assignments (B, K).  t: threshold.  lam, beta: variance weights.
 
     assign     q_ij ~ (1 + |z_i - m_j|^2 / alpha)^(-(alpha + 1) / 2)                  (2.1)
     determine  f_ij = (t - q_ij) / t  or  (q_ij - t) / (1 - t); squared if quadratic  (2.2)
     threshold  t: Otsu's threshold of all q of the batch, no gradient                 (2.3)
     stability  s_i  = mean_j f_ij - lam var_j f_ij                                    (2.4)
     loss       L_c  = 1 - mean_i s_i - beta var_i s_i                                 (2.5)
+
+    Not in the paper, and off in its preset: L_c is 0, too, when all samples share one cluster,
+    so by default KL(mean_i q_i || uniform), weighted by ``balance_weight``, is added to it.
     """
 
     def __init__(
@@ -36,9 +38,11 @@ class DECSObjective(AutoencoderObjective):
         threshold: float | str,
         row_variance_weight: float,
         batch_variance_weight: float,
+        balance_weight: float,
         **parts: Any,
     ) -> None:
         super().__init__(**parts)
+        self.balance_weight = balance_weight
         self.quadratic, self.threshold = determinacy == "quadratic", threshold
         self.lam, self.beta = row_variance_weight, batch_variance_weight
         self.t = torch.tensor(1 / len(self.prototypes))  # until a batch has a threshold
@@ -47,13 +51,19 @@ class DECSObjective(AutoencoderObjective):
         q = self.soft_assignment(self.embed(views[0]))  # (2.1)
         self.t = self.find_threshold(q.detach())
         f = determinacy(q, self.t, quadratic=self.quadratic)
-        return {"stability": stability_loss(stability(f, self.lam), self.beta)}
+        terms = {"stability": stability_loss(stability(f, self.lam), self.beta)}
+        if self.balance_weight > 0:
+            terms["balance"] = self.balance_weight * imbalance(q)
+        return terms
 
     def find_threshold(self, q: Tensor) -> Tensor:
-        """t of this batch; where all q are alike, that of the batch before."""
+        """Threshold of this batch; where all q are alike, that of the batch before."""
         if self.threshold == "otsu":
             return otsu_threshold(q, fallback=self.t.to(q.device))
         return torch.as_tensor(self.threshold, dtype=q.dtype, device=q.device)
+
+    def fitted_attributes(self) -> dict[str, Any]:
+        return {"threshold_": float(self.t)}
 
 
 def determinacy(q: Tensor, t: Tensor, *, quadratic: bool) -> Tensor:
@@ -70,6 +80,12 @@ def stability(f: Tensor, lam: float) -> Tensor:
 def stability_loss(s: Tensor, beta: float) -> Tensor:
     """Loss of a batch of stabilities; Eq. (2.5)."""
     return 1 - s.mean() - beta * s.var(correction=0)
+
+
+def imbalance(q: Tensor) -> Tensor:
+    """KL divergence of the batch's mean assignment from equal shares; 0 if clusters are equal."""
+    share = q.mean(0)
+    return (share * (share * len(share)).log()).sum()
 
 
 def otsu_threshold(q: Tensor, fallback: Tensor, n_bins: int = 1000) -> Tensor:
@@ -103,12 +119,160 @@ def otsu_threshold(q: Tensor, fallback: Tensor, n_bins: int = 1000) -> Tensor:
 
 
 class DECSClustering(AutoencoderClustering):
+    """Deep Embedding Clustering Driven by Sample Stability (DECS).
+
+    Learns to reconstruct the samples, places clusters in the embedding by k-means, then moves
+    embedding and clusters so that every sample lies far from the border between belonging to a
+    cluster and not belonging to it.
+
+    Parameters
+    ----------
+    n_clusters : int, default=10
+        Number of clusters to look for.
+    encoder : str, torch.nn.Module or callable, default="auto"
+        Network that maps samples to embeddings. ``"auto"`` is ``"conv"`` for images and
+        ``"mlp"`` for vectors. ``"mlp"`` or ``"mlp:500-500-2000"`` (these widths): dense layers
+        with BatchNorm. ``"conv"`` or ``"conv:32-64-128"`` (these filters): strided convolutions
+        with BatchNorm. ``"conv-decs"``: the pooling network of the DECS paper. A module, or a
+        callable ``(sample_shape, embedding_dim) -> Module``, must map batches (B, d) or
+        (B, C, H, W) to (B, embedding_dim); a module is copied and never changed.
+    embedding_dim : int, default=10
+        Size of the embedding.
+    pretrain_epochs : int or "auto", default="auto"
+        Passes over the data that train the autoencoder before clusters are placed. ``"auto"``
+        is as many as make @AUTO@ batches.
+    max_iter : int, default=@DECSITER@
+        Largest number of batches of the clustering phase. 0 stops after k-means on the
+        pretrained embedding.
+    batch_size : int, default=256
+        Samples in a batch.
+    lr : float, default=0.001
+        Learning rate of Adam.
+    clustering_lr : float, default=None
+        Learning rate of the clustering phase; None means ``lr``.
+    alpha : float, default=0.5
+        Degrees of freedom of the Student-t assignment.
+    determinacy : {"quadratic", "linear"}, default="quadratic"
+        How far an assignment is from undecided, Eq. (2.2). The paper's theorem needs the
+        quadratic form; the authors' code runs the linear one, which loses clusters more easily.
+    threshold : "otsu" or float in (0, 1), default="otsu"
+        Border between belonging and not belonging, Eq. (2.3). ``"otsu"`` finds it for each
+        batch; a fixed one collapses clusters and is meant for experiments.
+    row_variance_weight : float, default=0.4
+        Weight of the variance of determinacies within a sample, lambda in Eq. (2.4).
+    batch_variance_weight : float, default=1.0
+        Weight of the variance of stabilities within a batch, beta in Eq. (2.5); the authors'
+        code has 1, the paper's theorem 0.
+    balance_weight : float, default=1.0
+        Weight of the divergence of cluster shares from equal ones, an addition to the paper
+        against merging clusters. 0 is the paper; lower it where clusters differ much in size.
+    n_init : int, default=20
+        Restarts of the k-means that places the clusters after pretraining.
+    augment : "auto", callable or None, default="auto"
+        Augmentation of the training batches. ``"auto"`` shifts images by up to 10 % and rotates
+        them by up to 10 degrees, and leaves vectors alone. A callable ``(batch, generator) ->
+        batch`` gets (B, d) or (B, C, H, W), scaled, on the device. None trains on clean data.
+    augment_clustering : bool, default=False
+        Whether the clustering phase is augmented, too. It helps after long pretraining and
+        loses clusters after a short one.
+    reconstruction_target : {"clean", "augmented"}, default="clean"
+        What the autoencoder reconstructs from an augmented batch: the clean one, which teaches
+        it to ignore shifts and rotations, or, as the authors do, the augmented one itself.
+    min_cluster_size : float in [0, 1], default=0.1
+        Clustering stops, with a warning and one step back, before a cluster falls below this
+        fraction of its size at the start (at most of an equal share). 0 lets clusters vanish.
+    tol : float or None, default=None
+        Stop clustering once fewer than this share of the labels change between two looks at
+        them, which are a pass and at least 50 batches apart; None never stops early.
+    image_shape : (H, W) or (H, W, C), default=None
+        Shape of one image, if the rows of a 2-D X are images, or the size to which image files
+        are brought. None: rows are vectors; files keep their size if they agree and it is at
+        most 96 pixels, else they become 64 x 64.
+    device : str or torch.device, default="auto"
+        Where to train and predict. ``"auto"`` is a GPU if there is one.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Number format of the networks while training. ``"auto"`` is bfloat16 where the hardware
+        computes it natively, else float32. Distances, prototypes and predictions are float32.
+    random_state : int, RandomState or None, default=None
+        Seed of weights, shuffling, augmentation and k-means. The same int gives the same result
+        on the same machine with the same number of threads.
+    verbose : int, default=0
+        1 shows a progress bar with epoch, loss and time left on standard error.
+
+    Attributes
+    ----------
+    labels_ : ndarray of shape (n_samples,), int64
+        Label of each training sample, from 0; equal to ``predict`` of the training data.
+    cluster_centers_ : ndarray of shape (n_clusters, embedding_dim), float32
+        Prototypes in the embedding; only those that label a training sample.
+    objective_ : torch.nn.Module
+        The trained network: ``objective_.encoder`` and ``objective_.prototypes``.
+    history_ : list of dict
+        For each epoch of each phase: the loss and its terms, lr, batches so far in the phase
+        (``n_steps``), samples used, and seconds. ``pandas.DataFrame(est.history_)`` works.
+    threshold_ : float
+        The last threshold of the clustering phase.
+    n_iter_ : int
+        Batches of the clustering phase.
+    n_features_in_ : int
+        Values in a sample.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Column names, where X had any.
+    image_shape_ : (H, W, C) or None
+        Shape of an image; None for vectors.
+
+    Notes
+    -----
+    Equation numbers are those of this project's method notes; (2.1) to (2.5) are listed in
+    `DECSObjective`. ``DECSClustering.from_preset("official")`` has the schedule of the authors'
+    code, which has no term against collapse: there, only a good start, BatchNorm and the
+    batch-wise threshold keep clusters alive. Fewer clusters in use than asked for is told
+    by a ``ConvergenceWarning``, and so is a start that looks poor.
+
+    References
+    ----------
+    Z. Cheng, F. Li, J. Wang, Y. Qian: Deep Embedding Clustering Driven by Sample Stability.
+    IJCAI 2024, arXiv:2401.15989.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skdeepclust import DECSClustering
+    >>> images = load_digits().images  # (1797, 8, 8)
+    >>> model = DECSClustering(n_clusters=10, pretrain_epochs=2, max_iter=14, random_state=0)
+    >>> model.fit_predict(images).shape
+    (1797,)
+    >>> model.predict_proba(images[:3]).shape
+    (3, 10)
+    """
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **AutoencoderClustering._parameter_constraints,
         "determinacy": [StrOptions({"linear", "quadratic"})],
         "threshold": [StrOptions({"otsu"}), Interval(Real, 0, 1, closed="neither")],
         "row_variance_weight": [WEIGHT],
         "batch_variance_weight": [WEIGHT],
+        "balance_weight": [WEIGHT],
+    }
+
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+        "official": {  # github.com/ChengZhanwen/DECS at 85f2586
+            "encoder": "conv-decs",
+            "embedding_dim": 10,
+            "pretrain_epochs": 500,
+            "max_iter": 20_000,
+            "batch_size": 256,
+            "lr": 1e-3,
+            "alpha": 0.5,
+            "determinacy": "linear",
+            "row_variance_weight": 0.4,
+            "batch_variance_weight": 1.0,
+            "balance_weight": 0.0,
+            "n_init": 20,
+            "augment_clustering": True,
+            "reconstruction_target": "augmented",
+            "min_cluster_size": 0.0,
+        }
     }
 
     def __init__(
@@ -127,9 +291,12 @@ class DECSClustering(AutoencoderClustering):
         threshold: float | str = "otsu",
         row_variance_weight: float = 0.4,
         batch_variance_weight: float = 1.0,
+        balance_weight: float = 1.0,
         n_init: int = 20,
         augment: Any = "auto",
-        augment_clustering: bool = True,
+        augment_clustering: bool = False,
+        reconstruction_target: str = "clean",
+        min_cluster_size: float = 0.1,
         tol: float | None = None,
         image_shape: Any = None,
         device: Any = "auto",
@@ -150,9 +317,12 @@ class DECSClustering(AutoencoderClustering):
         self.threshold = threshold
         self.row_variance_weight = row_variance_weight
         self.batch_variance_weight = batch_variance_weight
+        self.balance_weight = balance_weight
         self.n_init = n_init
         self.augment = augment
         self.augment_clustering = augment_clustering
+        self.reconstruction_target = reconstruction_target
+        self.min_cluster_size = min_cluster_size
         self.tol = tol
         self.image_shape = image_shape
         self.device = device
@@ -168,5 +338,6 @@ class DECSClustering(AutoencoderClustering):
             threshold=self.threshold,
             row_variance_weight=self.row_variance_weight,
             batch_variance_weight=self.batch_variance_weight,
+            balance_weight=self.balance_weight,
             **self._objective_parts(encoder, sample_shape, generator),
         )

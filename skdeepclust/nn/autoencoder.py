@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -28,20 +29,20 @@ def dense_block(n_in: int, n_out: int) -> list[nn.Module]:
 def mlp_encoder(n_features: int, hidden: Sequence[int], embedding_dim: int) -> nn.Sequential:
     """Map (B, ...) with ``n_features`` values a row to (B, embedding_dim)."""
     widths = [n_features, *hidden]
-    blocks = [m for a, b in zip(widths, widths[1:], strict=False) for m in dense_block(a, b)]
+    blocks = [m for a, b in pairwise(widths) for m in dense_block(a, b)]
     return nn.Sequential(nn.Flatten(), *blocks, FullPrecisionLinear(widths[-1], embedding_dim))
 
 
 def mlp_decoder(shape: Shape, hidden: Sequence[int], embedding_dim: int) -> nn.Sequential:
     """Map (B, embedding_dim) to (B, *shape)."""
     widths = [embedding_dim, *reversed(hidden)]
-    blocks = [m for a, b in zip(widths, widths[1:], strict=False) for m in dense_block(a, b)]
+    blocks = [m for a, b in pairwise(widths) for m in dense_block(a, b)]
     out = FullPrecisionLinear(widths[-1], math.prod(shape))
     return nn.Sequential(*blocks, out, nn.Unflatten(1, shape))
 
 
-class ConvGeometry:
-    """Sizes in the convolutional autoencoder, shared by both of its halves.
+class PoolingGeometry:
+    """Sizes in the autoencoder of the DECS paper, shared by both of its halves.
 
     Every filter but the last is followed by a 2 x 2 pooling. Images are padded right and below
     to a multiple of the total stride; only the square sizes 28, 36, 44, ... of the paper's own
@@ -60,16 +61,16 @@ class ConvGeometry:
         self.bottom = (filters[-1], self.grid[0] - shrink, self.grid[1] - shrink)
 
 
-class ConvEncoder(nn.Module):
+class PoolingEncoder(nn.Module):
     """Convolution, ReLU, BatchNorm and pooling in each block; then one linear layer."""
 
-    def __init__(self, geometry: ConvGeometry, embedding_dim: int, norm: NormSettings) -> None:
+    def __init__(self, geometry: PoolingGeometry, embedding_dim: int, norm: NormSettings) -> None:
         super().__init__()
         self.pad = geometry.pad
         widths = [geometry.channels, *geometry.filters]
         last = len(geometry.filters) - 1
         blocks: list[nn.Module] = []
-        for i, (n_in, n_out) in enumerate(zip(widths, widths[1:], strict=False)):
+        for i, (n_in, n_out) in enumerate(pairwise(widths)):
             border = 0 if i == last and geometry.valid else 1
             blocks += [nn.Conv2d(n_in, n_out, 3, padding=border), nn.ReLU(), norm.layer(n_out)]
             if i < last:
@@ -84,10 +85,10 @@ class ConvEncoder(nn.Module):
         return self.embedding(self.features(x))  # type: ignore[no-any-return]
 
 
-class ConvDecoder(nn.Module):
-    """Mirror of `ConvEncoder`: a linear layer, strided transposed convolutions, linear output."""
+class PoolingDecoder(nn.Module):
+    """Mirror of `PoolingEncoder`: linear, strided transposed convolutions, linear output."""
 
-    def __init__(self, geometry: ConvGeometry, embedding_dim: int, norm: NormSettings) -> None:
+    def __init__(self, geometry: PoolingGeometry, embedding_dim: int, norm: NormSettings) -> None:
         super().__init__()
         self.size = (geometry.height, geometry.width)
         start = (geometry.filters[-1], *geometry.grid)
@@ -97,9 +98,10 @@ class ConvDecoder(nn.Module):
             nn.Unflatten(1, start),
         ]
         widths = geometry.filters[::-1]
-        for i, (n_in, n_out) in enumerate(zip(widths, widths[1:], strict=False)):
-            border = {"padding": 0} if i == 0 and geometry.valid else _DOUBLING
-            layers += [nn.ConvTranspose2d(n_in, n_out, 3, 2, **border), nn.ReLU()]
+        for i, (n_in, n_out) in enumerate(pairwise(widths)):
+            border = 0 if i == 0 and geometry.valid else 1  # 3 -> 7 without, else doubling
+            up = nn.ConvTranspose2d(n_in, n_out, 3, 2, padding=border, output_padding=border)
+            layers += [up, nn.ReLU()]
             layers.append(norm.layer(n_out))
         layers.append(nn.ConvTranspose2d(widths[-1], geometry.channels, 3, padding=1))
         self.layers = nn.Sequential(*layers)
@@ -109,7 +111,48 @@ class ConvDecoder(nn.Module):
         return self.layers(z)[:, :, : self.size[0], : self.size[1]]  # type: ignore[no-any-return]
 
 
-_DOUBLING = {"padding": 1, "output_padding": 1}
+def strided_encoder(
+    shape: Shape, filters: Sequence[int], embedding_dim: int, norm: NormSettings
+) -> nn.Sequential:
+    """Map images (B, C, H, W) of any size to (B, embedding_dim); each block halves the size.
+
+    Strides instead of pooling: the full resolution is only ever read, which makes a training
+    step several times cheaper than that of the pooling network.
+    """
+    widths, sizes = [shape[0], *filters], _halved_sizes(shape, len(filters))
+    blocks: list[nn.Module] = []
+    for i, (n_in, n_out) in enumerate(pairwise(widths)):
+        kernel = STRIDED_KERNELS[min(i, 2)]
+        conv = nn.Conv2d(n_in, n_out, kernel, stride=2, padding=kernel // 2)
+        blocks += [conv, nn.ReLU(), norm.layer(n_out)]
+    n_features = filters[-1] * math.prod(sizes[-1])
+    return nn.Sequential(*blocks, nn.Flatten(), FullPrecisionLinear(n_features, embedding_dim))
+
+
+def strided_decoder(
+    shape: Shape, filters: Sequence[int], embedding_dim: int, norm: NormSettings
+) -> nn.Sequential:
+    """Mirror of `strided_encoder`; its output has no nonlinearity."""
+    widths, sizes = [shape[0], *filters], _halved_sizes(shape, len(filters))
+    start = (filters[-1], *sizes[-1])
+    linear = nn.Linear(embedding_dim, math.prod(start))
+    layers: list[nn.Module] = [linear, nn.ReLU(), nn.Unflatten(1, start)]
+    for i in reversed(range(len(filters))):
+        kernel, (height, width) = STRIDED_KERNELS[min(i, 2)], sizes[i]
+        grow = ((height + 1) % 2, (width + 1) % 2)  # an even size came from half of it
+        up = nn.ConvTranspose2d(widths[i + 1], widths[i], kernel, 2, kernel // 2, grow)
+        layers += [up, nn.ReLU(), norm.layer(widths[i])] if i else [up]
+    return nn.Sequential(*layers)
+
+
+STRIDED_KERNELS = (3, 3, 3)
+
+
+def _halved_sizes(shape: Shape, n_halvings: int) -> list[tuple[int, int]]:
+    sizes = [(shape[1], shape[2])]
+    for _ in range(n_halvings):
+        sizes.append(((sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2))
+    return sizes
 
 
 class NormSettings:

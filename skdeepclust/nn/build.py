@@ -11,29 +11,37 @@ import torch
 from torch import Tensor, nn
 
 from .autoencoder import (
-    ConvDecoder,
-    ConvEncoder,
-    ConvGeometry,
     NormSettings,
+    PoolingDecoder,
+    PoolingEncoder,
+    PoolingGeometry,
     Shape,
     mlp_decoder,
     mlp_encoder,
+    strided_decoder,
+    strided_encoder,
 )
 
 EncoderLike = str | nn.Module | Callable[[Shape, int], nn.Module]
 
-MLP_WIDTHS = (500, 500, 2000)
-CONV_WIDTHS = (16, 32, 64, 128)
-DECS_WIDTHS = (32, 64, 128, 256)
+DEFAULT_WIDTHS = {
+    "mlp": (500, 500, 2000),
+    "conv": (32, 64, 128),
+    "conv-decs": (32, 64, 128, 256),
+}
 
 
 @dataclass(frozen=True)
 class NamedNetwork:
     """A network that can be said in a string: a kind, widths and normalisation."""
 
-    kind: str  # "mlp" or "conv"
+    kind: str  # "mlp", "conv" or "conv-decs"
     widths: tuple[int, ...]
-    bn_momentum: float = 0.1
+
+    @property
+    def norm(self) -> NormSettings:
+        """Slow averages, as in Keras, for the network of the paper; else fast ones."""
+        return NormSettings(momentum=0.01 if self.kind == "conv-decs" else 0.1)
 
 
 def parse_encoder(name: str, sample_shape: Shape) -> NamedNetwork:
@@ -48,18 +56,14 @@ def parse_encoder(name: str, sample_shape: Shape) -> NamedNetwork:
     kind, _, widths = name.partition(":")
     if kind == "auto" and not widths:
         kind = "conv" if len(sample_shape) == 3 else "mlp"
-    if kind == "conv-decs" and not widths:
-        network = NamedNetwork("conv", DECS_WIDTHS, bn_momentum=0.01)
-    elif kind in ("mlp", "conv"):
-        default = MLP_WIDTHS if kind == "mlp" else CONV_WIDTHS
-        network = NamedNetwork(kind, _read_widths(name, widths) if widths else default)
-    else:
+    if kind not in DEFAULT_WIDTHS:
         raise ValueError(
             f"encoder={name!r} is no known network; use 'auto', 'mlp', 'mlp:500-500-2000' (any "
-            "widths), 'conv', 'conv:32-64-128-256' (any filters), 'conv-decs', a "
-            "torch.nn.Module, or a callable (sample_shape, embedding_dim) -> Module."
+            "widths), 'conv', 'conv:32-64-128' (any filters), 'conv-decs', a torch.nn.Module, or "
+            "a callable (sample_shape, embedding_dim) -> Module."
         )
-    if network.kind == "conv" and len(sample_shape) != 3:
+    network = NamedNetwork(kind, _read_widths(name, widths) if widths else DEFAULT_WIDTHS[kind])
+    if network.kind != "mlp" and len(sample_shape) != 3:
         raise ValueError(
             f"encoder={name!r} needs images, but X has rows of {sample_shape[0]} features; use "
             "encoder='mlp', or say image_shape=(H, W) or (H, W, C) if the rows are images."
@@ -96,11 +100,14 @@ def build_encoder(
         return encoder(sample_shape, embedding_dim)
     network = parse_encoder(encoder, sample_shape)
     with torch.device("meta"):  # constructors would draw from torch's global generator
+        net: nn.Module
         if network.kind == "mlp":
-            net: nn.Module = mlp_encoder(math.prod(sample_shape), network.widths, embedding_dim)
+            net = mlp_encoder(math.prod(sample_shape), network.widths, embedding_dim)
+        elif network.kind == "conv":
+            net = strided_encoder(sample_shape, network.widths, embedding_dim, network.norm)
         else:
-            geometry = ConvGeometry(sample_shape, network.widths)
-            net = ConvEncoder(geometry, embedding_dim, NormSettings(network.bn_momentum))
+            geometry = PoolingGeometry(sample_shape, network.widths)
+            net = PoolingEncoder(geometry, embedding_dim, network.norm)
     return initialize(net, generator)
 
 
@@ -110,11 +117,14 @@ def build_decoder(
     """Return the mirror of a named encoder; for a user's module, that of ``"auto"``."""
     network = parse_encoder(encoder if isinstance(encoder, str) else "auto", sample_shape)
     with torch.device("meta"):
+        net: nn.Module
         if network.kind == "mlp":
-            net: nn.Module = mlp_decoder(sample_shape, network.widths, embedding_dim)
+            net = mlp_decoder(sample_shape, network.widths, embedding_dim)
+        elif network.kind == "conv":
+            net = strided_decoder(sample_shape, network.widths, embedding_dim, network.norm)
         else:
-            geometry = ConvGeometry(sample_shape, network.widths)
-            net = ConvDecoder(geometry, embedding_dim, NormSettings(network.bn_momentum))
+            geometry = PoolingGeometry(sample_shape, network.widths)
+            net = PoolingDecoder(geometry, embedding_dim, network.norm)
     return initialize(net, generator)
 
 

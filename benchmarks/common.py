@@ -1,0 +1,102 @@
+"""What every benchmark needs: data, the machine it ran on, and a file of JSON lines."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sklearn
+import torch
+from sklearn.datasets import load_digits
+
+import skdeepclust
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
+
+
+def load_set(name: str, folder: Path | None) -> tuple[np.ndarray, np.ndarray]:
+    """Images (n, H, W) uint8 and their labels, which only score.
+
+    ``digits`` comes with scikit-learn; ``mnist``, ``usps`` and ``fashion_mnist`` are files
+    ``NAME.npz`` with arrays X and y in ``folder``; ``NAME10k`` is the last 10,000 of them (the
+    usual test images).
+    """
+    if name == "digits":
+        digits = load_digits()
+        return np.round(digits.images * (255 / 16)).astype(np.uint8), digits.target
+    if folder is None:
+        sys.exit(f"--data FOLDER is needed for {name}: a folder with {name}.npz (arrays X, y)")
+    with np.load(folder / f"{name.removesuffix('10k')}.npz") as data:
+        X, y = data["X"], data["y"]
+    return (X[-10_000:], y[-10_000:]) if name.endswith("10k") else (X, y)
+
+
+def environment() -> dict[str, Any]:
+    """Versions, commit and machine of this run."""
+    return {
+        "commit": _commit(),
+        "skdeepclust": skdeepclust.__version__,
+        "torch": torch.__version__,
+        "scikit-learn": sklearn.__version__,
+        "python": platform.python_version(),
+        "machine": _machine(),
+        "threads": torch.get_num_threads(),
+        "command": " ".join(
+            ["python", *(os.path.relpath(a) if i == 0 else a for i, a in enumerate(sys.argv))]
+        ),
+        "date": time.strftime("%Y-%m-%d"),
+    }
+
+
+def _commit() -> str:
+    def git(*words: str) -> str:
+        done = subprocess.run(["git", *words], cwd=HERE, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", "../skdeepclust")
+    return git("rev-parse", "--short", "HEAD") + ("+changes" if changed else "")
+
+
+def _machine() -> str:
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        lines = cpuinfo.read_text().splitlines()
+        model = next((s.split(":")[1].strip() for s in lines if "model name" in s), model)
+    return f"{os.cpu_count()} cores {model}, {torch.backends.cpu.get_cpu_capability()}"
+
+
+@contextmanager
+def stopwatch() -> Iterator[dict[str, float]]:
+    """Wall and CPU seconds of the block, all threads together."""
+    seconds: dict[str, float] = {}
+    wall, cpu = time.perf_counter(), time.process_time()
+    yield seconds
+    seconds["wall"] = time.perf_counter() - wall
+    seconds["cpu"] = time.process_time() - cpu
+
+
+def record(table: str, **row: Any) -> None:
+    """Append one line to ``results/TABLE.jsonl`` and show it."""
+    RESULTS.mkdir(exist_ok=True)
+    with open(RESULTS / f"{table}.jsonl", "a") as file:
+        file.write(json.dumps({**row, **environment()}) + "\n")
+    print({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}, flush=True)
+
+
+def recorded(table: str) -> list[dict[str, Any]]:
+    """All lines of a table."""
+    path = RESULTS / f"{table}.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []

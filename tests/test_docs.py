@@ -1,0 +1,136 @@
+"""Docstrings say what the signatures say: every parameter, in the same words everywhere."""
+
+import importlib
+import inspect
+import re
+
+import pytest
+from sklearn.base import BaseEstimator
+
+import skdeepclust
+
+PUBLIC = {name: getattr(skdeepclust, name) for name in skdeepclust.__all__ if name[0] != "_"}
+ESTIMATORS = [x for x in PUBLIC.values() if inspect.isclass(x) and issubclass(x, BaseEstimator)]
+MODULES = [x for x in PUBLIC.values() if inspect.ismodule(x)]
+METHODS = ["fit", "predict", "predict_proba", "transform", "save"]
+
+
+def sections(doc):
+    """Text of each numpydoc section, by its title; "" is what comes before the first."""
+    lines = inspect.cleandoc(doc or "").splitlines()
+    found, title = {"": []}, ""
+    for line, below in zip(lines, [*lines[1:], ""], strict=True):
+        if re.fullmatch("-{3,}", below) and line and line[0] != " ":
+            title = line
+            found[title] = []
+        elif not re.fullmatch("-{3,}", line):
+            found[title].append(line)
+    return {title: "\n".join(text) for title, text in found.items()}
+
+
+def entries(text):
+    """Parameter name -> (type, description) of a Parameters or Attributes section."""
+    found = {}
+    for block in re.split(r"\n(?=\S)", text):
+        head, _, body = block.partition("\n")
+        names, _, kind = head.partition(" : ")
+        for name in names.split(", "):
+            if name:
+                found[name.lstrip("*")] = (kind.strip(), inspect.cleandoc("\n" + body).strip())
+    return found
+
+
+def parameters(function):
+    names = inspect.signature(function).parameters
+    return [name for name in names if name not in ("self", "args", "kwargs")]
+
+
+def public_functions():
+    yield "load", skdeepclust.load
+    for module in MODULES:
+        for name in getattr(module, "__all__", []):
+            member = getattr(module, name)
+            if inspect.isfunction(member):
+                yield f"{module.__name__}.{name}", member
+    for estimator in ESTIMATORS:
+        for name in METHODS:
+            yield f"{estimator.__name__}.{name}", getattr(estimator, name)
+
+
+FUNCTIONS = dict(public_functions())
+each_estimator = pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: e.__name__)
+each_function = pytest.mark.parametrize("name", FUNCTIONS)
+
+
+def test_sections_are_found():
+    found = sections(
+        "One line.\n\nParameters\n----------\na, b : int\n    Two.\n\nc : str\n    x\n"
+    )
+    assert entries(found["Parameters"]) == {
+        "a": ("int", "Two."),
+        "b": ("int", "Two."),
+        "c": ("str", "x"),
+    }
+
+
+@each_estimator
+def test_every_parameter_is_documented_and_no_other(estimator):
+    assert estimator.__doc__
+    documented = entries(sections(estimator.__doc__).get("Parameters", ""))
+    assert list(documented) == parameters(estimator)
+    assert all(description for _, description in documented.values())
+
+
+@each_estimator
+def test_documented_defaults_are_the_real_ones(estimator):
+    documented = entries(sections(estimator.__doc__).get("Parameters", ""))
+    for name, parameter in inspect.signature(estimator).parameters.items():
+        default = repr(parameter.default).replace("'", '"')
+        assert documented[name][0].endswith(f"default={default}"), name
+
+
+@each_estimator
+def test_every_fitted_attribute_is_documented_and_no_other(estimator, blobs):
+    model = estimator(3, encoder="mlp:4", pretrain_epochs=1, max_iter=1, n_init=1, random_state=0)
+    model.fit(blobs[0])
+    fitted = {name for name in vars(model) if name.endswith("_") and name[0] != "_"}
+    documented = set(entries(sections(estimator.__doc__).get("Attributes", "")))
+    assert fitted - documented <= {"scaling_", "objective_", "image_shape_"}
+    assert documented - fitted <= {"feature_names_in_"}
+
+
+def test_shared_parameters_in_the_same_words():
+    words = {}
+    for estimator in ESTIMATORS:
+        for name, entry in entries(sections(estimator.__doc__).get("Parameters", "")).items():
+            words.setdefault(name, {}).setdefault(entry[1], []).append(estimator.__name__)
+    words.pop("tol")  # counts passes over the data in one method, targets in others
+    assert {name: texts for name, texts in words.items() if len(texts) > 1} == {}
+
+
+@each_estimator
+def test_sections_of_an_estimator(estimator):
+    found = sections(estimator.__doc__)
+    assert re.match(r"\S.*\.$", found[""].strip().splitlines()[0])
+    assert {"Parameters", "Attributes", "References", "Examples"} <= set(found)
+
+
+@each_function
+def test_functions_document_their_parameters(name):
+    function = FUNCTIONS[name]
+    documented = entries(sections(function.__doc__).get("Parameters", ""))
+    assert list(documented) == parameters(function)
+
+
+@each_function
+def test_functions_document_what_they_return(name):
+    found = sections(FUNCTIONS[name].__doc__)
+    assert found[""].strip()
+    returns = inspect.signature(FUNCTIONS[name]).return_annotation
+    assert ("Returns" in found) == (returns not in (None, "None"))
+
+
+@pytest.mark.parametrize("name", ["skdeepclust", *(f"skdeepclust.{m}" for m in ("base", "cli"))])
+def test_modules_have_a_first_line(name):
+    first = (importlib.import_module(name).__doc__ or "").splitlines()[0]
+    assert first.endswith(".")

@@ -1,0 +1,159 @@
+import inspect
+
+import numpy as np
+import pytest
+import torch
+from sklearn.cluster import KMeans
+
+from skdeepclust import objective
+from skdeepclust.data.samples import Samples, Scaling
+from skdeepclust.engine import Run
+from skdeepclust.ops import kmeans, squared_distances, student_t_log_affinity
+
+
+def blobs(n=60, d=3, k=3, seed=0):
+    rng = np.random.default_rng(seed)
+    centers = 8 * rng.standard_normal((k, d))
+    return torch.tensor(np.repeat(centers, n // k, 0) + rng.standard_normal((n, d))).float()
+
+
+def test_student_t_affinity_by_hand():
+    z = torch.zeros(1, 2, dtype=torch.float64)
+    m = torch.tensor([[0, 0], [1, 0], [0, 2]], dtype=torch.float64)  # d^2 = 0, 1, 4
+    u = student_t_log_affinity(z, m, alpha=1.0).exp()
+    torch.testing.assert_close(u, u.new_tensor([[1, 1 / 2, 1 / 5]]))
+    u = student_t_log_affinity(z, m, alpha=0.5).exp()
+    torch.testing.assert_close(u, u.new_tensor([[1, 3**-0.75, 9**-0.75]]))
+
+
+def test_many_degrees_of_freedom_make_a_gaussian():
+    z, m = torch.randn(5, 3, dtype=torch.float64), torch.randn(4, 3, dtype=torch.float64)
+    log_u = student_t_log_affinity(z, m, alpha=1e8)
+    torch.testing.assert_close(log_u, -(torch.cdist(z, m) ** 2) / 2, atol=1e-5, rtol=1e-5)
+
+
+def test_squared_distances_by_hand():
+    z, m = (
+        torch.tensor([[0.0, 0.0], [3.0, 4.0]]),
+        torch.tensor([[0.0, 0.0], [3.0, 0.0], [0.0, 1.0]]),
+    )
+    assert squared_distances(z, m).tolist() == [[0, 9, 1], [25, 16, 18]]
+
+
+@pytest.mark.parametrize(("n", "k", "d"), [(1, 1, 1), (7, 3, 2), (40, 12, 10)])
+def test_squared_distances_are_those_of_cdist(n, k, d):
+    g = torch.Generator().manual_seed(n)
+    z = torch.randn(n, d, generator=g, dtype=torch.float64)
+    m = torch.randn(k, d, generator=g, dtype=torch.float64)
+    torch.testing.assert_close(squared_distances(z, m), torch.cdist(z, m).square())
+
+
+def test_squared_distances_keep_their_digits_far_from_the_origin():
+    z = torch.tensor([[4096.0, 4096.0]])
+    m = z + torch.tensor([[0.25, 0.0], [0.5, 0.5]])
+    assert squared_distances(z, m).tolist() == [[0.0625, 0.5]]
+
+
+def test_the_gradient_at_a_prototype_is_zero_not_nan():
+    z = torch.zeros(1, 2, requires_grad=True)
+    student_t_log_affinity(z, torch.zeros(1, 2), alpha=1.0).sum().backward()
+    assert z.grad.tolist() == [[0, 0]]
+
+
+def test_kmeans_of_two_pairs_by_hand():
+    z = torch.tensor([[0.0, 0.0], [10.0, 4.0], [0.0, 2.0], [10.0, 0.0]])
+    centers, labels = kmeans(z, 2, n_init=3, seed=0)
+    assert sorted(centers.tolist()) == [[0, 1], [10, 2]]
+    assert labels[0] == labels[2] != labels[1] == labels[3]
+
+
+def test_kmeans_is_that_of_scikit_learn():
+    z = blobs()
+    centers, labels = kmeans(z, 3, n_init=4, seed=7)
+    model = KMeans(3, n_init=4, random_state=7).fit(z.numpy())
+    np.testing.assert_array_equal(centers.numpy(), model.cluster_centers_)
+    np.testing.assert_array_equal(labels.numpy(), model.labels_)
+
+
+def test_kmeans_repeats_with_its_seed_and_leaves_global_generators_alone():
+    z = torch.rand(80, 2, generator=torch.Generator().manual_seed(0))  # many local optima
+    torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    first, second = (kmeans(z, 8, n_init=1, seed=3) for _ in range(2))
+    assert torch.equal(first[0], second[0])
+    assert torch.equal(first[1], second[1])
+    assert torch.equal(torch.get_rng_state(), torch_state)
+    assert (np.random.get_state()[1] == numpy_state).all()  # noqa: NPY002
+    others = [kmeans(z, 8, n_init=1, seed=s)[0].sort(0).values for s in range(4)]
+    assert not all(torch.allclose(others[0], other) for other in others[1:])
+
+
+def test_kmeans_returns_what_torch_indexes_with_and_the_dtype_of_its_points():
+    for dtype in (torch.float32, torch.float64):
+        centers, labels = kmeans(blobs().to(dtype), 3, n_init=1, seed=0)
+        assert centers.dtype == dtype
+        assert labels.dtype == torch.int64
+
+
+# --- place_prototypes -------------------------------------------------------------------------
+
+
+def run_over(z, sample_weight=None):
+    """A run whose embedding is the data itself."""
+    net = objective.Objective(torch.nn.Identity(), z.shape[1], 3, n_init=5, bfloat16=False)
+    samples = Samples(z.numpy(), Scaling(np.zeros(z.shape[1]), 1.0), torch.device("cpu"))
+    generators = {
+        name: torch.Generator().manual_seed(0)
+        for name in inspect.signature(Run).parameters
+        if name.endswith("generator")
+    }
+    active = torch.ones(len(z), dtype=torch.bool)
+    run = Run(objective=net, samples=samples, batch_size=8, active=active, **generators)
+    run.sample_weight = sample_weight
+    return net, run
+
+
+def test_prototypes_are_placed_at_the_means_of_the_returned_clusters():
+    z = blobs()
+    net, run = run_over(z)
+    labels = net.place_prototypes(run)
+    for j in range(3):
+        torch.testing.assert_close(net.prototypes[j].detach(), z[labels == j].mean(0))
+    assert net.prototypes.requires_grad
+    assert net.placed
+
+
+def test_weighted_prototypes_equal_a_slow_loop():
+    z = blobs()
+    weight = torch.rand(len(z), generator=torch.Generator().manual_seed(1))
+    net, run = run_over(z, lambda z, labels: weight)
+    labels = net.place_prototypes(run)
+    for j in range(3):
+        total, mass = torch.zeros(3), 0.0
+        for i in range(len(z)):
+            if labels[i] == j:
+                total, mass = total + weight[i] * z[i], mass + weight[i]
+        torch.testing.assert_close(net.prototypes[j].detach(), total / mass)
+
+
+def test_equal_weights_change_nothing_and_the_weights_see_embedding_and_labels():
+    z, seen = blobs(), []
+
+    def weight(z, labels):
+        seen.append((z, labels))
+        return torch.full((len(z),), 0.2)
+
+    weighted, run = run_over(z, weight)
+    labels = weighted.place_prototypes(run)
+    assert torch.equal(seen[0][0], z)
+    assert torch.equal(seen[0][1], labels)
+    plain, run = run_over(z)
+    plain.place_prototypes(run)
+    torch.testing.assert_close(weighted.prototypes, plain.prototypes)
+
+
+def test_a_sample_of_weight_zero_has_no_say():
+    z = blobs()
+    net, run = run_over(z, lambda z, labels: (torch.arange(len(z)) != 4).float())
+    labels = net.place_prototypes(run)
+    others = (labels == labels[4]) & (torch.arange(len(z)) != 4)
+    torch.testing.assert_close(net.prototypes[labels[4]].detach(), z[others].mean(0))

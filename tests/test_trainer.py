@@ -1,0 +1,260 @@
+"""The loop: which batches, in which order events come, when a phase ends, what is recorded."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from skdeepclust.data.samples import Samples, Scaling
+from skdeepclust.engine import Hook, Phase, Trainer
+from skdeepclust.engine.trainer import batch_sizes
+
+CPU = torch.device("cpu")
+
+
+class Toy(nn.Module, Hook):
+    """One weight per phase; remembers every batch it was given."""
+
+    def __init__(self, *phases, terms=("loss",)):
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor([1.0]))
+        self.plan, self.terms, self.batches = phases, terms, []
+
+    def phases(self, run):
+        for name, length in self.plan:
+            optimizer = torch.optim.SGD([self.weight], lr=0.1)
+            yield Phase(name, self.loss, optimizer, **length)
+
+    def loss(self, views, index):
+        self.batches.append(index)
+        return {term: self.weight.square().sum() for term in self.terms}
+
+
+def samples(n, d=2):
+    rows = np.arange(n * d, dtype=np.float64).reshape(n, d)
+    return Samples(rows, Scaling(np.zeros(d), 1.0), CPU)
+
+
+def fit(objective, n=10, batch_size=4, hooks=(), seed=0):
+    return Trainer(batch_size=batch_size, seed=seed).fit(objective, samples(n), hooks)
+
+
+class Log(Hook):
+    """Writes down every event."""
+
+    def __init__(self):
+        self.events = []
+
+    def __getattribute__(self, name):
+        if name.startswith("on_"):
+            return lambda run: self.events.append(name.removeprefix("on_"))
+        return super().__getattribute__(name)
+
+
+@pytest.mark.parametrize(
+    ("n", "batch_size", "sizes"),
+    [
+        (10, 4, [4, 4, 2]),
+        (8, 4, [4, 4]),
+        (9, 4, [4, 4]),  # the one left over would break BatchNorm
+        (3, 4, [3]),
+        (2, 4, [2]),
+        (1, 4, []),
+        (0, 4, []),
+    ],
+)
+def test_batch_sizes(n, batch_size, sizes):
+    assert batch_sizes(n, batch_size) == sizes
+
+
+def test_an_epoch_sees_every_sample_once():
+    toy = Toy(("a", {"n_epochs": 2}))
+    fit(toy)
+    first, second = torch.cat(toy.batches[:3]), torch.cat(toy.batches[3:])
+    assert [len(b) for b in toy.batches] == [4, 4, 2] * 2
+    assert first.sort().values.tolist() == second.sort().values.tolist() == list(range(10))
+    assert first.tolist() != second.tolist()
+
+
+def test_another_sample_is_left_out_each_time():
+    toy = Toy(("a", {"n_epochs": 20}))
+    fit(toy, n=9)
+    passes = [torch.cat(toy.batches[i : i + 2]).tolist() for i in range(0, 40, 2)]
+    left_out = [set(range(9)) - set(seen) for seen in passes]
+    assert {len(one) for one in left_out} == {1}
+    assert len(set.union(*left_out)) > 1
+
+
+def test_order_depends_on_the_seed_alone():
+    orders = []
+    for seed in (0, 0, 1):
+        toy = Toy(("a", {"n_epochs": 1}))
+        torch.rand(3)
+        fit(toy, seed=seed)
+        orders.append(torch.cat(toy.batches).tolist())
+    assert orders[0] == orders[1] != orders[2]
+
+
+def test_length_in_steps():
+    toy = Toy(("a", {"n_steps": 5}))
+    run = fit(toy)
+    assert len(toy.batches) == 5
+    assert [r["n_steps"] for r in run.history] == [3, 5]
+    assert [r["n_samples"] for r in run.history] == [10, sum(len(b) for b in toy.batches[3:])]
+    assert run.n_epochs_planned == 2
+
+
+@pytest.mark.parametrize("length", [{"n_epochs": 0}, {"n_steps": 0}])
+def test_empty_phase(length):
+    log = Log()
+    run = fit(Toy(("a", length)), hooks=[log])
+    assert run.history == []
+    assert log.events == ["fit_start", "phase_start", "phase_end", "fit_end"]
+
+
+def test_events_in_order():
+    log = Log()
+    fit(Toy(("a", {"n_epochs": 2}), ("b", {"n_steps": 1})), n=8, hooks=[log])
+    epoch = ["epoch_start", "step_end", "step_end", "epoch_end"]
+    a = ["phase_start", *epoch, *epoch, "phase_end"]
+    b = ["phase_start", "epoch_start", "step_end", "epoch_end", "phase_end"]
+    assert log.events == ["fit_start", *a, *b, "fit_end"]
+
+
+def test_the_objective_hears_of_events_before_hooks():
+    order = []
+
+    class Listening(Toy):
+        def on_epoch_start(self, run):
+            order.append("objective")
+
+    class Other(Hook):
+        def on_epoch_start(self, run):
+            order.append("hook")
+
+    fit(Listening(("a", {"n_epochs": 1})), hooks=[Other()])
+    assert order == ["objective", "hook"]
+
+
+@pytest.mark.parametrize("event", ["on_epoch_start", "on_step_end", "on_epoch_end"])
+def test_a_hook_can_stop_a_phase_but_not_the_next(event):
+    def stop(self, run):
+        if run.phase.name == "a" and run.epoch == 1:
+            run.stop_phase = True
+
+    Stopper = type("Stopper", (Hook,), {event: stop})
+    run = fit(Toy(("a", {"n_epochs": 9}), ("b", {"n_epochs": 3})), hooks=[Stopper()])
+    phases = [record["phase"] for record in run.history]
+    assert phases == ["a"] * 2 + ["b"] * 3
+
+
+def test_only_active_samples_train():
+    class Select(Hook):
+        def on_epoch_start(self, run):
+            run.active = torch.arange(10) < (10 if run.epoch == 0 else 5)
+
+    toy = Toy(("a", {"n_epochs": 2}))
+    run = fit(toy, hooks=[Select()])
+    assert [r["n_samples"] for r in run.history] == [10, 4]  # 5 are a batch and one left over
+    assert set(torch.cat(toy.batches[3:]).tolist()) <= set(range(5))
+
+
+@pytest.mark.parametrize("length", [{"n_epochs": 2}, {"n_steps": 2}])
+@pytest.mark.parametrize("n_active", [0, 1])
+def test_too_few_active_samples_are_an_error_not_an_endless_loop(length, n_active):
+    class Select(Hook):
+        def on_epoch_start(self, run):
+            run.active = torch.arange(10) < n_active
+
+    with pytest.raises(ValueError, match=f"{n_active} of 10 samples are active"):
+        fit(Toy(("a", length)), hooks=[Select()])
+
+
+def test_history_is_the_mean_over_samples():
+    class Counting(Toy):
+        def loss(self, views, index):
+            value = float(len(self.batches))
+            self.batches.append(index)
+            return {"one": self.weight.sum() * 0 + value, "two": self.weight.sum() * 0 + 1}
+
+    (record,) = fit(Counting(("a", {"n_epochs": 1}))).history
+    assert record["one"] == pytest.approx((0 * 4 + 1 * 4 + 2 * 2) / 10)
+    assert record["two"] == 1
+    assert record["loss"] == pytest.approx(record["one"] + record["two"])
+    assert (record["phase"], record["epoch"], record["lr"]) == ("a", 0, 0.1)
+
+
+def test_one_step_is_gradient_descent():
+    toy = Toy(("a", {"n_steps": 1}))
+    fit(toy)
+    assert toy.weight.item() == pytest.approx(1 - 0.1 * 2)
+
+
+def test_terms_are_summed():
+    toy = Toy(("a", {"n_steps": 1}), terms=("one", "two"))
+    fit(toy)
+    assert toy.weight.item() == pytest.approx(1 - 0.1 * 4)
+
+
+def test_views_are_augmented_independently():
+    seen = []
+
+    class Views(Toy):
+        def phases(self, run):
+            (phase,) = super().phases(run)
+            phase.n_views = 2
+            phase.augment = lambda x, generator: x + torch.rand(x.shape, generator=generator)
+            yield phase
+
+        def loss(self, views, index):
+            seen.append((views, index))
+            return super().loss(views, index)
+
+    fit(Views(("a", {"n_steps": 1})))
+    ((views, index),) = seen
+    clean = samples(10).batch(index)
+    assert len(views) == 2
+    assert not torch.equal(*views)
+    assert all(((view - clean) >= 0).all() and ((view - clean) < 1).all() for view in views)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_divergence_is_told(bad):
+    class Diverging(Toy):
+        def loss(self, views, index):
+            return {"loss": self.weight.sum() * bad}
+
+    log = Log()
+    with pytest.raises(FloatingPointError, match=r"epoch 1 of the a phase.*smaller lr.*0\.1"):
+        fit(Diverging(("a", {"n_epochs": 2})), hooks=[log])
+    assert log.events[-1] == "phase_end"
+
+
+def test_interruption_ends_the_phase_and_the_fit():
+    class Interrupt(Hook):
+        def on_step_end(self, run):
+            if run.epoch == 1:
+                raise KeyboardInterrupt
+
+    log = Log()
+    run = fit(Toy(("a", {"n_epochs": 5}), ("b", {"n_epochs": 5})), hooks=[log, Interrupt()])
+    assert run.interrupted
+    assert len(run.history) == 1
+    assert log.events[-3:] == ["step_end", "phase_end", "fit_end"]
+    assert log.events.count("phase_start") == 1
+
+
+def test_forward_is_in_order_and_in_inference_mode():
+    modes = []
+
+    class Forward(Toy):
+        def on_epoch_end(self, run):
+            z = run.forward(lambda x: (modes.append(self.training), x)[1])
+            assert torch.equal(z, torch.arange(20.0).view(10, 2))
+            assert not z.requires_grad
+            assert self.training
+
+    fit(Forward(("a", {"n_epochs": 1})))
+    assert modes == [False]
