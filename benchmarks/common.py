@@ -44,7 +44,7 @@ def load_set(name: str, folder: Path | None) -> tuple[np.ndarray, np.ndarray]:
 def environment() -> dict[str, Any]:
     """Versions, commit and machine of this run."""
     return {
-        "commit": _commit(),
+        "commit": COMMIT,
         "skdeepclust": skdeepclust.__version__,
         "torch": torch.__version__,
         "scikit-learn": sklearn.__version__,
@@ -65,6 +65,9 @@ def _commit() -> str:
 
     changed = git("status", "--porcelain", "--untracked-files=no", "--", "../skdeepclust")
     return git("rev-parse", "--short", "HEAD") + ("+changes" if changed else "")
+
+
+COMMIT = _commit()  # at import: the code that runs, whatever is committed meanwhile
 
 
 def _machine() -> str:

@@ -64,11 +64,11 @@ def quality(rows: list[Row], schedule: str, title: str, text: str) -> str:
     if not rows:
         return ""
     lines = []
-    for (data, encoder), of_data in grouped(rows, lambda r: (r["data"], r["encoder"])).items():
+    for data, of_data in grouped(rows, lambda r: r["data"]).items():
         for method, group in grouped(of_data, lambda r: r["method"]).items():
             lines.append(
                 [
-                    data if encoder == "auto" else f"{data} ({encoder})",
+                    data,
                     method,
                     str(len(group)),
                     spread(r["ACC"] for r in group),

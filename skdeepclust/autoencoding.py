@@ -185,7 +185,7 @@ class AutoencoderObjective(Objective):
         return torch.optim.Adam([*params, self.prototypes], lr=lr, eps=self.adam_eps, fused=True)
 
 
-AUTO_PRETRAIN_STEPS = 3000
+AUTO_PRETRAIN_STEPS = 2000
 REVIEW_STEPS = 50
 
 

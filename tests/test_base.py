@@ -235,7 +235,7 @@ def test_set_output(library, blobs):
 # --- history and progress --------------------------------------------------------------------
 
 TERMS = {
-    DECSClustering: {"stability"},
+    DECSClustering: {"stability", "balance"},
     DECClustering: {"divergence"},
     IDECClustering: {"reconstruction", "divergence"},
 }

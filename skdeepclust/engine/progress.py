@@ -18,15 +18,19 @@ class Progress(Hook):
     """
 
     def on_fit_start(self, run: Run) -> None:
+        """Choose how to show it."""
         self.bar = _RichBar() if available("rich") else _PlainLines()
 
     def on_phase_start(self, run: Run) -> None:
+        """Open a bar for the phase."""
         self.bar.open(run.phase.name, run.n_epochs_planned)
 
     def on_epoch_end(self, run: Run) -> None:
+        """Move the bar by an epoch and show its loss."""
         self.bar.advance(run.epoch + 1, run.history[-1]["loss"])
 
     def on_phase_end(self, run: Run) -> None:
+        """Close the bar."""
         self.bar.close()
 
 

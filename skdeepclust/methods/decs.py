@@ -140,8 +140,8 @@ class DECSClustering(AutoencoderClustering):
         Size of the embedding.
     pretrain_epochs : int or "auto", default="auto"
         Passes over the data that train the autoencoder before clusters are placed. ``"auto"``
-        is as many as make @AUTO@ batches.
-    max_iter : int, default=@DECSITER@
+        is as many as make 2000 batches.
+    max_iter : int, default=1000
         Largest number of batches of the clustering phase. 0 stops after k-means on the
         pretrained embedding.
     batch_size : int, default=256

@@ -58,8 +58,8 @@ class IDECClustering(SelfTrainingClustering):
         Size of the embedding.
     pretrain_epochs : int or "auto", default="auto"
         Passes over the data that train the autoencoder before clusters are placed. ``"auto"``
-        is as many as make @AUTO@ batches.
-    max_iter : int, default=@DECSITER@
+        is as many as make 2000 batches.
+    max_iter : int, default=1000
         Largest number of batches of the clustering phase. 0 stops after k-means on the
         pretrained embedding.
     batch_size : int, default=256
@@ -74,24 +74,23 @@ class IDECClustering(SelfTrainingClustering):
         Weight gamma of the clustering loss beside the reconstruction.
     update_interval : int, default=140
         Batches between two targets.
+    tol : float or None, default=0.001
+        Stop clustering once fewer than this share of the labels change from one target to the
+        next; None never stops early.
     n_init : int, default=20
         Restarts of the k-means that places the clusters after pretraining.
     augment : "auto", callable or None, default="auto"
         Augmentation of the training batches. ``"auto"`` shifts images by up to 10 % and rotates
         them by up to 10 degrees, and leaves vectors alone. A callable ``(batch, generator) ->
         batch`` gets (B, d) or (B, C, H, W), scaled, on the device. None trains on clean data.
-    augment_clustering : bool, default=False
-        Whether the clustering phase is augmented, too. It helps after long pretraining and
-        loses clusters after a short one.
+    augment_clustering : bool, default=True
+        Whether the clustering phase is augmented, too.
     reconstruction_target : {"clean", "augmented"}, default="clean"
         What the autoencoder reconstructs from an augmented batch: the clean one, which teaches
         it to ignore shifts and rotations, or, as the authors do, the augmented one itself.
     min_cluster_size : float in [0, 1], default=0.1
         Clustering stops, with a warning and one step back, before a cluster falls below this
         fraction of its size at the start (at most of an equal share). 0 lets clusters vanish.
-    tol : float or None, default=0.001
-        Stop clustering once fewer than this share of the labels change from one target to the
-        next; None never stops early.
     image_shape : (H, W) or (H, W, C), default=None
         Shape of one image, if the rows of a 2-D X are images, or the size to which image files
         are brought. None: rows are vectors; files keep their size if they agree and it is at
@@ -166,7 +165,7 @@ class IDECClustering(SelfTrainingClustering):
         tol: float | None = 1e-3,
         n_init: int = 20,
         augment: Any = "auto",
-        augment_clustering: bool = False,
+        augment_clustering: bool = True,
         reconstruction_target: str = "clean",
         min_cluster_size: float = 0.1,
         image_shape: Any = None,
