@@ -146,7 +146,7 @@ def test_both_phases_train_the_same_encoder_with_a_fresh_optimiser(cls):
     ("cls", "terms"),
     [
         (DECClustering, {"divergence"}),
-        (DECSClustering, {"stability"}),
+        (DECSClustering, {"stability", "balance"}),
         (IDECClustering, {"divergence", "reconstruction"}),
     ],
 )

@@ -85,7 +85,7 @@ def stability_loss(s: Tensor, beta: float) -> Tensor:
 def imbalance(q: Tensor) -> Tensor:
     """KL divergence of the batch's mean assignment from equal shares; 0 if clusters are equal."""
     share = q.mean(0)
-    return (share * (share * len(share)).log()).sum()
+    return (share * (share * len(share)).clamp(min=1e-12).log()).sum()
 
 
 def otsu_threshold(q: Tensor, fallback: Tensor, n_bins: int = 1000) -> Tensor:
@@ -173,8 +173,7 @@ class DECSClustering(AutoencoderClustering):
         them by up to 10 degrees, and leaves vectors alone. A callable ``(batch, generator) ->
         batch`` gets (B, d) or (B, C, H, W), scaled, on the device. None trains on clean data.
     augment_clustering : bool, default=False
-        Whether the clustering phase is augmented, too. It helps after long pretraining and
-        loses clusters after a short one.
+        Whether the clustering phase is augmented, too.
     reconstruction_target : {"clean", "augmented"}, default="clean"
         What the autoencoder reconstructs from an augmented batch: the clean one, which teaches
         it to ignore shifts and rotations, or, as the authors do, the augmented one itself.
@@ -226,7 +225,8 @@ class DECSClustering(AutoencoderClustering):
     Equation numbers are those of this project's method notes; (2.1) to (2.5) are listed in
     `DECSObjective`. ``DECSClustering.from_preset("official")`` has the schedule of the authors'
     code, which has no term against collapse: there, only a good start, BatchNorm and the
-    batch-wise threshold keep clusters alive. Fewer clusters in use than asked for is told
+    batch-wise threshold keep clusters alive. Augmenting the clustering phase helps after a long
+    pretraining and merges clusters after a short one. Fewer clusters in use than asked for is told
     by a ``ConvergenceWarning``, and so is a start that looks poor.
 
     References
