@@ -79,5 +79,6 @@ class CallbackHook(Hook):
 
 
 def callback_hooks(estimator: Any, X: Any) -> list[CallbackHook]:
-    """Return the hook that serves scikit-learn's callbacks, if this scikit-learn has them."""
-    return [CallbackHook(estimator, X)] if CALLBACKS_SUPPORTED else []
+    """Return the hook that serves scikit-learn's callbacks, if any was set on the estimator."""
+    called_back = hasattr(estimator, "_skl_callbacks") or hasattr(estimator, "_parent_callback_ctx")
+    return [CallbackHook(estimator, X)] if called_back else []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -11,7 +10,6 @@ from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
@@ -23,6 +21,9 @@ from .engine.trainer import LossTerms
 from .nn import build_decoder
 from .objective import Objective
 from .ops import student_t_log_affinity
+
+AUTO_PRETRAIN_STEPS = 2000  # minutes on two CPU cores; more improves larger data sets
+REVIEW_STEPS = 50  # a review reads all samples once: a third of a pass of training
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
 
@@ -45,13 +46,12 @@ class Schedule:
 class AutoencoderObjective(Objective):
     """Two phases: an autoencoder that reconstructs, then the paper's clustering loss.
 
-    A paper overrides `clustering_loss`, and `on_clustering_step` if it keeps targets.
+    A paper overrides `clustering_loss`, whose views are the clean and the augmented batch.
 
     x: batch (B, ...).  z = encoder(x): embedding (B, d).  q_ij: Student-t soft assignment with
     ``alpha`` degrees of freedom, normalised over the K clusters.
     """
 
-    adam_eps = 1e-8
     labels: Tensor  # (n_samples,), clean, at the last review
     smallest_sizes: Tensor  # (K,), below which a cluster counts as vanishing
     reviewed_step: int
@@ -71,7 +71,7 @@ class AutoencoderObjective(Objective):
         super().__init__(encoder, embedding_dim, n_clusters, n_init=n_init, bfloat16=bfloat16)
         self.decoder: nn.Module | None = decoder
         self.alpha, self.schedule = alpha, schedule
-        self.n_clustering_steps = 0
+        self.n_clustering_steps = self.last_good_step = 0
         self.last_good_state: dict[str, Tensor] = {}
 
     def logits(self, z: Tensor) -> Tensor:
@@ -101,7 +101,10 @@ class AutoencoderObjective(Objective):
             self._adam(plan.clustering_lr, *self.clustering_modules()),
             n_steps=plan.max_iter if len(self.prototypes) > 1 else 0,
             augment=plan.augment if plan.augment_clustering else None,
+            keeps_clean=True,
         )
+        if self.n_clustering_steps > self.reviewed_step:
+            self.review(run, run.forward(self.predict))
 
     def clustering_loss(self, views: tuple[Tensor, ...], index: Tensor) -> LossTerms:
         """Return the paper's loss terms on one batch, by name."""
@@ -113,10 +116,13 @@ class AutoencoderObjective(Objective):
 
     def reconstruction_loss(self, views: tuple[Tensor, ...], index: Tensor) -> LossTerms:
         """Mean squared error over all values, to the clean input or to the augmented one."""
-        target, x = views
-        if not self.schedule.reconstruct_clean:
-            target = x
-        return {"reconstruction": F.mse_loss(self.decode(self.embed(x)), target)}
+        return {"reconstruction": self.reconstruction_error(self.embed(views[-1]), views)}
+
+    def reconstruction_error(self, z: Tensor, views: tuple[Tensor, ...]) -> Tensor:
+        """Mean squared difference of decoded embeddings to the target among the views."""
+        clean, augmented = views
+        target = clean if self.schedule.reconstruct_clean else augmented
+        return F.mse_loss(self.decode(z), target)
 
     def decode(self, z: Tensor) -> Tensor:
         """Reconstruct a batch from its embedding, float32."""
@@ -134,7 +140,7 @@ class AutoencoderObjective(Objective):
     def on_step_end(self, run: Run) -> None:
         """Count clustering batches."""
         if run.phase.clusters:
-            self.n_clustering_steps += 1
+            self.n_clustering_steps = run.step
 
     def on_epoch_end(self, run: Run) -> None:
         """Look at the clean labels after every pass, but not more often than REVIEW_STEPS."""
@@ -143,19 +149,19 @@ class AutoencoderObjective(Objective):
 
     def review(self, run: Run, labels: Tensor) -> None:
         """Stop when the labels have settled, or, one step back, before a cluster vanishes."""
+        self.check_finite(run.samples)
         self.reviewed_step = run.step
         changed = (labels != self.labels).float().mean()
         self.labels = labels
         sizes = labels.bincount(minlength=len(self.prototypes))
         if bool((sizes < self.smallest_sizes).any()):
             self.load_state_dict(self.last_good_state)
+            self.n_clustering_steps = self.last_good_step
             run.stop_phase = True
-            warnings.warn(
+            self.warnings.append(
                 f"Clustering stopped after {run.step} of {self.schedule.max_iter} batches, before "
                 "a cluster vanished: the start from the pretrained embedding was poor. Pretrain "
-                "longer, try another random_state or fewer clusters.",
-                ConvergenceWarning,
-                stacklevel=2,
+                "longer, try another random_state or fewer clusters."
             )
         elif self.schedule.tol is not None and changed < self.schedule.tol:
             run.stop_phase = True
@@ -173,6 +179,7 @@ class AutoencoderObjective(Objective):
     def _remember(self) -> None:
         if self.schedule.min_cluster_size > 0:
             self.last_good_state = {k: v.clone() for k, v in self.state_dict().items()}
+            self.last_good_step = self.n_clustering_steps
 
     def _pretrain_epochs(self, run: Run) -> int:
         epochs = self.schedule.pretrain_epochs
@@ -182,11 +189,7 @@ class AutoencoderObjective(Objective):
 
     def _adam(self, lr: float, *modules: nn.Module | None) -> torch.optim.Optimizer:
         params = [p for m in modules if m is not None for p in m.parameters()]
-        return torch.optim.Adam([*params, self.prototypes], lr=lr, eps=self.adam_eps, fused=True)
-
-
-AUTO_PRETRAIN_STEPS = 2000
-REVIEW_STEPS = 50
+        return torch.optim.Adam([*params, self.prototypes], lr=lr, fused=True)
 
 
 class AutoencoderClustering(BaseDeepClustering):
@@ -287,7 +290,7 @@ class SelfTrainingObjective(AutoencoderObjective):
 
 def target_distribution(q: Tensor) -> Tensor:
     """p_ij ~ q_ij^2 / sum_i q_ij, rows summing to 1 (Xie et al. 2016, Eq. 3)."""
-    weight = q.square() / q.sum(0)
+    weight = q.square() / q.sum(0).clamp(min=torch.finfo(q.dtype).tiny)
     return weight / weight.sum(1, keepdim=True)
 
 

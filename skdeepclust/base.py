@@ -18,7 +18,7 @@ from sklearn.base import (
 )
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import ClassifierTags, check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
@@ -139,30 +139,42 @@ class BaseDeepClustering(
             If X or a parameter is unusable; before any training.
         """
         with _all_or_nothing(self):
-            return self._fit(X)
+            callbacks = callback_hooks(self, X)
+            self._fit(X, hooks=callbacks)
+            for callback in callbacks:
+                callback.close()
+        return self
 
     def _fit(self, X: Any, hooks: Iterable[Hook] = ()) -> Self:
         """`fit` plus trainer hooks: the one seam through which a meta-estimator acts."""
         self._validate_params()
+        self._refuse_bools()
         device = resolve_device(self.device)
         rows = read_input(self, X, reset=True)
         if rows.shape[0] < self.n_clusters:
             raise ValueError(
                 f"n_samples={rows.shape[0]} should be >= n_clusters={self.n_clusters}."
             )
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        seed = _draw_seed(self.random_state)
         with self._guarded_random_state(seed, device):
             objective = self._build_objective(seed).to(device)
             scaling = Scaling.of_vectors(rows) if rows.ndim == 2 else Scaling.of_images(rows)
             samples = Samples(rows, scaling, device)
-            callbacks = callback_hooks(self, X)
             shown = [Progress()] if self.verbose else []
             trainer = Trainer(batch_size=self.batch_size, seed=seed)
-            run = trainer.fit(objective, samples, [*shown, *callbacks, *hooks])
+            run = trainer.fit(objective, samples, [*shown, *hooks])
         self._publish(run, objective, scaling)
-        for callback in callbacks:
-            callback.close()
         return self
+
+    def _refuse_bools(self) -> None:
+        """True passes for the integer 1 in Python, but not for a number of clusters in torch."""
+        for name, constraints in self._parameter_constraints.items():
+            numeric = any(isinstance(c, Interval) for c in constraints)
+            if numeric and isinstance(value := getattr(self, name), bool):
+                raise InvalidParameterError(
+                    f"The {name!r} parameter of {type(self).__name__} must be a number. Got "
+                    f"{value} instead."
+                )
 
     def _guarded_random_state(self, seed: int, device: torch.device) -> Any:
         """Networks of our own draw from our generator; a user's may draw from the global one."""
@@ -196,6 +208,7 @@ class BaseDeepClustering(
         objective.finish()
         objective.check_finite(run.samples)
         self.objective_, self.scaling_ = objective, scaling
+        self._fit_params = self.get_params(deep=False)  # what the network was built from
         self.history_, self.n_iter_ = run.history, objective.n_iter(run)
         self.__dict__.update(objective.fitted_attributes())
         self._n_features_out = self.embedding_dim
@@ -204,6 +217,8 @@ class BaseDeepClustering(
         objective.keep_clusters(used)
         self.labels_ = labels.cpu().numpy()
         self.cluster_centers_ = objective.prototypes.detach().cpu().numpy()
+        for message in objective.warnings:
+            warnings.warn(message, ConvergenceWarning, stacklevel=_USER)
         if run.interrupted:
             _warn_of_interruption(run)
         if len(used) < self.n_clusters:
@@ -292,8 +307,10 @@ class BaseDeepClustering(
             self._restore_network(network)
 
     def _restore_network(self, network: dict[str, Array]) -> None:
-        with self._guarded_random_state(0, torch.device("cpu")):
-            objective = self._build_objective()
+        twin = type(self)(**self._fit_params)  # set_params may have changed ours since
+        twin.n_features_in_, twin.image_shape_ = self.n_features_in_, self.image_shape_
+        with twin._guarded_random_state(0, torch.device("cpu")):
+            objective = twin._build_objective()
         objective.finish()
         objective.prototypes = nn.Parameter(torch.empty(network["prototypes"].shape))
         load_module_arrays(objective, network)
@@ -315,7 +332,7 @@ class BaseDeepClustering(
         write_model(
             path,
             class_name=type(self).__name__,
-            params=self.get_params(deep=False),
+            params=self._fit_params,
             fitted={name: value for name, value in vars(self).items() if _is_saved(name)},
             scaling=self.scaling_,
             network=module_arrays(self.objective_),
@@ -360,17 +377,26 @@ def load(path: Any, *, encoder: Any = None) -> Any:
             )
         params["encoder"] = encoder
     estimator = ESTIMATORS[model.class_name](**params)
-    estimator.__dict__.update(model.fitted, scaling_=model.scaling)
+    estimator.__dict__.update(model.fitted, scaling_=model.scaling, _fit_params=params)
     estimator._restore_network(model.network)
     return estimator
 
 
 def _is_fitted_attribute(name: str) -> bool:
-    return name == "_n_features_out" or (name.endswith("_") and not name.startswith("_"))
+    private = ("_n_features_out", "_fit_params")
+    return name in private or (name.endswith("_") and not name.startswith("_"))
+
+
+def _draw_seed(random_state: Any) -> int:
+    """Draw a seed; None takes fresh entropy and leaves NumPy's global state alone."""
+    if random_state is None:
+        return int(np.random.default_rng().integers(2**31 - 1))
+    return int(check_random_state(random_state).randint(2**31 - 1))
 
 
 def _is_saved(name: str) -> bool:
-    return _is_fitted_attribute(name) and name not in ("objective_", "scaling_")
+    apart = ("objective_", "scaling_", "_fit_params")
+    return _is_fitted_attribute(name) and name not in apart
 
 
 @contextmanager

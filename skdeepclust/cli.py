@@ -52,13 +52,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         0, or 1 after an error of the user that is told in one sentence on stderr, or 130 after an
         interruption. Wrong arguments end in argparse's ``SystemExit(2)``.
     """
+    # Read once, when torch loads its OpenMP: idle threads that spin slow down everything else.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     argv = sys.argv[1:] if argv is None else list(argv)
     args = _parser(argv).parse_args(argv)
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             args.run(args)
-    except (ValueError, OSError, ImportError) as error:
+    except (ValueError, OSError, ImportError, FloatingPointError) as error:
         _tell(f"error: {error}")
         return 1
     except KeyboardInterrupt:
@@ -203,19 +205,20 @@ def _cluster(args: argparse.Namespace) -> None:
             raise ValueError(
                 f"--labels-from-folders needs every image in a sub-folder of {args.folder!r}."
             )
+        pixels = _decode(images.paths, estimator.image_shape)
         watch.lap("read")
-        estimator.fit(images.paths)
+        estimator.fit(pixels)
         watch.lap("fit")
-        labels, confidence = estimator.labels_, estimator.predict_proba(images.paths).max(axis=1)
+        labels, confidence = estimator.labels_, estimator.predict_proba(pixels).max(axis=1)
         table = _csv(args.folder, images.paths, labels, confidence)
         (folder / "labels.csv").write_bytes(table)
         estimator.save(folder / "model")
         watch.lap("save")
         scores = None
         if args.labels_from_folders:
-            scores = _scores(estimator, args.method, images)
+            scores = _scores(estimator, args.method, images.target, pixels)
             watch.lap("score")
-        missing = _draw(folder / "clusters.png", estimator, images.paths, confidence)
+        missing = _draw(folder / "clusters.png", estimator, images.paths, pixels, confidence)
         watch.lap("draw")
         summary = _summary(args, estimator, images, confidence, watch.laps, scores)
         text = json.dumps(summary, indent=2, default=str)
@@ -247,8 +250,10 @@ def _predict(args: argparse.Namespace) -> None:
         )
     estimator = skdeepclust.load(model)
     images = load_image_folder(args.folder, n_jobs=-1)
-    labels = estimator.predict(images.paths)
-    confidence = estimator.predict_proba(images.paths).max(axis=1)
+    height, width, channels = estimator.image_shape_
+    pixels = _decode(images.paths, (height, width) if channels == 1 else estimator.image_shape_)
+    confidence = estimator.predict_proba(pixels)
+    labels, confidence = confidence.argmax(axis=1), confidence.max(axis=1)
     table = _csv(args.folder, images.paths, labels, confidence)
     if args.to is None:
         sys.stdout.flush()
@@ -317,18 +322,24 @@ def _csv(folder: str, paths: NDArray[Any], labels: NDArray[Any], confidence: NDA
     return text.getvalue().encode("utf-8", "surrogateescape")
 
 
-def _scores(estimator: Any, method: str, images: Any) -> dict[str, dict[str, float]]:
+def _decode(paths: NDArray[Any], image_shape: Any) -> NDArray[Any]:
+    """Read all images once, for all that is done with them."""
+    from skdeepclust.data.images import read_images, resolve_image_shape
+
+    return read_images(paths, image_shape or resolve_image_shape(paths), n_jobs=-1)
+
+
+def _scores(
+    estimator: Any, method: str, target: NDArray[Any], pixels: NDArray[Any]
+) -> dict[str, dict[str, float]]:
     """ACC, NMI and ARI against the sub-folders, of the method and of k-means on the pixels."""
     from sklearn.cluster import KMeans
 
-    from skdeepclust.data.images import read_images, resolve_image_shape
-
-    shape = estimator.image_shape or resolve_image_shape(images.paths)
-    pixels = read_images(images.paths, shape, n_jobs=-1).reshape(len(images.paths), -1)
     kmeans = KMeans(estimator.n_clusters, n_init=10, random_state=estimator.random_state)
+    rows = pixels.reshape(len(pixels), -1).astype("float32") / 255
     return {
-        method: _agreement(images.target, estimator.labels_),
-        "k-means": _agreement(images.target, kmeans.fit_predict(pixels.astype("float32") / 255)),
+        method: _agreement(target, estimator.labels_),
+        "k-means": _agreement(target, kmeans.fit_predict(rows)),
     }
 
 
@@ -357,12 +368,18 @@ class _Thumbnails(Sequence[Any]):
         return read_image(self.paths[index])
 
 
-def _draw(file: Path, estimator: Any, paths: NDArray[Any], confidence: NDArray[Any]) -> str:
+def _draw(
+    file: Path,
+    estimator: Any,
+    paths: NDArray[Any],
+    pixels: NDArray[Any],
+    confidence: NDArray[Any],
+) -> str:
     """Write the picture; return why there is none, or an empty string."""
     try:
         from skdeepclust.report import plot_clusters
 
-        embedding = estimator.transform(paths)
+        embedding = estimator.transform(pixels)
         figure = plot_clusters(_Thumbnails(paths), estimator.labels_, embedding, confidence)
         figure.savefig(file)
     # Whatever happens here, hours of training must not be lost for want of a picture.
@@ -400,7 +417,7 @@ def _summary(
             {"path": os.path.relpath(path, args.folder), "reason": reason}
             for path, reason in images.skipped
         ],
-        "n_epochs": estimator.n_iter_,
+        "n_iter": estimator.n_iter_,
         "seconds": {name: round(lap, 3) for name, lap in seconds.items()},
         "clusters": _sizes(estimator.labels_, confidence),
     }

@@ -17,22 +17,17 @@ def resolve_device(device: str | torch.device) -> torch.device:
         If the name is unknown, or names hardware that is not there.
     """
     if isinstance(device, str) and device == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         resolved = torch.device(device)
-        if resolved.type not in ("cpu", "cuda", "mps"):
+        if resolved.type not in ("cpu", "cuda"):
             raise RuntimeError(f"{resolved.type} is not supported")
     except RuntimeError as error:
         raise ValueError(
             f"device={device!r} is no torch device to train on; use 'auto', 'cpu', 'cuda', "
-            "'cuda:0' or 'mps'."
+            "or 'cuda:0'."
         ) from error
-    missing = (resolved.type == "cuda" and not torch.cuda.is_available()) or (
-        resolved.type == "mps" and not torch.backends.mps.is_available()
-    )
-    if missing:
+    if resolved.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(
             f"device={device!r} was asked for, but torch {torch.__version__} finds no such "
             "hardware; use device='auto' or device='cpu'."
@@ -79,5 +74,8 @@ def borrowed_random_state(seed: int, device: torch.device) -> Iterator[None]:
     """
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would reach every GPU
+        if device.type == "cuda":
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
         yield

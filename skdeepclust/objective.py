@@ -44,8 +44,9 @@ class Objective(nn.Module, Hook):
     ) -> None:
         super().__init__()
         self.encoder, self.n_init, self.uses_bfloat16 = encoder, n_init, bfloat16
-        self.prototypes = nn.Parameter(torch.zeros(n_clusters, embedding_dim))
+        self.prototypes = nn.Parameter(torch.zeros(n_clusters, embedding_dim, dtype=torch.float32))
         self.placed = False
+        self.warnings: list[str] = []  # told to the user once the estimator is fitted
 
     def phases(self, run: Run) -> Iterator[Phase]:
         """Yield one phase after the other; code between two yields runs between them."""
@@ -86,7 +87,8 @@ class Objective(nn.Module, Hook):
         if run.sample_weight is not None:
             weight = run.sample_weight(z, labels)
             member = nn.functional.one_hot(labels, len(centers)).to(z.dtype) * weight[:, None]
-            centers = (member.T @ z) / member.sum(0)[:, None]
+            total = member.sum(0)[:, None]  # 0 where fewer distinct points than clusters
+            centers = torch.where(total > 0, (member.T @ z) / total.clamp(min=1e-12), centers)
         with torch.no_grad():
             self.prototypes.copy_(centers)
         self.placed = True

@@ -269,7 +269,7 @@ def test_silence(blobs, capfd):
 def test_progress_is_shown_on_stderr(rich, blobs, monkeypatch):
     if rich:
         pytest.importorskip("rich")
-    monkeypatch.setattr(progress, "available", lambda name: rich)
+    monkeypatch.setattr(progress, "_bars_can_move", lambda: rich)
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         quick(verbose=1).fit(blobs[0])
@@ -277,6 +277,50 @@ def test_progress_is_shown_on_stderr(rich, blobs, monkeypatch):
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", err.getvalue())
     for shown in ("pretrain", "cluster", "epoch 8/8", "epoch 2/2", "loss"):
         assert shown in text
+
+
+def test_a_log_file_gets_lines_and_no_bar(blobs, monkeypatch):
+    pytest.importorskip("rich")
+    err = io.StringIO()  # no terminal
+    with contextlib.redirect_stderr(err):
+        quick(verbose=1).fit(blobs[0])
+    assert "\x1b" not in err.getvalue()
+    assert "s left" in err.getvalue()
+
+
+@pytest.mark.parametrize("random_state", [None, 0])
+def test_the_whole_global_random_state_is_untouched(random_state, blobs):
+    before = np.random.get_state()  # noqa: NPY002
+    torch_before = torch.get_rng_state()
+    quick(random_state=random_state).fit(blobs[0])
+    after = np.random.get_state()  # noqa: NPY002
+    assert before[0] == after[0]
+    assert np.array_equal(before[1], after[1])
+    assert before[2:] == after[2:]
+    assert torch.equal(torch_before, torch.get_rng_state())
+
+
+def test_set_params_after_fit_changes_no_fitted_network(blobs):
+    X = blobs[0]
+    model = quick().fit(X)
+    expected = model.predict_proba(X)
+    model.set_params(embedding_dim=3, alpha=50.0, encoder="mlp:7")
+    again = copy.deepcopy(model)
+    np.testing.assert_array_equal(again.predict_proba(X), expected)
+    assert again.get_params()["alpha"] == 50.0
+
+
+@pytest.mark.parametrize("name", ["n_clusters", "embedding_dim", "lr", "max_iter"])
+def test_true_is_no_number(name, blobs):
+    with pytest.raises(ValueError, match=f"'{name}' parameter of DECSClustering.*Got True"):
+        quick().set_params(**{name: True}).fit(blobs[0])
+
+
+def test_the_module_of_a_builder_is_not_trained(blobs):
+    net = nn.Sequential(nn.Linear(blobs[0].shape[1], 10))
+    before = copy.deepcopy(net.state_dict())
+    quick(encoder=lambda shape, dim: net, embedding_dim=10).fit(blobs[0])
+    assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
 
 
 # --- scikit-learn's callbacks ----------------------------------------------------------------
@@ -340,7 +384,10 @@ class Half(Hook):
 @needs_callbacks
 def test_callbacks_follow_more_epochs_than_planned(blobs):
     recorder = Recorder()
-    quick(batch_size=15, max_iter=8).set_callbacks(recorder)._fit(blobs[0], hooks=[Half()])
+    half = quick(batch_size=15, max_iter=8)
+    fit_inner = half._fit
+    half._fit = lambda X, hooks: fit_inner(X, hooks=[*hooks, Half()])
+    half.set_callbacks(recorder).fit(blobs[0])
     assert recorder.begun.count("epoch") == 8 + 4
 
 

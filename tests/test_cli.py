@@ -22,7 +22,6 @@ from sklearn.cluster import KMeans
 
 import skdeepclust
 from skdeepclust.cli import _csv, _literal, _methods, _parameter_texts, main
-from skdeepclust.data.images import read_images
 
 
 class ToyClustering(BaseEstimator):
@@ -77,8 +76,8 @@ class ToyClustering(BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _pixels(self, paths):
-        return read_images(paths, (8, 8)).reshape(len(paths), -1) / 255
+    def _pixels(self, images):
+        return np.reshape(images, (len(images), -1)) / 255
 
     def fit(self, X, y=None):
         assert y is None
@@ -89,7 +88,7 @@ class ToyClustering(BaseEstimator):
             raise ValueError(f"batch_size must be an int.\nGot {self.batch_size!r} instead.")
         kmeans = KMeans(self.n_clusters, n_init=1, random_state=self.random_state)
         self.kmeans_ = kmeans.fit(self._pixels(X))
-        self.labels_, self.n_iter_ = self.predict(X), 1
+        self.labels_, self.n_iter_, self.image_shape_ = self.predict(X), 1, (8, 8, 1)
         if self.alpha == "warn":
             warnings.warn("all is\nwell", UserWarning, stacklevel=1)
         return self

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from skdeepclust.engine import Hook
 from skdeepclust.methods.idec import IDECObjective
 
 
-def idec_objective(clustering_weight=0.1):
+def idec_objective(clustering_weight=0.1, reconstruct_clean=True):
     """Three prototypes in two dimensions; linear encoder and decoder of three features."""
     torch.manual_seed(0)
     objective = IDECObjective(
@@ -19,7 +21,7 @@ def idec_objective(clustering_weight=0.1):
         alpha=1.0,
         n_init=1,
         bfloat16=False,
-        schedule=None,
+        schedule=SimpleNamespace(reconstruct_clean=reconstruct_clean),
         update_interval=1,
         clustering_weight=clustering_weight,
     )
@@ -39,14 +41,14 @@ def test_reconstruction_by_hand():
         objective.decoder.weight.copy_(torch.tensor([[1.0, 0.0], [0.0, 2.0]]))
         objective.decoder.bias.zero_()
     x = torch.tensor([[1.0, 1.0], [3.0, -2.0]])  # decoded to (1, 2), (3, -4)
-    terms = objective.clustering_loss((x,), torch.tensor([0, 1]))
+    terms = objective.clustering_loss((x, x), torch.tensor([0, 1]))
     assert terms["reconstruction"].item() == pytest.approx((0 + 1 + 0 + 4) / 4)
 
 
 @pytest.mark.parametrize("weight", [0.1, 2.5])
 def test_loss_is_reconstruction_plus_weighted_divergence_eq_7(weight):
     objective, index = idec_objective(weight), torch.tensor([2, 0, 1])
-    terms = objective.clustering_loss((X3,), index)
+    terms = objective.clustering_loss((X3, X3), index)
     z = objective.encoder(X3)
     q = objective.predict_proba(X3)
     p = objective.target[index]
@@ -56,10 +58,20 @@ def test_loss_is_reconstruction_plus_weighted_divergence_eq_7(weight):
     torch.testing.assert_close(terms["divergence"], weight * (p * (p / q).log()).sum() / 3)
 
 
+@pytest.mark.parametrize("clean", [True, False])
+def test_the_reconstruction_target_holds_while_clustering(clean):
+    objective = idec_objective(reconstruct_clean=clean)
+    augmented = X3 + 1
+    terms = objective.clustering_loss((X3, augmented), torch.arange(3))
+    decoded = objective.decoder(objective.encoder(augmented))
+    expected = (decoded - (X3 if clean else augmented)).square().mean()
+    torch.testing.assert_close(terms["reconstruction"], expected)
+
+
 def test_weight_zero_has_the_gradients_of_reconstruction_alone():
     objective = idec_objective(0.0)
     params = [*objective.encoder.parameters(), *objective.decoder.parameters()]
-    found = sum(objective.clustering_loss((X3,), torch.arange(3)).values())
+    found = sum(objective.clustering_loss((X3, X3), torch.arange(3)).values())
     expected = (objective.decoder(objective.encoder(X3)) - X3).square().mean()
     pairs = zip(
         torch.autograd.grad(found, params), torch.autograd.grad(expected, params), strict=True

@@ -30,7 +30,7 @@ def read_input(estimator: Any, X: Any, *, reset: bool) -> Any:
     ndarray of shape (n, d), float64, float32 or uint8; CSR of shape (n, d), float64 or
     float32; or ndarray of shape (n, H, W, C), float64, float32 or uint8
     """
-    asked = _asked_image_shape(estimator)
+    asked = _asked_image_shape(estimator.image_shape if reset else _shape_in_fit(estimator))
     if is_image_path_array(X):
         return _read_files(estimator, X, asked, reset)
     if isinstance(X, torch.Tensor):
@@ -63,8 +63,11 @@ def _one_sentence() -> Iterator[None]:
         raise ValueError(better) from None
 
 
-def _asked_image_shape(estimator: Any) -> tuple[int, int, int] | None:
-    shape = estimator.image_shape
+def _shape_in_fit(estimator: Any) -> Any:
+    return estimator._fit_params["image_shape"]
+
+
+def _asked_image_shape(shape: Any) -> tuple[int, int, int] | None:
     if shape is None:
         return None
     numbers = tuple(np.asarray(shape).tolist()) if np.ndim(shape) == 1 else ()

@@ -18,7 +18,7 @@ Array = np.ndarray[Any, Any]
 # Rows per inference call. Always the same number, short tiles padded: in float32 a matrix
 # product of one row rounds differently from one of many, and then predict(X)[i] would depend
 # on the neighbours of sample i.
-TILE = {"cpu": 64, "cuda": 1024, "mps": 256}
+TILE = {"cpu": 64, "cuda": 1024}
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,8 @@ class Samples:
         self.shape = rows.shape[1:]
         if self.is_image:
             self.shape = (self.shape[2], *self.shape[:2])  # (C, H, W)
-        double = torch.float64 if device.type != "mps" else torch.float32
         # float64 data loses its offset in float64; everything else is exact enough in float32.
-        self._dtype = double if rows.dtype == np.float64 else torch.float32
+        self._dtype = torch.float64 if rows.dtype == np.float64 else torch.float32
         self._shift = torch.tensor(scaling.shift, dtype=self._dtype, device=device)
         self._resident = self._place()
 
@@ -84,7 +83,11 @@ class Samples:
             return None
         if self.rows.nbytes > torch.cuda.mem_get_info(self.device)[0] // 2:
             return None
-        return torch.from_numpy(np.require(self.rows, requirements=["C", "W"])).to(self.device)
+        dtype = torch.from_numpy(np.empty(0, self.rows.dtype)).dtype
+        resident = torch.empty(self.rows.shape, dtype=dtype, device=self.device)
+        for part in gen_batches(len(self), 4096):  # the host never holds a second copy
+            resident[part] = torch.from_numpy(np.array(self.rows[part]))
+        return resident
 
     def batch(self, index: Tensor | slice) -> Tensor:
         """Return the samples at ``index``, shape (B, d) or (B, C, H, W)."""
@@ -92,8 +95,11 @@ class Samples:
             x = self._resident[index.to(self.device) if isinstance(index, Tensor) else index]
         else:
             part = self.rows[index.numpy() if isinstance(index, Tensor) else index]
-            part = part.toarray() if sp.issparse(part) else np.array(part)
-            x = torch.from_numpy(part).to(self.device, non_blocking=True)
+            if sp.issparse(part):
+                part = part.toarray()
+            elif isinstance(index, slice):
+                part = np.array(part)  # a view of what may be read-only; torch wants its own
+            x = torch.from_numpy(np.asarray(part)).to(self.device)
         x = x.to(self._dtype).sub(self._shift).div_(self.scaling.scale).float()
         return x.permute(0, 3, 1, 2) if self.is_image else x
 

@@ -19,11 +19,12 @@ class Progress(Hook):
 
     def on_fit_start(self, run: Run) -> None:
         """Choose how to show it."""
-        self.bar = _RichBar() if available("rich") else _PlainLines()
+        self.bar = _RichBar() if _bars_can_move() else _PlainLines()
 
     def on_phase_start(self, run: Run) -> None:
         """Open a bar for the phase."""
-        self.bar.open(run.phase.name, run.n_epochs_planned)
+        if run.n_epochs_planned > 0:
+            self.bar.open(run.phase.name, run.n_epochs_planned)
 
     def on_epoch_end(self, run: Run) -> None:
         """Move the bar by an epoch and show its loss."""
@@ -31,13 +32,25 @@ class Progress(Hook):
 
     def on_phase_end(self, run: Run) -> None:
         """Close the bar."""
-        self.bar.close()
+        if run.n_epochs_planned > 0:
+            self.bar.close()
+
+
+def _bars_can_move() -> bool:
+    """Whether rich is there and what it writes to can be redrawn: not a log file."""
+    if not available("rich"):
+        return False
+    console = _rich("console").Console(file=sys.stderr)
+    return available("ipywidgets") if console.is_jupyter else bool(console.is_terminal)
+
+
+def _rich(module: str) -> Any:
+    return optional(f"rich.{module}", extra="progress", purpose="a progress bar")
 
 
 class _RichBar:
     def open(self, name: str, n_epochs: int) -> None:
-        rich = optional("rich.progress", extra="progress", purpose="a progress bar")
-        console = optional("rich.console", extra="progress", purpose="a progress bar")
+        rich, console = _rich("progress"), _rich("console")
         self.progress: Any = rich.Progress(
             rich.TextColumn("{task.description:>9}"),
             rich.BarColumn(),

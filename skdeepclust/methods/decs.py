@@ -31,6 +31,8 @@ class DECSObjective(AutoencoderObjective):
     so by default KL(mean_i q_i || uniform), weighted by ``balance_weight``, is added to it.
     """
 
+    t: Tensor
+
     def __init__(
         self,
         *,
@@ -45,11 +47,13 @@ class DECSObjective(AutoencoderObjective):
         self.balance_weight = balance_weight
         self.quadratic, self.threshold = determinacy == "quadratic", threshold
         self.lam, self.beta = row_variance_weight, batch_variance_weight
-        self.t = torch.tensor(1 / len(self.prototypes))  # until a batch has a threshold
+        # Until a batch has a threshold. A buffer, so that it goes along with the weights.
+        first = 1 / len(self.prototypes) if threshold == "otsu" else float(threshold)
+        self.register_buffer("t", torch.tensor(first, dtype=torch.float32))
 
     def clustering_loss(self, views: tuple[Tensor, ...], index: Tensor) -> LossTerms:
-        q = self.soft_assignment(self.embed(views[0]))  # (2.1)
-        self.t = self.find_threshold(q.detach())
+        q = self.soft_assignment(self.embed(views[-1]))  # (2.1)
+        self.t.copy_(self.find_threshold(q.detach()))
         f = determinacy(q, self.t, quadratic=self.quadratic)
         terms = {"stability": stability_loss(stability(f, self.lam), self.beta)}
         if self.balance_weight > 0:
@@ -59,7 +63,7 @@ class DECSObjective(AutoencoderObjective):
     def find_threshold(self, q: Tensor) -> Tensor:
         """Threshold of this batch; where all q are alike, that of the batch before."""
         if self.threshold == "otsu":
-            return otsu_threshold(q, fallback=self.t.to(q.device))
+            return otsu_threshold(q, fallback=self.t)
         return torch.as_tensor(self.threshold, dtype=q.dtype, device=q.device)
 
     def fitted_attributes(self) -> dict[str, Any]:
@@ -176,7 +180,7 @@ class DECSClustering(AutoencoderClustering):
         Whether the clustering phase is augmented, too.
     reconstruction_target : {"clean", "augmented"}, default="clean"
         What the autoencoder reconstructs from an augmented batch: the clean one, which teaches
-        it to ignore shifts and rotations, or, as the authors do, the augmented one itself.
+        it to ignore shifts and rotations, or, as DECS's authors do, the augmented one itself.
     min_cluster_size : float in [0, 1], default=0.1
         Clustering stops, with a warning and one step back, before a cluster falls below this
         fraction of its size at the start (at most of an equal share). 0 lets clusters vanish.
@@ -227,7 +231,8 @@ class DECSClustering(AutoencoderClustering):
     code, which has no term against collapse: there, only a good start, BatchNorm and the
     batch-wise threshold keep clusters alive. Augmenting the clustering phase helps after a long
     pretraining and merges clusters after a short one. Fewer clusters in use than asked for is told
-    by a ``ConvergenceWarning``, and so is a start that looks poor.
+    by a ``ConvergenceWarning``, and so is a cluster that was about to vanish. Two classes that
+    share a cluster from the start are not noticed.
 
     References
     ----------
@@ -263,15 +268,19 @@ class DECSClustering(AutoencoderClustering):
             "max_iter": 20_000,
             "batch_size": 256,
             "lr": 1e-3,
+            "clustering_lr": None,
             "alpha": 0.5,
             "determinacy": "linear",
+            "threshold": "otsu",
             "row_variance_weight": 0.4,
             "batch_variance_weight": 1.0,
             "balance_weight": 0.0,
             "n_init": 20,
+            "augment": "auto",
             "augment_clustering": True,
             "reconstruction_target": "augmented",
             "min_cluster_size": 0.0,
+            "tol": None,
         }
     }
 

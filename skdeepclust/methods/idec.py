@@ -30,9 +30,9 @@ class IDECObjective(SelfTrainingObjective):
         return (self.encoder, self.decoder)
 
     def clustering_loss(self, views: tuple[Tensor, ...], index: Tensor) -> LossTerms:
-        z = self.embed(views[0])
+        z = self.embed(views[-1])
         return {
-            "reconstruction": nn.functional.mse_loss(self.decode(z), views[0]),
+            "reconstruction": self.reconstruction_error(z, views),
             "divergence": self.gamma * self.divergence(z, index),
         }
 
@@ -87,7 +87,7 @@ class IDECClustering(SelfTrainingClustering):
         Whether the clustering phase is augmented, too.
     reconstruction_target : {"clean", "augmented"}, default="clean"
         What the autoencoder reconstructs from an augmented batch: the clean one, which teaches
-        it to ignore shifts and rotations, or, as the authors do, the augmented one itself.
+        it to ignore shifts and rotations, or, as DECS's authors do, the augmented one itself.
     min_cluster_size : float in [0, 1], default=0.1
         Clustering stops, with a warning and one step back, before a cluster falls below this
         fraction of its size at the start (at most of an equal share). 0 lets clusters vanish.

@@ -97,7 +97,7 @@ def build_encoder(
     if isinstance(encoder, nn.Module):
         return copy.deepcopy(encoder)
     if not isinstance(encoder, str):
-        return encoder(sample_shape, embedding_dim)
+        return copy.deepcopy(encoder(sample_shape, embedding_dim))
     network = parse_encoder(encoder, sample_shape)
     with torch.device("meta"):  # constructors would draw from torch's global generator
         net: nn.Module
@@ -131,7 +131,7 @@ def build_decoder(
 @torch.no_grad()
 def initialize(net: nn.Module, generator: torch.Generator) -> nn.Module:
     """Give a network made on the meta device its weights: Glorot-uniform, biases zero."""
-    net = net.to_empty(device="cpu")
+    net = net.to_empty(device="cpu").float()
     for module in net.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.reset_parameters()
