@@ -38,9 +38,10 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(f".{name}", __name__)
+    if name == "load":
+        for module in set(_WHERE.values()):  # it must know every estimator
+            importlib.import_module(module, __name__)
     if name in _WHERE:
-        for module in set(_WHERE.values()) if name == "load" else [_WHERE[name]]:
-            importlib.import_module(module, __name__)  # `load` must know every estimator
         return getattr(importlib.import_module(_WHERE[name], __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

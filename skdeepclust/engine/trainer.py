@@ -142,7 +142,7 @@ class Trainer:
             batch_size=self.batch_size,
             active=torch.ones(len(samples), dtype=torch.bool),
         )
-        listeners = [h for h in (objective, *hooks) if isinstance(h, Hook)]
+        listeners: list[Any] = [objective, *hooks]
         objective.train()
         _announce("on_fit_start", listeners, run)
         try:

@@ -26,9 +26,9 @@ def dense_block(n_in: int, n_out: int) -> list[nn.Module]:
     return [nn.Linear(n_in, n_out), nn.ReLU(), nn.BatchNorm1d(n_out)]
 
 
-def mlp_encoder(n_features: int, hidden: Sequence[int], embedding_dim: int) -> nn.Sequential:
-    """Map (B, ...) with ``n_features`` values a row to (B, embedding_dim)."""
-    widths = [n_features, *hidden]
+def mlp_encoder(shape: Shape, hidden: Sequence[int], embedding_dim: int) -> nn.Sequential:
+    """Map (B, *shape) to (B, embedding_dim)."""
+    widths = [math.prod(shape), *hidden]
     blocks = [m for a, b in pairwise(widths) for m in dense_block(a, b)]
     return nn.Sequential(nn.Flatten(), *blocks, FullPrecisionLinear(widths[-1], embedding_dim))
 
@@ -39,6 +39,14 @@ def mlp_decoder(shape: Shape, hidden: Sequence[int], embedding_dim: int) -> nn.S
     blocks = [m for a, b in pairwise(widths) for m in dense_block(a, b)]
     out = FullPrecisionLinear(widths[-1], math.prod(shape))
     return nn.Sequential(*blocks, out, nn.Unflatten(1, shape))
+
+
+KERAS_MOMENTUM = 0.01  # 0.99 in Keras's terms; such slow averages need thousands of steps
+
+
+def batch_norm(width: int, momentum: float = 0.1) -> nn.BatchNorm2d:
+    """BatchNorm over ``width`` channels."""
+    return nn.BatchNorm2d(width, eps=1e-3, momentum=momentum)
 
 
 class PoolingGeometry:
@@ -64,15 +72,20 @@ class PoolingGeometry:
 class PoolingEncoder(nn.Module):
     """Convolution, ReLU, BatchNorm and pooling in each block; then one linear layer."""
 
-    def __init__(self, geometry: PoolingGeometry, embedding_dim: int, norm: NormSettings) -> None:
+    def __init__(self, shape: Shape, filters: Sequence[int], embedding_dim: int) -> None:
         super().__init__()
+        geometry = PoolingGeometry(shape, filters)
         self.pad = geometry.pad
         widths = [geometry.channels, *geometry.filters]
         last = len(geometry.filters) - 1
         blocks: list[nn.Module] = []
         for i, (n_in, n_out) in enumerate(pairwise(widths)):
             border = 0 if i == last and geometry.valid else 1
-            blocks += [nn.Conv2d(n_in, n_out, 3, padding=border), nn.ReLU(), norm.layer(n_out)]
+            blocks += [
+                nn.Conv2d(n_in, n_out, 3, padding=border),
+                nn.ReLU(),
+                batch_norm(n_out, KERAS_MOMENTUM),
+            ]
             if i < last:
                 blocks.append(nn.MaxPool2d(2))
         self.features = nn.Sequential(*blocks, nn.Flatten())
@@ -88,8 +101,9 @@ class PoolingEncoder(nn.Module):
 class PoolingDecoder(nn.Module):
     """Mirror of `PoolingEncoder`: linear, strided transposed convolutions, linear output."""
 
-    def __init__(self, geometry: PoolingGeometry, embedding_dim: int, norm: NormSettings) -> None:
+    def __init__(self, shape: Shape, filters: Sequence[int], embedding_dim: int) -> None:
         super().__init__()
+        geometry = PoolingGeometry(shape, filters)
         self.size = (geometry.height, geometry.width)
         start = (geometry.filters[-1], *geometry.grid)
         layers: list[nn.Module] = [
@@ -101,8 +115,7 @@ class PoolingDecoder(nn.Module):
         for i, (n_in, n_out) in enumerate(pairwise(widths)):
             border = 0 if i == 0 and geometry.valid else 1  # 3 -> 7 without, else doubling
             up = nn.ConvTranspose2d(n_in, n_out, 3, 2, padding=border, output_padding=border)
-            layers += [up, nn.ReLU()]
-            layers.append(norm.layer(n_out))
+            layers += [up, nn.ReLU(), batch_norm(n_out, KERAS_MOMENTUM)]
         layers.append(nn.ConvTranspose2d(widths[-1], geometry.channels, 3, padding=1))
         self.layers = nn.Sequential(*layers)
 
@@ -111,9 +124,7 @@ class PoolingDecoder(nn.Module):
         return self.layers(z)[:, :, : self.size[0], : self.size[1]]  # type: ignore[no-any-return]
 
 
-def strided_encoder(
-    shape: Shape, filters: Sequence[int], embedding_dim: int, norm: NormSettings
-) -> nn.Sequential:
+def strided_encoder(shape: Shape, filters: Sequence[int], embedding_dim: int) -> nn.Sequential:
     """Map images (B, C, H, W) of any size to (B, embedding_dim); each block halves the size.
 
     Strides instead of pooling: the full resolution is only ever read, which makes a training
@@ -121,31 +132,25 @@ def strided_encoder(
     """
     widths, sizes = [shape[0], *filters], _halved_sizes(shape, len(filters))
     blocks: list[nn.Module] = []
-    for i, (n_in, n_out) in enumerate(pairwise(widths)):
-        kernel = STRIDED_KERNELS[min(i, 2)]
-        conv = nn.Conv2d(n_in, n_out, kernel, stride=2, padding=kernel // 2)
-        blocks += [conv, nn.ReLU(), norm.layer(n_out)]
+    for n_in, n_out in pairwise(widths):
+        conv = nn.Conv2d(n_in, n_out, 3, stride=2, padding=1)
+        blocks += [conv, nn.ReLU(), batch_norm(n_out)]
     n_features = filters[-1] * math.prod(sizes[-1])
     return nn.Sequential(*blocks, nn.Flatten(), FullPrecisionLinear(n_features, embedding_dim))
 
 
-def strided_decoder(
-    shape: Shape, filters: Sequence[int], embedding_dim: int, norm: NormSettings
-) -> nn.Sequential:
+def strided_decoder(shape: Shape, filters: Sequence[int], embedding_dim: int) -> nn.Sequential:
     """Mirror of `strided_encoder`; its output has no nonlinearity."""
     widths, sizes = [shape[0], *filters], _halved_sizes(shape, len(filters))
     start = (filters[-1], *sizes[-1])
     linear = nn.Linear(embedding_dim, math.prod(start))
     layers: list[nn.Module] = [linear, nn.ReLU(), nn.Unflatten(1, start)]
     for i in reversed(range(len(filters))):
-        kernel, (height, width) = STRIDED_KERNELS[min(i, 2)], sizes[i]
+        height, width = sizes[i]
         grow = ((height + 1) % 2, (width + 1) % 2)  # an even size came from half of it
-        up = nn.ConvTranspose2d(widths[i + 1], widths[i], kernel, 2, kernel // 2, grow)
-        layers += [up, nn.ReLU(), norm.layer(widths[i])] if i else [up]
+        up = nn.ConvTranspose2d(widths[i + 1], widths[i], 3, 2, padding=1, output_padding=grow)
+        layers += [up, nn.ReLU(), batch_norm(widths[i])] if i else [up]
     return nn.Sequential(*layers)
-
-
-STRIDED_KERNELS = (3, 3, 3)
 
 
 def _halved_sizes(shape: Shape, n_halvings: int) -> list[tuple[int, int]]:
@@ -153,14 +158,3 @@ def _halved_sizes(shape: Shape, n_halvings: int) -> list[tuple[int, int]]:
     for _ in range(n_halvings):
         sizes.append(((sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2))
     return sizes
-
-
-class NormSettings:
-    """BatchNorm as the network wants it: Keras's slow averages need thousands of steps."""
-
-    def __init__(self, momentum: float = 0.1, eps: float = 1e-3) -> None:
-        self.momentum, self.eps = momentum, eps
-
-    def layer(self, width: int) -> nn.BatchNorm2d:
-        """Return a BatchNorm layer over ``width`` channels."""
-        return nn.BatchNorm2d(width, eps=self.eps, momentum=self.momentum)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import copy
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from .autoencoder import (
-    NormSettings,
     PoolingDecoder,
     PoolingEncoder,
-    PoolingGeometry,
     Shape,
     mlp_decoder,
     mlp_encoder,
@@ -24,6 +21,18 @@ from .autoencoder import (
 
 EncoderLike = str | nn.Module | Callable[[Shape, int], nn.Module]
 
+Builder = Callable[[Shape, Sequence[int], int], nn.Module]
+
+ENCODERS: dict[str, Builder] = {
+    "mlp": mlp_encoder,
+    "conv": strided_encoder,
+    "conv-decs": PoolingEncoder,
+}
+DECODERS: dict[str, Builder] = {
+    "mlp": mlp_decoder,
+    "conv": strided_decoder,
+    "conv-decs": PoolingDecoder,
+}
 DEFAULT_WIDTHS = {
     "mlp": (500, 500, 2000),
     "conv": (32, 64, 128),
@@ -33,15 +42,10 @@ DEFAULT_WIDTHS = {
 
 @dataclass(frozen=True)
 class NamedNetwork:
-    """A network that can be said in a string: a kind, widths and normalisation."""
+    """A network that can be said in a string: a kind and widths."""
 
     kind: str  # "mlp", "conv" or "conv-decs"
     widths: tuple[int, ...]
-
-    @property
-    def norm(self) -> NormSettings:
-        """Slow averages, as in Keras, for the network of the paper; else fast ones."""
-        return NormSettings(momentum=0.01 if self.kind == "conv-decs" else 0.1)
 
 
 def parse_encoder(name: str, sample_shape: Shape) -> NamedNetwork:
@@ -99,16 +103,7 @@ def build_encoder(
     if not isinstance(encoder, str):
         return copy.deepcopy(encoder(sample_shape, embedding_dim))
     network = parse_encoder(encoder, sample_shape)
-    with torch.device("meta"):  # constructors would draw from torch's global generator
-        net: nn.Module
-        if network.kind == "mlp":
-            net = mlp_encoder(math.prod(sample_shape), network.widths, embedding_dim)
-        elif network.kind == "conv":
-            net = strided_encoder(sample_shape, network.widths, embedding_dim, network.norm)
-        else:
-            geometry = PoolingGeometry(sample_shape, network.widths)
-            net = PoolingEncoder(geometry, embedding_dim, network.norm)
-    return initialize(net, generator)
+    return _build(ENCODERS, network, sample_shape, embedding_dim, generator)
 
 
 def build_decoder(
@@ -116,15 +111,18 @@ def build_decoder(
 ) -> nn.Module:
     """Return the mirror of a named encoder; for a user's module, that of ``"auto"``."""
     network = parse_encoder(encoder if isinstance(encoder, str) else "auto", sample_shape)
-    with torch.device("meta"):
-        net: nn.Module
-        if network.kind == "mlp":
-            net = mlp_decoder(sample_shape, network.widths, embedding_dim)
-        elif network.kind == "conv":
-            net = strided_decoder(sample_shape, network.widths, embedding_dim, network.norm)
-        else:
-            geometry = PoolingGeometry(sample_shape, network.widths)
-            net = PoolingDecoder(geometry, embedding_dim, network.norm)
+    return _build(DECODERS, network, sample_shape, embedding_dim, generator)
+
+
+def _build(
+    builders: dict[str, Builder],
+    network: NamedNetwork,
+    sample_shape: Shape,
+    embedding_dim: int,
+    generator: torch.Generator,
+) -> nn.Module:
+    with torch.device("meta"):  # constructors would draw from torch's global generator
+        net = builders[network.kind](sample_shape, network.widths, embedding_dim)
     return initialize(net, generator)
 
 
