@@ -71,7 +71,7 @@ class AutoencoderObjective(Objective):
         super().__init__(encoder, embedding_dim, n_clusters, n_init=n_init, bfloat16=bfloat16)
         self.decoder: nn.Module | None = decoder
         self.alpha, self.schedule = alpha, schedule
-        self.n_clustering_steps = self.last_good_step = 0
+        self.n_clustering_steps = 0
         self.last_good_state: dict[str, Tensor] = {}
 
     def logits(self, z: Tensor) -> Tensor:
@@ -103,7 +103,7 @@ class AutoencoderObjective(Objective):
             augment=plan.augment if plan.augment_clustering else None,
             keeps_clean=True,
         )
-        if self.n_clustering_steps > self.reviewed_step:
+        if run.step > self.reviewed_step:
             self.review(run, run.forward(self.predict))
 
     def clustering_loss(self, views: tuple[Tensor, ...], index: Tensor) -> LossTerms:
@@ -156,7 +156,6 @@ class AutoencoderObjective(Objective):
         sizes = labels.bincount(minlength=len(self.prototypes))
         if bool((sizes < self.smallest_sizes).any()):
             self.load_state_dict(self.last_good_state)
-            self.n_clustering_steps = self.last_good_step
             run.stop_phase = True
             self.warnings.append(
                 f"Clustering stopped after {run.step} of {self.schedule.max_iter} batches, before "
@@ -179,7 +178,6 @@ class AutoencoderObjective(Objective):
     def _remember(self) -> None:
         if self.schedule.min_cluster_size > 0:
             self.last_good_state = {k: v.clone() for k, v in self.state_dict().items()}
-            self.last_good_step = self.n_clustering_steps
 
     def _pretrain_epochs(self, run: Run) -> int:
         epochs = self.schedule.pretrain_epochs

@@ -80,7 +80,6 @@ class Objective(nn.Module, Hook):
         -------
         labels : Tensor of shape (n_samples,)
         """
-        self.eval()
         self.check_finite(run.samples)
         z = run.forward(self.embed)
         centers, labels = kmeans(z, len(self.prototypes), n_init=self.n_init, seed=run.seed())
@@ -101,7 +100,10 @@ class Objective(nn.Module, Hook):
     @torch.no_grad()
     def check_finite(self, samples: Samples) -> None:
         """Raise FloatingPointError if the network, in inference mode, gives no numbers."""
-        if not self.embed(samples.batch(slice(0, 64))).isfinite().all():
+        was_training = self.training
+        finite = self.eval().embed(samples.batch(slice(0, 64))).isfinite().all()
+        self.train(was_training)  # in training mode BatchNorm would have learnt from the probe
+        if not finite:
             raise FloatingPointError(
                 "training diverged: the embedding holds NaN or infinity; use a smaller lr or "
                 "precision='float32'."

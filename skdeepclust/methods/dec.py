@@ -105,7 +105,7 @@ class DECClustering(SelfTrainingClustering):
         For each epoch of each phase: the loss and its terms, lr, batches so far in the phase
         (``n_steps``), samples used, and seconds. ``pandas.DataFrame(est.history_)`` works.
     n_iter_ : int
-        Batches of the clustering phase.
+        Batches of the clustering phase, also where its last stretch was taken back.
     n_features_in_ : int
         Values in a sample.
     feature_names_in_ : ndarray of shape (n_features_in_,)

@@ -216,7 +216,7 @@ class DECSClustering(AutoencoderClustering):
     threshold_ : float
         The last threshold of the clustering phase.
     n_iter_ : int
-        Batches of the clustering phase.
+        Batches of the clustering phase, also where its last stretch was taken back.
     n_features_in_ : int
         Values in a sample.
     feature_names_in_ : ndarray of shape (n_features_in_,)
