@@ -150,8 +150,9 @@ def _add_method(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
         required = name == "n_clusters"
         if not required:
             text = f"{text} (default: {parameter.default})".strip()
+        flags = ["--" + name.replace("_", "-"), *(["-k"] if name == "n_clusters" else [])]
         group.add_argument(
-            "--" + name.replace("_", "-"),
+            *flags,
             dest=name,
             type=_literal,
             default=argparse.SUPPRESS,

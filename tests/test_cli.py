@@ -137,7 +137,7 @@ def folder(tmp_path):
 
 
 def cluster(folder, out, *flags):
-    return main(["cluster", str(folder), "--n-clusters", "2", "--out", str(out), *flags])
+    return main(["cluster", str(folder), "-k", "2", "--out", str(out), *flags])
 
 
 def rows_of(file):
