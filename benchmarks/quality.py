@@ -35,9 +35,20 @@ from skdeepclust.metrics import (
 METHODS = {
     "AE + k-means": (DECSClustering, {"max_iter": 0}),
     "DECS": (DECSClustering, {}),
-    "DECS, loss of the paper": (DECSClustering, {"balance_weight": 0.0, "min_cluster_size": 0.0}),
     "DEC": (DECClustering, {}),
     "IDEC": (IDECClustering, {}),
+}
+# What each departure from the paper brings: one option of the default put back, or both of the
+# loss ("loss of the paper").
+VARIANTS = {
+    "DECS, loss of the paper": (DECSClustering, {"balance_weight": 0.0, "min_cluster_size": 0.0}),
+    "DECS, balance_weight=0": (DECSClustering, {"balance_weight": 0.0}),
+    "DECS, determinacy='linear'": (DECSClustering, {"determinacy": "linear"}),
+    "DECS, augment_clustering=True": (DECSClustering, {"augment_clustering": True}),
+    "DECS, reconstruction_target='augmented'": (
+        DECSClustering,
+        {"reconstruction_target": "augmented"},
+    ),
 }
 SCHEDULES: dict[str, dict[str, Any]] = {
     "default": {},
@@ -123,7 +134,9 @@ def run_method(
     key: dict[str, Any], X: np.ndarray, y: np.ndarray, shared: SharedPretraining
 ) -> None:
     """One fit from the shared start; its seconds include the pretraining."""
-    estimator, params = METHODS[key["method"]]
+    estimator, params = {**METHODS, **VARIANTS}[key["method"]]
+    if "reconstruction_target" in params:
+        shared = SharedPretraining(None)  # another autoencoder
     known = signature(estimator).parameters  # DEC has no determinacy, say
     schedule = {k: v for k, v in SCHEDULES[key["schedule"]].items() if k in known}
     model = estimator(10, random_state=key["seed"], **{**schedule, **params})
@@ -152,7 +165,12 @@ def main() -> None:
     )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--schedule", choices=list(SCHEDULES), default="default")
-    parser.add_argument("--methods", nargs="+", default=[*BASELINES, *METHODS])
+    parser.add_argument(
+        "--methods",
+        nargs="+",
+        choices=[*BASELINES, *METHODS, *VARIANTS],
+        default=[*BASELINES, *METHODS],
+    )
     parser.add_argument("--cache", type=Path, help="folder that keeps pretrained autoencoders")
     args = parser.parse_args()
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
@@ -173,10 +191,10 @@ def main() -> None:
                 }
                 if key in done:
                     continue
-                if method in METHODS:
-                    run_method(key, X, y, shared)
-                else:
+                if method in BASELINES:
                     run_baseline(key, X, y)
+                else:
+                    run_method(key, X, y, shared)
 
 
 if __name__ == "__main__":
