@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shlex
 import subprocess
 import sys
 import time
@@ -51,9 +52,7 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "machine": _machine(),
         "threads": torch.get_num_threads(),
-        "command": " ".join(
-            ["python", *(os.path.relpath(a) if i == 0 else a for i, a in enumerate(sys.argv))]
-        ),
+        "command": shlex.join(["python", os.path.relpath(sys.argv[0], HERE.parent), *sys.argv[1:]]),
         "date": time.strftime("%Y-%m-%d"),
     }
 
