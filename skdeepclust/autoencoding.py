@@ -276,7 +276,7 @@ class SelfTrainingObjective(AutoencoderObjective):
 
     def renew_target(self, run: Run) -> Tensor:
         """Sharpen the assignments of all clean samples; return their labels."""
-        q = run.forward(lambda x: self.soft_assignment(self.embed(x)))
+        q = run.forward(self.predict_proba)
         self.target = target_distribution(q)
         return q.argmax(1)
 
