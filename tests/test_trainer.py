@@ -313,7 +313,7 @@ def test_too_little_memory_is_told_with_the_batch_size_to_try():
         def loss(self, views, index):
             raise torch.OutOfMemoryError
 
-    with pytest.raises(MemoryError, match="batch_size=4 needs more memory.*try batch_size=2"):
+    with pytest.raises(MemoryError, match=r"batch_size=4 needs more memory.*try batch_size=2"):
         fit(Huge(("a", {"n_epochs": 1})))
 
 
