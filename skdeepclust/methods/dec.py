@@ -40,9 +40,11 @@ class DECClustering(SelfTrainingClustering):
         Network that maps samples to embeddings. ``"auto"`` is ``"conv"`` for images and
         ``"mlp"`` for vectors. ``"mlp"`` or ``"mlp:500-500-2000"`` (these widths): dense layers
         with BatchNorm. ``"conv"`` or ``"conv:32-64-128"`` (these filters): strided convolutions
-        with BatchNorm. ``"conv-decs"``: the pooling network of the DECS paper. A module, or a
-        callable ``(sample_shape, embedding_dim) -> Module``, must map batches (B, d) or
-        (B, C, H, W) to (B, embedding_dim); a module is copied and never changed.
+        with BatchNorm. ``"conv-decs"``: the pooling network of the DECS paper. ``"convnet"``,
+        ``"resnet18"``, ``"resnet34"``, ``"bigresnet18"``, ``"bigresnet34"`` (always a 3 x 3 stem)
+        and ``"mlp-skip"``: networks of methods on augmented views. A module, or a callable
+        ``(sample_shape, embedding_dim) -> Module``, must map batches (B, d) or (B, C, H, W) to
+        (B, embedding_dim); a module is copied and never changed.
     embedding_dim : int, default=10
         Size of the embedding.
     pretrain_epochs : int or "auto", default="auto"
