@@ -32,6 +32,7 @@ class Objective(nn.Module, Hook):
     """
 
     prototypes: Tensor
+    spherical = False  # whether only the directions of embeddings count
 
     def __init__(
         self,
@@ -82,7 +83,9 @@ class Objective(nn.Module, Hook):
         """
         self.check_finite(run.samples)
         z = run.forward(self.embed)
-        centers, labels = kmeans(z, len(self.prototypes), n_init=self.n_init, seed=run.seed())
+        centers, labels = kmeans(
+            z, len(self.prototypes), n_init=self.n_init, seed=run.seed(), spherical=self.spherical
+        )
         if run.sample_weight is not None:
             weight = run.sample_weight(z, labels)
             member = nn.functional.one_hot(labels, len(centers)).to(z.dtype) * weight[:, None]
