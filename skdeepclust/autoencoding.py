@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from .base import POSITIVE_INTEGER, POSITIVE_REAL, BaseDeepClustering
-from .data.augment import ShiftRotate
+from .data.augment import Augment, ShiftRotate
 from .device import available_device, uses_bfloat16
 from .engine import Phase, Run
 from .engine.trainer import LossTerms
@@ -24,8 +24,6 @@ from .ops import student_t_log_affinity
 
 AUTO_PRETRAIN_STEPS = 2000  # minutes on two CPU cores; more improves larger data sets
 REVIEW_STEPS = 50  # a review reads all samples once: a third of a pass of training
-
-Augment = Callable[[Tensor, torch.Generator], Tensor]
 
 
 @dataclass(frozen=True)
