@@ -98,7 +98,9 @@ def descend(
 
 def assign(x: Tensor, centers: Tensor) -> tuple[Tensor, Tensor]:
     """Closest centre of each row and its squared distance, both (n,)."""
-    blocks = (pairwise(block, centers).min(1) for block in x.split(1 + CELLS // len(centers)))
+    blocks = (
+        pairwise(block, centers).min(1) for block in torch.split(x, 1 + CELLS // len(centers))
+    )
     distance, labels = zip(*blocks, strict=True)
     return torch.cat(labels), torch.cat(distance)
 
@@ -107,7 +109,7 @@ def cluster_means(x: Tensor, labels: Tensor, distance: Tensor, n_clusters: int) 
     """Mean of each cluster, (K, d); empty ones restart at the rows farthest from their centre."""
     total = x.new_zeros(n_clusters, x.shape[1])
     rows = 1 + CELLS // n_clusters
-    for block, names in zip(x.split(rows), labels.split(rows), strict=True):
+    for block, names in zip(torch.split(x, rows), torch.split(labels, rows), strict=True):
         member = x.new_zeros(len(block), n_clusters).scatter_(1, names[:, None], 1)
         total.addmm_(member.T, block)
     size = labels.bincount(minlength=n_clusters)

@@ -67,7 +67,7 @@ def torch_search(x: Tensor, n_nearest: int) -> Tensor:
     squares = x.square().sum(1)
     blocks = (
         torch.addmm(squares, block, x.T, alpha=-2).topk(n_nearest, largest=False).indices
-        for block in x.split(1 + CELLS // len(x))
+        for block in torch.split(x, 1 + CELLS // len(x))
     )
     return torch.cat(list(blocks))
 
@@ -97,12 +97,11 @@ def nearest_others(x: Tensor, found: Tensor) -> tuple[Tensor, Tensor]:
     Distances are summed over differences: products cancel between close samples, and each
     backend rounds its own way. The last candidate goes where the row itself wasn't found.
     """
+    found = found.sort(dim=1).values
     distances, indices = [], []
     rows = torch.arange(len(x), device=x.device)
     n_block = 1 + CELLS // (found.shape[1] * x.shape[1])
-    for block, index in zip(
-        rows.split(n_block), found.sort(dim=1).values.split(n_block), strict=True
-    ):
+    for block, index in zip(torch.split(rows, n_block), torch.split(found, n_block), strict=True):
         gap = (x[index] - x[block, None]).square().sum(2).sqrt()
         gap.masked_fill_(index == block[:, None], torch.inf)
         gap, order = gap.sort(dim=1, stable=True)
