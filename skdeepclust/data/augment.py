@@ -36,6 +36,8 @@ def _on_some(
     if p == 1:
         return operation(x, *parameters)
     index = (torch.rand(len(x), device=x.device, generator=generator) < p).nonzero()[:, 0]
+    if len(index) == 0:
+        return x
     changed = operation(x[index], *(value[index] for value in parameters))
     return x.index_copy(0, index, changed)
 
@@ -442,6 +444,7 @@ class RandAugment:
         changed = [
             operation(x[index], strength[index] * (high - low) + low)
             for (operation, low, high), index in zip(_RAND_AUGMENT, takers, strict=True)
+            if len(index)
         ]
         return torch.empty_like(x).index_copy_(0, order, torch.cat(changed))
 
