@@ -7,6 +7,7 @@ the same dtype and device and leaves its input alone.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -291,7 +292,7 @@ class GaussianBlur:
     Parameters
     ----------
     sigma : (float, float), default=(0.1, 2)
-        Range of its standard deviation in pixels; uniform.
+        Range of its standard deviation in pixels; uniform. It reaches three times the largest.
     p : float, default=1
         Probability of each image.
     """
@@ -306,7 +307,9 @@ class GaussianBlur:
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Augment images of shape (B, C, H, W)."""
         sigma = _uniform((len(x),), *self.sigma, x, generator)
-        return _on_some(x, self.p, generator, ops.gaussian_blur, sigma)
+        radius = math.ceil(3 * self.sigma[1])
+        blur = functools.partial(ops.gaussian_blur, radius=radius)
+        return _on_some(x, self.p, generator, blur, sigma)
 
 
 @dataclass(frozen=True)
