@@ -162,7 +162,7 @@ def augment(rows: list[Row]) -> str:
         [str(r["size"]), f"{r['engine']} {r['version']}", f"{r['ms']:.1f}", f"{r['ratio']:.2f}"]
         for r in newest.values()
     ]
-    head = ["pixels", "engine", "ms a batch", "times ours"]
+    head = ["pixels", "engine", "ms a batch", "time / ours"]
     text = (
         "The SimCLR set (crop, flip, colour jitter, grey) on 256 colour images, with parameters "
         "for each image; torchvision runs image by image, because it draws one set a call. In "

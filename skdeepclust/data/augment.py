@@ -161,6 +161,8 @@ class RandomResizedCrop:
     ratio: tuple[float, float] = (3 / 4, 4 / 3)
 
     def __post_init__(self) -> None:
+        if isinstance(self.size, int):
+            raise ValueError(f"size={self.size} should be (height, width).")
         _check_range("scale", self.scale)
         _check_range("ratio", self.ratio)
         if self.scale[1] > 1:
