@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .methods.dec import DECClustering
     from .methods.decs import DECSClustering
     from .methods.idec import IDECClustering
+    from .methods.secu import SeCuClustering
 
 # Public name -> where it lives. Imported on first use: torch takes seconds to load, and
 # `python -m skdeepclust --help` or `skdeepclust.metrics` need not wait for it.
@@ -20,6 +21,7 @@ _WHERE = {
     "DECClustering": ".methods.dec",
     "DECSClustering": ".methods.decs",
     "IDECClustering": ".methods.idec",
+    "SeCuClustering": ".methods.secu",
     "load": ".base",
 }
 _MODULES = ("datasets", "metrics")
@@ -28,6 +30,7 @@ __all__ = [
     "DECClustering",
     "DECSClustering",
     "IDECClustering",
+    "SeCuClustering",
     "__version__",
     "datasets",
     "load",
