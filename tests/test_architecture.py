@@ -15,7 +15,8 @@ import skdeepclust
 
 PACKAGE = Path(skdeepclust.__file__).parent
 FLOORS = [
-    {"_version", "_optional", "device", "metrics", "ops", "nn"},  # no data, no training
+    {"_version", "_optional"},
+    {"device", "metrics", "ops", "nn"},  # no data, no training
     {"data"},  # what users pass, as batches
     {"engine", "persistence", "datasets", "report"},  # the loop; no papers, no estimators
     {"objective", "_callbacks"},
