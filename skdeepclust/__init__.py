@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .base import load
     from .methods.dec import DECClustering
     from .methods.decs import DECSClustering
+    from .methods.hadis import HaDisClustering
     from .methods.idec import IDECClustering
     from .methods.secu import SeCuClustering
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _WHERE = {
     "DECClustering": ".methods.dec",
     "DECSClustering": ".methods.decs",
+    "HaDisClustering": ".methods.hadis",
     "IDECClustering": ".methods.idec",
     "SeCuClustering": ".methods.secu",
     "load": ".base",
@@ -29,6 +31,7 @@ _MODULES = ("datasets", "metrics")
 __all__ = [
     "DECClustering",
     "DECSClustering",
+    "HaDisClustering",
     "IDECClustering",
     "SeCuClustering",
     "__version__",
