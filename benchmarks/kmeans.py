@@ -22,7 +22,7 @@ SIZES, DIM, N_NEIGHBORS = (10_000, 60_000), 256, 20
 
 
 def mixture(n: int) -> torch.Tensor:
-    """Points around 100 centres; distances between centres exceed those within a little."""
+    """Points around 100 centres."""
     rng = np.random.default_rng(0)
     centers = rng.standard_normal((100, DIM), np.float32)
     noise = 1.5 * rng.standard_normal((n, DIM), np.float32)

@@ -80,7 +80,7 @@ class BaseDeepClustering(
     n_clusters: int
     encoder: Any
     embedding_dim: int
-    batch_size: int
+    batch_size: int | str
     n_init: int
     device: Any
     precision: str
@@ -182,7 +182,7 @@ class BaseDeepClustering(
         return self
 
     def _resolve_batch_size(self, n_samples: int) -> int:
-        return self.batch_size
+        return int(self.batch_size)
 
     def _open_checkpoint(self, rows: Any) -> Checkpoint | None:
         """The state of an earlier call of this very fit, if ``checkpoint`` names a folder."""

@@ -109,8 +109,8 @@ class ViewsClustering(BaseDeepClustering):
     compile: Any
 
     def _resolve_batch_size(self, n_samples: int) -> int:
-        if self.batch_size != "auto":
-            return self.batch_size
+        if not isinstance(self.batch_size, str):  # "auto"
+            return int(self.batch_size)
         fifth = 2 ** int(math.log2(max(n_samples / 5, 1)))  # five steps an epoch, where it can be
         return min(max(fifth, 16), 128)
 
@@ -143,4 +143,5 @@ class ViewsClustering(BaseDeepClustering):
                 f"augment={self.augment!r} must be 'auto', a callable (batch, generator) -> batch, "
                 "or a pair of such callables, one for each view."
             )
-        return self.augment
+        first, second = self.augment
+        return first, second

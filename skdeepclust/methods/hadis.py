@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -59,7 +60,9 @@ class HaDisObjective(ViewsObjective):
         ema_increase: bool,
         n_init_epoch: int,
         balance_clusters: bool,
-        sgd: dict[str, float],
+        lr: float,
+        momentum: float,
+        weight_decay: float,
         predictor_lr_scale: float,
         **parts: Any,
     ) -> None:
@@ -71,30 +74,26 @@ class HaDisObjective(ViewsObjective):
         self.warmup_epochs, self.lr_warmup_epochs = warmup_epochs, lr_warmup_epochs
         self.ema_momentum, self.ema_increase = ema_momentum, ema_increase
         self.n_init_epoch, self.balances = n_init_epoch, balance_clusters
-        self.sgd, self.predictor_lr_scale = sgd, predictor_lr_scale
+        self.lr, self.predictor_lr_scale = lr, predictor_lr_scale
+        self.momentum, self.weight_decay = momentum, weight_decay
 
     def phases(self, run: Run) -> Iterator[Phase]:
         """Align and distil; then, with noise, keep the prototypes of k-means apart as well."""
-        common = {
-            "optimizer": self._optimizer(run.batch_size),
-            "views": self.views,
-            "schedule": self.lr_factor,
-            "smallest_batch": run.batch_size // 2,  # BatchNorm and mining want company
-        }
-        yield Phase(
-            "warm-up",
-            self.warmup_loss,
-            n_epochs=self.warmup_epochs,
-            clusters=False,
-            **common,
+        optimizer = self._optimizer(run.batch_size)
+        phase = partial(
+            Phase,
+            optimizer=optimizer,
+            views=self.views,
+            schedule=self.lr_factor,
+            smallest_batch=run.batch_size // 2,  # BatchNorm and mining want company
         )
-        yield Phase(
+        yield phase("warm-up", self.warmup_loss, n_epochs=self.warmup_epochs, clusters=False)
+        yield phase(
             "cluster",
             self.clustering_loss,
             n_epochs=self.max_epochs - self.warmup_epochs,
             start=self.assign,
             draw=balanced if self.balances else None,
-            **common,
         )
 
     def warmup_loss(self, views: tuple[Tensor, ...], index: Tensor) -> LossTerms:
@@ -165,7 +164,7 @@ class HaDisObjective(ViewsObjective):
         return warmup_cosine(epochs, self.lr_warmup_epochs, self.max_epochs)
 
     def momentum_now(self, epochs_done: float) -> float:
-        """m of Eq. (12): constant, or rising to 1 in a half cosine."""
+        """Share m of Eq. (12): constant, or rising to 1 in a half cosine."""
         if not self.ema_increase:
             return self.ema_momentum
         falling = (math.cos(math.pi * min(epochs_done / self.max_epochs, 1)) + 1) / 2
@@ -176,12 +175,14 @@ class HaDisObjective(ViewsObjective):
 
     def _optimizer(self, batch_size: int) -> torch.optim.Optimizer:
         assert self.predictor is not None
-        lr = self.sgd["lr"] * batch_size / 256
-        groups: list[dict[str, Any]] = [
-            {"params": list(self.encoder.parameters())},
+        lr = self.lr * batch_size / 256
+        groups = [
+            {"params": list(self.encoder.parameters()), "lr": lr},
             {"params": list(self.predictor.parameters()), "lr": lr * self.predictor_lr_scale},
         ]
-        return torch.optim.SGD(groups, **{**self.sgd, "lr": lr}, fused=True)
+        return torch.optim.SGD(
+            groups, momentum=self.momentum, weight_decay=self.weight_decay, fused=True
+        )
 
     def finish(self) -> None:
         """Keep the teacher alone: it is what clusters and predicts."""
@@ -241,7 +242,7 @@ def distances(u: Tensor, w: Tensor) -> Tensor:
 def prototype_contrast(
     z: Tensor, t: Tensor, labels: Tensor, n_clusters: int, tau_p: float
 ) -> Tensor:
-    """Prototypes of the batch: close to the teacher's of the same cluster, far from others; Eq. (9).
+    """Keep prototypes close to the teacher's of the same cluster, far from others; Eq. (9).
 
     Parameters
     ----------
@@ -567,7 +568,9 @@ class HaDisClustering(ViewsClustering):
             ema_increase=self.ema_increase,
             n_init_epoch=self.n_init_epoch,
             balance_clusters=self.balance_clusters,
-            sgd={"lr": self.lr, "momentum": self.momentum, "weight_decay": self.weight_decay},
+            lr=self.lr,
+            momentum=self.momentum,
+            weight_decay=self.weight_decay,
             predictor_lr_scale=self.predictor_lr_scale,
             **self._objective_parts(encoder, sample_shape),
         )

@@ -59,12 +59,13 @@ def plus_plus(x: Tensor, n_clusters: int, generator: torch.Generator) -> Tensor:
     """Draw starting centres, each the best of 2 + log K rows drawn by squared distance."""
     n_trials = min(len(x), 2 + int(math.log(n_clusters)))
     chosen = [torch.randint(len(x), (), generator=generator, device=x.device)]
-    closest = pairwise(x, x[chosen[0]][None]).squeeze(1)
+    squares = x.square().sum(1)
+    closest = pairwise(x, squares, x[chosen[0]][None]).squeeze(1)
     for _ in range(n_clusters - 1):
         # The winners of a race with these speeds are drawn in proportion to them.
         time = torch.empty_like(closest).exponential_(generator=generator)
         trials = (closest / time).topk(n_trials).indices
-        left = torch.minimum(closest[:, None], pairwise(x, x[trials]))  # (n, n_trials)
+        left = torch.minimum(closest[:, None], pairwise(x, squares, x[trials]))  # (n, n_trials)
         best = left.sum(0).argmin()
         chosen.append(trials[best])
         closest = left[:, best]
@@ -84,24 +85,25 @@ def descend(
     centers, labels, inertia
     """
     still = tol * x.var(0, correction=0).mean()
-    labels, distance = assign(x, centers)
+    squares = x.square().sum(1)
+    labels, distance = assign(x, squares, centers)
     for _ in range(max_iter):
         old_centers, old_labels = centers, labels
         centers = cluster_means(x, labels, distance, len(centers))
         if spherical:
             centers = F.normalize(centers)
-        labels, distance = assign(x, centers)
+        labels, distance = assign(x, squares, centers)
         if labels.equal(old_labels) or (centers - old_centers).square().sum() <= still:
             break
     return centers, labels, distance.sum().item()
 
 
-def assign(x: Tensor, centers: Tensor) -> tuple[Tensor, Tensor]:
+def assign(x: Tensor, squares: Tensor, centers: Tensor) -> tuple[Tensor, Tensor]:
     """Closest centre of each row and its squared distance, both (n,)."""
-    blocks = (
-        pairwise(block, centers).min(1) for block in torch.split(x, 1 + CELLS // len(centers))
-    )
-    distance, labels = zip(*blocks, strict=True)
+    rows = 1 + CELLS // len(centers)
+    blocks = zip(torch.split(x, rows), torch.split(squares, rows), strict=True)
+    closest = [pairwise(block, of_block, centers).min(1) for block, of_block in blocks]
+    distance, labels = zip(*closest, strict=True)
     return torch.cat(labels), torch.cat(distance)
 
 
@@ -119,7 +121,7 @@ def cluster_means(x: Tensor, labels: Tensor, distance: Tensor, n_clusters: int) 
     return means
 
 
-def pairwise(x: Tensor, centers: Tensor) -> Tensor:
-    """Squared distances (n, K) by one product; exact to rounding of the largest norm."""
-    half = torch.addmm(centers.square().sum(1), x, centers.T, alpha=-2)
-    return half.add_(x.square().sum(1, keepdim=True)).clamp_(min=0)
+def pairwise(x: Tensor, squares: Tensor, centers: Tensor) -> Tensor:
+    """Squared distances (n, K) by one product; ``squares`` are the squared lengths of x."""
+    distance = torch.addmm(centers.square().sum(1), x, centers.T, alpha=-2)
+    return distance.add_(squares[:, None]).clamp_(min=0)
