@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .methods.hadis import HaDisClustering
     from .methods.idec import IDECClustering
     from .methods.secu import SeCuClustering
+    from .methods.self_labeling import SelfLabelingClustering
 
 # Public name -> where it lives. Imported on first use: torch takes seconds to load, and
 # `python -m skdeepclust --help` or `skdeepclust.metrics` need not wait for it.
@@ -24,6 +25,7 @@ _WHERE = {
     "HaDisClustering": ".methods.hadis",
     "IDECClustering": ".methods.idec",
     "SeCuClustering": ".methods.secu",
+    "SelfLabelingClustering": ".methods.self_labeling",
     "load": ".base",
 }
 _MODULES = ("datasets", "metrics")
@@ -34,6 +36,7 @@ __all__ = [
     "HaDisClustering",
     "IDECClustering",
     "SeCuClustering",
+    "SelfLabelingClustering",
     "__version__",
     "datasets",
     "load",

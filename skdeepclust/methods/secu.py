@@ -86,7 +86,7 @@ class SeCuObjective(ViewsObjective):
     @property
     def heads(self) -> list[nn.Parameter]:
         """Raw centres of each head; the first is the one that predicts."""
-        return [self.prototypes, *self.further_heads]  # type: ignore[list-item]
+        return [self.prototypes, *self.further_heads]
 
     def phases(self, run: Run) -> Iterator[Phase]:
         """Cluster and discriminate, from the first step to the last."""
@@ -135,9 +135,9 @@ class SeCuObjective(ViewsObjective):
     def loss(self, views: tuple[Tensor, ...], index: Tensor) -> LossTerms:
         """Label the batch with each head, then return Eq. (19) in its two parts."""
         x = [self.embed(view) for view in views]
-        terms = [self.head_loss(head, x, index) for head in range(len(self.heads))]
-        center, embedding = torch.stack([torch.stack(pair) for pair in terms]).mean(0)
-        return {"centers": center, "embedding": embedding}
+        each = [self.head_loss(head, x, index) for head in range(len(self.heads))]
+        centers, embedding = (torch.stack(terms).mean() for terms in zip(*each, strict=True))
+        return {"centers": centers, "embedding": embedding}  # (19)
 
     def head_loss(self, head: int, x: list[Tensor], index: Tensor) -> tuple[Tensor, Tensor]:
         """L_c and L_x of one head, each halved as in Eq. (19)."""
@@ -169,25 +169,27 @@ class SeCuObjective(ViewsObjective):
         return y, torch.where(old == UNSEEN, y, old)
 
     def lr_factor(self, run: Run) -> float:
-        """Zero in the first epoch, up in a line to the end of the warm-up, down in a half cosine."""
+        """Zero in the first epoch, up in a line until the warm-up ends, down in a half cosine."""
         return learning_rate_factor(
             run.progress, 1 / run.epoch_length, self.warmup, self.max_epochs
         )
 
     def _optimizer(self) -> torch.optim.Optimizer:
-        decay = {"weight_decay": self.weight_decay, "fused": True}
-        weights = list(self.encoder.parameters())
-        if self.optimizer == "sgd":
-            network: Any = torch.optim.SGD(weights, self.lr, momentum=self.momentum, **decay)
-        else:
-            network = torch.optim.AdamW(weights, self.lr, **decay)
+        network = self._network_optimizer(list(self.encoder.parameters()))
         if self.closed_form:
-            return network  # type: ignore[no-any-return]
-        # The loss is a mean over heads; the rate is that of one head.
-        group = {"params": self.heads, "constant_lr": True}
-        rate = self.center_lr * len(self.heads)
-        return JointOptimizer(
-            network, torch.optim.SGD([group], rate, momentum=self.momentum, **decay)
+            return network
+        # The loss is a mean over heads, and the rate is that of one head.
+        group = {"params": self.heads, "lr": self.center_lr * len(self.heads), "constant_lr": True}
+        return JointOptimizer(network, self._sgd([group]))
+
+    def _network_optimizer(self, weights: list[nn.Parameter]) -> torch.optim.Optimizer:
+        if self.optimizer == "sgd":
+            return self._sgd([{"params": weights, "lr": self.lr}])
+        return torch.optim.AdamW(weights, self.lr, weight_decay=self.weight_decay, fused=True)
+
+    def _sgd(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        return torch.optim.SGD(
+            groups, momentum=self.momentum, weight_decay=self.weight_decay, fused=True
         )
 
     def finish(self) -> None:
@@ -293,7 +295,7 @@ def negentropy_change(counts: Tensor, old: Tensor) -> Tensor:
 
 def phi(u: Tensor) -> Tensor:
     """U log u, and 0 at 0."""
-    return torch.special.xlogy(u, u)
+    return torch.xlogy(u, u)
 
 
 def learning_rate_factor(epochs: float, step: float, warmup: int, n_epochs: int) -> float:
