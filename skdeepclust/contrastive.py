@@ -111,7 +111,7 @@ class ViewsClustering(BaseDeepClustering):
     def _resolve_batch_size(self, n_samples: int) -> int:
         if not isinstance(self.batch_size, str):  # "auto"
             return int(self.batch_size)
-        fifth = 2 ** int(math.log2(max(n_samples / 5, 1)))  # five steps an epoch, where it can be
+        fifth = 1 << int(math.log2(max(n_samples / 5, 1)))  # five steps an epoch, where it can be
         return min(max(fifth, 16), 128)
 
     def _build_encoder(self, generator: torch.Generator) -> nn.Module:

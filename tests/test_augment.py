@@ -255,6 +255,7 @@ def test_a_probability_out_of_range_is_refused(kind, p):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (lambda: RandomResizedCrop(32), r"size=32 should be \(height, width\)"),
         (lambda: RandomResizedCrop(scale=(0.5, 1.2)), "scale=.* at most 1"),
         (lambda: RandomResizedCrop(scale=(0.5, 0.2)), "scale=.* low <= high"),
         (lambda: RandomResizedCrop(ratio=(0, 1)), "ratio=.* 0 < low"),

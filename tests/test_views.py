@@ -1,3 +1,5 @@
+import pickle
+
 import pytest
 import torch
 
@@ -80,3 +82,9 @@ def test_crops_have_the_given_size_and_least_area():
         assert view(x, generator()).shape == (4, 3, 16, 24)
     assert views.simclr_view(min_crop=0.3).transforms[0].scale == (0.3, 1.0)
     assert HorizontalFlip() in views.secu_views()[0].transforms
+
+
+@pytest.mark.parametrize("shape", [(7,), (1, 8, 8), (3, 32, 32)])
+def test_views_survive_pickling(shape):
+    for view in (*views.auto_views(shape), views.strong_view(shape)):
+        assert pickle.loads(pickle.dumps(view)) == view
