@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from .methods.decs import DECSClustering
     from .methods.hadis import HaDisClustering
     from .methods.idec import IDECClustering
+    from .methods.secu import SeCuClustering
+    from .methods.self_labeling import SelfLabelingClustering
 
 # Public name -> where it lives. Imported on first use: torch takes seconds to load, and
 # `python -m skdeepclust --help` or `skdeepclust.metrics` need not wait for it.
@@ -22,6 +24,8 @@ _WHERE = {
     "DECSClustering": ".methods.decs",
     "HaDisClustering": ".methods.hadis",
     "IDECClustering": ".methods.idec",
+    "SeCuClustering": ".methods.secu",
+    "SelfLabelingClustering": ".methods.self_labeling",
     "load": ".base",
 }
 _MODULES = ("datasets", "metrics")
@@ -31,6 +35,8 @@ __all__ = [
     "DECSClustering",
     "HaDisClustering",
     "IDECClustering",
+    "SeCuClustering",
+    "SelfLabelingClustering",
     "__version__",
     "datasets",
     "load",

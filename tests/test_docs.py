@@ -5,6 +5,7 @@ import inspect
 import re
 
 import pytest
+from families import QUICK, of_family
 from sklearn.base import BaseEstimator
 
 import skdeepclust
@@ -91,8 +92,8 @@ def test_documented_defaults_are_the_real_ones(estimator):
 
 @each_estimator
 def test_every_fitted_attribute_is_documented_and_no_other(estimator, blobs):
-    model = estimator(3, encoder="mlp:4", pretrain_epochs=1, max_iter=1, n_init=1, random_state=0)
-    model.fit(blobs[0])
+    quick = of_family(QUICK, estimator)
+    model = estimator(3, encoder="mlp:4", random_state=0, **quick).fit(blobs[0])
     fitted = {name for name in vars(model) if name.endswith("_") and name[0] != "_"}
     documented = set(entries(sections(estimator.__doc__).get("Attributes", "")))
     assert fitted - documented <= {"scaling_", "objective_", "image_shape_"}
