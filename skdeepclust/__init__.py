@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from . import datasets, metrics
+    from . import datasets, displays, metrics, model_selection
     from .base import load
     from .methods.dec import DECClustering
     from .methods.decs import DECSClustering
@@ -22,7 +22,7 @@ _WHERE = {
     "IDECClustering": ".methods.idec",
     "load": ".base",
 }
-_MODULES = ("datasets", "metrics")
+_MODULES = ("datasets", "displays", "metrics", "model_selection")
 
 __all__ = [
     "DECClustering",
@@ -30,8 +30,10 @@ __all__ = [
     "IDECClustering",
     "__version__",
     "datasets",
+    "displays",
     "load",
     "metrics",
+    "model_selection",
 ]
 
 
