@@ -141,6 +141,7 @@ class ClusterMapDisplay(_Display):
         sure = np.ones(len(labels)) if confidence is None else np.asarray(confidence)
         _check_lengths(len(points), labels=labels, confidence=sure)
         plane, shown, method = _flatten(points, labels, check_random_state(random_state))
+        method = method.replace("images", "samples")
         return cls(plane, labels[shown], sure[shown], method).plot(ax)
 
     def plot(self, ax: Any = None) -> Self:
