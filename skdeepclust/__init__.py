@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .base import load
     from .methods.dec import DECClustering
     from .methods.decs import DECSClustering
+    from .methods.hadis import HaDisClustering
     from .methods.idec import IDECClustering
 
 # Public name -> where it lives. Imported on first use: torch takes seconds to load, and
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _WHERE = {
     "DECClustering": ".methods.dec",
     "DECSClustering": ".methods.decs",
+    "HaDisClustering": ".methods.hadis",
     "IDECClustering": ".methods.idec",
     "load": ".base",
 }
@@ -27,6 +29,7 @@ _MODULES = ("datasets", "displays", "metrics", "model_selection")
 __all__ = [
     "DECClustering",
     "DECSClustering",
+    "HaDisClustering",
     "IDECClustering",
     "__version__",
     "datasets",
