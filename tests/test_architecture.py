@@ -15,8 +15,8 @@ import skdeepclust
 
 PACKAGE = Path(skdeepclust.__file__).parent
 FLOORS = [
-    {"_version", "_optional", "_scorers", "device", "ops", "nn"},  # no data, no training
-    {"metrics"},
+    {"_version", "_optional", "_scorers"},
+    {"device", "metrics", "ops", "nn"},  # no data, no training
     {"data"},  # what users pass, as batches
     {"engine", "persistence", "datasets", "report"},  # the loop; no papers, no estimators
     {"objective", "_cache", "_callbacks", "displays"},
