@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import joblib
@@ -32,7 +33,7 @@ class PretrainingCache(Hook):
 
     def __init__(self, memory: Any, key: dict[str, str]) -> None:
         self._bounded = not hasattr(memory, "cache")
-        self._memory = joblib.Memory(memory, verbose=0) if self._bounded else memory
+        self._memory = joblib.Memory(os.fspath(memory), verbose=0) if self._bounded else memory
         self._stored = self._memory.cache(_keep, ignore=["state"])
         self._key = key | _machine()
         self._found = False

@@ -165,7 +165,7 @@ class HaDisObjective(ViewsObjective):
         return warmup_cosine(epochs, self.lr_warmup_epochs, self.max_epochs)
 
     def momentum_now(self, epochs_done: float) -> float:
-        """m of Eq. (12): constant, or rising to 1 in a half cosine."""
+        """M of Eq. (12): constant, or rising to 1 in a half cosine."""
         if not self.ema_increase:
             return self.ema_momentum
         falling = (math.cos(math.pi * min(epochs_done / self.max_epochs, 1)) + 1) / 2
