@@ -25,6 +25,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--sets", nargs="+", default=["digits", "mnist10k"])
     parser.add_argument("--seeds", nargs="+", type=int, default=list(range(10)))
+    parser.add_argument("--cache", type=Path, help="folder that keeps pretrained autoencoders")
     args = parser.parse_args()
     done = [(row["data"], row["seed"], row["criterion"]) for row in recorded("n_clusters")]
     for seed in args.seeds:
@@ -33,7 +34,7 @@ def main() -> None:
                 continue
             X, _ = load_set(name, args.data)
             epochs = PRETRAIN_EPOCHS.get(name, 10)
-            model = DECSClustering(pretrain_epochs=epochs, random_state=seed)
+            model = DECSClustering(pretrain_epochs=epochs, memory=args.cache, random_state=seed)
             with stopwatch() as pretraining:
                 z = select_n_clusters(model, X, [2], n_repeats=1).representation
             for criterion in CRITERIA:

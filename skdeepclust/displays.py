@@ -525,6 +525,8 @@ class NClustersDisplay(_Display):
     k_range : ndarray of shape (n_k,), int
     scores : ndarray of shape (n_repeats, n_k)
     criterion : str
+    n_clusters : int
+        The number that is marked.
 
     Attributes
     ----------
@@ -532,8 +534,11 @@ class NClustersDisplay(_Display):
     figure_ : matplotlib Figure
     """
 
-    def __init__(self, k_range: NDArray[Any], scores: NDArray[Any], criterion: str) -> None:
-        self.k_range, self.scores, self.criterion = k_range, scores, criterion
+    def __init__(
+        self, k_range: NDArray[Any], scores: NDArray[Any], criterion: str, n_clusters: int
+    ) -> None:
+        self.k_range, self.scores = k_range, scores
+        self.criterion, self.n_clusters = criterion, n_clusters
 
     def plot(self, ax: Any = None) -> Self:
         """Draw it.
@@ -549,14 +554,14 @@ class NClustersDisplay(_Display):
         """
         ax = self._open(ax)
         mean, spread = self.scores.mean(axis=0), self.scores.std(axis=0)
-        best = int(mean.argmax())
+        chosen = mean[self.k_range == self.n_clusters]
         ax.fill_between(
             self.k_range, mean - spread, mean + spread, color=_COLOURS[0], alpha=0.25, linewidth=0
         )
         ax.plot(self.k_range, mean, ".-", color=_COLOURS[0])
         ax.plot(
-            self.k_range[best], mean[best], "o", color=_COLOURS[2], markersize=8,
-            label=f"greatest at {self.k_range[best]}",
+            [self.n_clusters], chosen, "o", color=_COLOURS[2], markersize=8,
+            label=f"chosen: {self.n_clusters}",
         )  # fmt: skip
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.set(xlabel="number of clusters", ylabel=f"{self.criterion} (mean and spread)")
