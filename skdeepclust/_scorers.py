@@ -277,7 +277,7 @@ def in_space(X: Any, space: Any) -> NDArray[Any]:
     """X where distances are measured, (n_samples, dim): flattened and reduced, or transformed."""
     if hasattr(space, "transform"):
         return np.asarray(space.transform(X))
-    rows = X if issparse(X) else np.asarray(X)
+    rows: Any = X if issparse(X) else np.asarray(X)
     if rows.dtype.kind not in "biuf":
         raise ValueError(
             f"X of type {rows.dtype} has no principal components; pass space= a fitted "
@@ -285,10 +285,10 @@ def in_space(X: Any, space: Any) -> NDArray[Any]:
         )
     if not issparse(rows):
         rows = rows.reshape(len(rows), -1).astype(np.float32, copy=False)
-    if rows.shape[1] <= SPACE_DIM:
-        return rows.toarray() if issparse(rows) else rows
     dim = min(SPACE_DIM, rows.shape[0] - 1)
-    return np.asarray(PCA(dim, random_state=0).fit_transform(rows)) if dim else rows[:, :1]
+    if rows.shape[1] > SPACE_DIM and dim > 0:
+        rows = PCA(dim, random_state=0).fit_transform(rows)
+    return np.asarray(rows.toarray() if issparse(rows) else rows)
 
 
 def _refit(estimator: Any, X: Any, rng: np.random.RandomState) -> Any:

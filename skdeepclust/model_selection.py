@@ -122,11 +122,13 @@ def select_n_clusters(
     Notes
     -----
     The number is the smallest whose mean score lies within one standard error of the greatest
-    (Breiman et al., "Classification and Regression Trees", 1984, Section 3.4.3). Each sample has max(15, n / 50)
-    neighbours, n being the size of a subsample: a cluster with fewer members is not seen, so
-    that about 25 clusters are the most that can be told. Clusters in only two or three
-    dimensions are cut into pieces, and data without clusters gets an answer, too: look at the
-    plot. A sharp maximum is evidence, a plateau says that several numbers are as good.
+    (Breiman et al., "Classification and Regression Trees", 1984, Section 3.4.3).
+
+    Each sample has max(15, n / 50) neighbours, n being the size of a subsample: a cluster with
+    fewer members is not seen, so that about 25 clusters are the most that can be told. Clusters
+    in only two or three dimensions are cut into pieces, and data without clusters gets an answer,
+    too: look at the plot. A sharp maximum is evidence; on a plateau several numbers are as good.
+    Of two and more stable clusterings, ``"stability"`` names the smallest.
 
     References
     ----------
