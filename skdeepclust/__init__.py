@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from . import datasets, metrics
+    from . import datasets, displays, metrics, model_selection
     from .base import load
     from .methods.dec import DECClustering
     from .methods.decs import DECSClustering
@@ -28,7 +28,7 @@ _WHERE = {
     "SelfLabelingClustering": ".methods.self_labeling",
     "load": ".base",
 }
-_MODULES = ("datasets", "metrics")
+_MODULES = ("datasets", "displays", "metrics", "model_selection")
 
 __all__ = [
     "DECClustering",
@@ -39,8 +39,10 @@ __all__ = [
     "SelfLabelingClustering",
     "__version__",
     "datasets",
+    "displays",
     "load",
     "metrics",
+    "model_selection",
 ]
 
 

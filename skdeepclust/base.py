@@ -178,12 +178,17 @@ class BaseDeepClustering(
                 seed=seed,
                 checkpoint=self._open_checkpoint(rows),
             )
-            run = trainer.fit(objective, samples, [*shown, *hooks])
+            stored = self._stored_stages(rows, seed, device)
+            run = trainer.fit(objective, samples, [*shown, *stored, *hooks])
         self._publish(run, objective, scaling)
         return self
 
     def _resolve_batch_size(self, n_samples: int) -> int:
         return int(self.batch_size)
+
+    def _stored_stages(self, rows: Any, seed: int, device: torch.device) -> list[Hook]:
+        """Hooks that reuse what an earlier fit has computed; none by default."""
+        return []
 
     def _open_checkpoint(self, rows: Any) -> Checkpoint | None:
         """The state of an earlier call of this very fit, if ``checkpoint`` names a folder."""

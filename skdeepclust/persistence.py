@@ -24,9 +24,15 @@ from .data.samples import Array, Scaling
 FORMAT = 1
 HEADER = "model.json"
 # Parameters that only a new fit would need: replaced by these when JSON can't hold them.
-TRAINING_ONLY = {"augment": "auto", "random_state": None, "device": "auto", "checkpoint": None}
+TRAINING_ONLY = {
+    "augment": "auto",
+    "random_state": None,
+    "device": "auto",
+    "checkpoint": None,
+    "memory": None,
+}
 # Parameters that don't change what a fit computes.
-NOT_THE_RESULT = ("checkpoint", "checkpoint_every", "device", "verbose")
+NOT_THE_RESULT = ("checkpoint", "checkpoint_every", "device", "memory", "verbose")
 
 
 @dataclass(frozen=True)
