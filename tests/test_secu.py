@@ -601,7 +601,13 @@ def test_wrong_parameters_are_refused_before_training(params, message, blobs):
 def test_presets_can_be_fitted(tiny_images):
     X, _ = tiny_images
     for name in SeCuClustering.PRESETS:
-        small = {"encoder": "convnet:4", "hidden_dim": 8, "max_epochs": 1, "n_clusters": 2}
+        small = {
+            "encoder": "convnet:4",
+            "hidden_dim": 8,
+            "max_epochs": 1,
+            "n_clusters": 2,
+            "image_shape": None,
+        }
         SeCuClustering.from_preset(name, **small, random_state=0).fit(np.tile(X, (2, 2, 2, 1)))
 
 

@@ -3,11 +3,11 @@
 import inspect
 import pickle
 
+import families
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from families import QUICK, of_family
 from sklearn.base import BaseEstimator, clone
 
 import skdeepclust
@@ -24,10 +24,10 @@ BASES = [
 ]
 
 
-def quick(base=DECSClustering, threshold=0.5, n_clusters=3, **params):
-    few = {"encoder": "mlp:8", "embedding_dim": 4, "random_state": 0, **of_family(QUICK, base)}
+def quick(base=DECSClustering, threshold=0.5, **params):
+    inner = families.quick(base, 3, encoder="mlp:8", embedding_dim=4)
     tiny = {"max_epochs": 2, "batch_size": 16, "random_state": 0, **params}
-    return SelfLabelingClustering(base(n_clusters, **few), threshold=threshold, **tiny)
+    return SelfLabelingClustering(inner, threshold=threshold, **tiny)
 
 
 def test_loss_is_the_mean_over_clusters_of_trusted_samples():

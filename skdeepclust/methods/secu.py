@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from ..base import POSITIVE_INTEGER, POSITIVE_REAL, WEIGHT
 from ..contrastive import ViewsClustering, ViewsObjective
+from ..data.views import secu_views
 from ..engine import JointOptimizer, Phase, Run
 from ..engine.trainer import LossTerms
 from ..ops import kmeans
@@ -318,8 +319,8 @@ class SeCuClustering(ViewsClustering):
 
     Parameters
     ----------
-    n_clusters : int
-        Clusters that are absent from the batch take no part.
+    n_clusters : int, default=10
+        Number of clusters to look for.
     constraint : {"entropy", "size", None}, default="entropy"
         What keeps clusters from merging: the entropy of their sizes, Eq. (13), or a least size,
         Eq. (10). None leaves that to chance: most or all clusters vanish, with a warning.
@@ -469,6 +470,55 @@ class SeCuClustering(ViewsClustering):
         "optimizer": [StrOptions({"adamw", "sgd"})],
         "momentum": [Interval(Real, 0, 1, closed="left")],
         "warmup": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
+    }
+
+    # github.com/idstcv/SeCu at af6a992; "auto" batches and views are those of small data.
+    _PAPER: ClassVar[dict[str, Any]] = {
+        "constraint": "size",
+        "size_ratio": 0.9,
+        "dual_lr": 0.1,
+        "head_multipliers": tuple(range(1, 11)),
+        "encoder": "bigresnet18",
+        "hidden_dim": 512,
+        "embedding_dim": 128,
+        "temperature": 0.05,
+        "center_temperature": 0.05,
+        "label_weight": 0.2,
+        "center_update": "sgd",
+        "center_lr": 0.12,
+        "optimizer": "sgd",
+        "lr": 0.2,
+        "momentum": 0.9,
+        "weight_decay": 1e-4,
+        "warmup": 11,
+        "max_epochs": 401,
+        "batch_size": 128,
+    }
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+        "cifar10-size": {**_PAPER, "n_clusters": 10, "augment": secu_views(min_crop=0.3)},
+        "cifar10-entropy": {
+            **_PAPER,
+            "n_clusters": 10,
+            "constraint": "entropy",
+            "alpha": 0.12,
+            "augment": secu_views(min_crop=0.3),
+        },
+        "cifar20": {
+            **_PAPER,
+            "n_clusters": 20,
+            "max_epochs": 801,
+            "center_lr": 0.08,
+            "augment": secu_views(min_crop=0.2),
+        },
+        "stl10": {
+            **_PAPER,
+            "n_clusters": 10,
+            "max_epochs": 801,
+            "center_lr": 0.08,
+            "center_temperature": 1.0,
+            "augment": secu_views(min_crop=0.2),
+            "image_shape": (96, 96, 3),
+        },
     }
 
     def __init__(
