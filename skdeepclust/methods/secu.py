@@ -463,6 +463,7 @@ class SeCuClustering(ViewsClustering):
         "dual_lr": [POSITIVE_REAL, None],
         "assign_chunk": [POSITIVE_INTEGER],
         "head_multipliers": ["array-like"],
+        "temperature": [POSITIVE_REAL],
         "center_temperature": [POSITIVE_REAL, None],
         "label_weight": [Interval(Real, 0, 1, closed="both")],
         "center_update": [StrOptions({"sgd", "closed"})],
@@ -609,7 +610,7 @@ class SeCuClustering(ViewsClustering):
             lr=self.lr,
             weight_decay=self.weight_decay,
             warmup=self._resolve_warmup(),
-            **self._objective_parts(encoder, sample_shape),
+            **self._objective_parts(encoder, sample_shape, self.temperature),
         )
 
     def _resolve_heads(self) -> tuple[int, ...]:
