@@ -18,7 +18,8 @@ FLOORS = [
     {"_version", "_optional", "device", "metrics", "ops", "nn"},  # no data, no training
     {"data"},  # what users pass, as batches
     {"engine", "persistence", "datasets", "report"},  # the loop; no papers, no estimators
-    {"objective", "_callbacks"},
+    {"objective", "_callbacks", "assignments"},
+    {"page"},
     {"base"},
     {"autoencoding"},  # what a family of papers shares
     {"methods"},  # one paper, one file
