@@ -10,6 +10,8 @@ from ._version import __version__
 if TYPE_CHECKING:
     from . import datasets, metrics
     from .base import load
+    from .embedding import ImageEmbedder
+    from .folder import cluster_images
     from .methods.dec import DECClustering
     from .methods.decs import DECSClustering
     from .methods.idec import IDECClustering
@@ -20,6 +22,8 @@ _WHERE = {
     "DECClustering": ".methods.dec",
     "DECSClustering": ".methods.decs",
     "IDECClustering": ".methods.idec",
+    "ImageEmbedder": ".embedding",
+    "cluster_images": ".folder",
     "load": ".base",
 }
 _MODULES = ("datasets", "metrics")
@@ -28,7 +32,9 @@ __all__ = [
     "DECClustering",
     "DECSClustering",
     "IDECClustering",
+    "ImageEmbedder",
     "__version__",
+    "cluster_images",
     "datasets",
     "load",
     "metrics",
