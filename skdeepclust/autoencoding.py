@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from .base import POSITIVE_INTEGER, POSITIVE_REAL, BaseDeepClustering
-from .data.augment import ShiftRotate
+from .data.augment import Augment, ShiftRotate
 from .device import available_device, uses_bfloat16
 from .engine import Phase, Run
 from .engine.trainer import LossTerms
@@ -24,8 +24,6 @@ from .ops import student_t_log_affinity
 
 AUTO_PRETRAIN_STEPS = 2000  # minutes on two CPU cores; more improves larger data sets
 REVIEW_STEPS = 50  # a review reads all samples once: a third of a pass of training
-
-Augment = Callable[[Tensor, torch.Generator], Tensor]
 
 
 @dataclass(frozen=True)
@@ -90,18 +88,16 @@ class AutoencoderObjective(Objective):
             self.reconstruction_loss,
             self._adam(plan.lr, self.encoder, self.decoder),
             n_epochs=self._pretrain_epochs(run),
-            augment=plan.augment,
-            keeps_clean=True,
+            views=(None, plan.augment),
             clusters=False,
         )
-        self._start_reviewing(run, self.place_prototypes(run))
         yield Phase(
             "cluster",
             self.clustering_loss,
             self._adam(plan.clustering_lr, *self.clustering_modules()),
             n_steps=plan.max_iter if len(self.prototypes) > 1 else 0,
-            augment=plan.augment if plan.augment_clustering else None,
-            keeps_clean=True,
+            views=(None, plan.augment if plan.augment_clustering else None),
+            start=self.start_clustering,
         )
         if run.step > self.reviewed_step:
             self.review(run, run.forward(self.predict))
@@ -167,8 +163,9 @@ class AutoencoderObjective(Objective):
         else:
             self._remember()
 
-    def _start_reviewing(self, run: Run, labels: Tensor) -> None:
-        """Note the sizes of the start: no cluster may fall far below its own or an equal share."""
+    def start_clustering(self, run: Run) -> None:
+        """Place the clusters; none may later fall far below its size now or an equal share."""
+        labels = self.place_prototypes(run)
         self.labels, self.reviewed_step = labels, 0
         sizes = labels.bincount(minlength=len(self.prototypes)).float()
         equal_share = len(labels) / len(sizes)

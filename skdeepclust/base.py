@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -26,10 +27,16 @@ from ._callbacks import CALLBACKS_SUPPORTED, CallbackSupportMixin, callback_hook
 from .data.inputs import read_input
 from .data.samples import Array, Samples, Scaling
 from .device import available_device, borrowed_random_state, resolve_device
-from .engine import Hook, Progress, Run, Trainer
+from .engine import Checkpoint, Hook, Progress, Run, Trainer
 from .nn import build_encoder, check_encoder
 from .objective import Objective
-from .persistence import load_module_arrays, module_arrays, read_model, write_model
+from .persistence import (
+    fingerprint,
+    load_module_arrays,
+    module_arrays,
+    read_model,
+    write_model,
+)
 
 POSITIVE_INTEGER = Interval(Integral, 1, None, closed="left")
 POSITIVE_REAL = Interval(Real, 0, None, closed="neither")
@@ -62,6 +69,8 @@ class BaseDeepClustering(
         "image_shape": ["array-like", None],
         "device": [str, torch.device],
         "precision": [StrOptions({"auto", "float32", "bfloat16"})],
+        "checkpoint": [str, os.PathLike, None],
+        "checkpoint_every": [WEIGHT],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
@@ -75,6 +84,8 @@ class BaseDeepClustering(
     n_init: int
     device: Any
     precision: str
+    checkpoint: Any
+    checkpoint_every: float
     random_state: Any
     verbose: int
 
@@ -161,10 +172,19 @@ class BaseDeepClustering(
             scaling = Scaling.of_vectors(rows) if rows.ndim == 2 else Scaling.of_images(rows)
             samples = Samples(rows, scaling, device)
             shown = [Progress()] if self.verbose else []
-            trainer = Trainer(batch_size=self.batch_size, seed=seed)
+            trainer = Trainer(
+                batch_size=self.batch_size, seed=seed, checkpoint=self._open_checkpoint(rows)
+            )
             run = trainer.fit(objective, samples, [*shown, *hooks])
         self._publish(run, objective, scaling)
         return self
+
+    def _open_checkpoint(self, rows: Any) -> Checkpoint | None:
+        """The state of an earlier call of this very fit, if ``checkpoint`` names a folder."""
+        if self.checkpoint is None:
+            return None
+        stamp = fingerprint(type(self).__name__, self.get_params(deep=False), rows)
+        return Checkpoint(self.checkpoint, self.checkpoint_every, stamp)
 
     def _refuse_bools(self) -> None:
         """True passes for the integer 1 in Python, but not for a number of clusters in torch."""
@@ -185,6 +205,11 @@ class BaseDeepClustering(
     def _build_objective(self, seed: int = 0) -> Objective:
         """Build the untrained network on the CPU from the parameters and the data's shape."""
         generator = torch.Generator().manual_seed(seed)
+        encoder = self._build_encoder(generator)
+        return self._make_objective(encoder, self._sample_shape, generator)
+
+    def _build_encoder(self, generator: torch.Generator) -> nn.Module:
+        """Build the network that maps samples to embeddings, or copy the user's."""
         encoder = build_encoder(self.encoder, self._sample_shape, self.embedding_dim, generator)
         if not isinstance(self.encoder, str):
             if not isinstance(encoder, nn.Module):
@@ -193,7 +218,7 @@ class BaseDeepClustering(
                     f"with (sample_shape, embedding_dim). Got {type(encoder).__name__} instead."
                 )
             check_encoder(encoder.cpu(), self._sample_shape, self.embedding_dim)
-        return self._make_objective(encoder, self._sample_shape, generator)
+        return encoder
 
     @property
     def _sample_shape(self) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import warnings
@@ -12,7 +13,9 @@ from typing import Any
 from uuid import uuid4
 
 import numpy as np
+import scipy.sparse as sp
 import torch
+from sklearn.utils import gen_batches
 from torch import nn
 
 from . import _version
@@ -21,7 +24,9 @@ from .data.samples import Array, Scaling
 FORMAT = 1
 HEADER = "model.json"
 # Parameters that only a new fit would need: replaced by these when JSON can't hold them.
-TRAINING_ONLY = {"augment": "auto", "random_state": None, "device": "auto"}
+TRAINING_ONLY = {"augment": "auto", "random_state": None, "device": "auto", "checkpoint": None}
+# Parameters that don't change what a fit computes.
+NOT_THE_RESULT = ("checkpoint", "checkpoint_every", "device", "verbose")
 
 
 @dataclass(frozen=True)
@@ -115,6 +120,39 @@ def read_model(path: Any) -> StoredModel:
         scaling=Scaling(content["shift"], header["scale"]),
         network=_below(content, "network/"),
     )
+
+
+def fingerprint(class_name: str, params: dict[str, Any], rows: Any) -> dict[str, str]:
+    """Short texts that say which data, and which value of each parameter, a fit is of."""
+    stamp = {name: _spell(value) for name, value in params.items() if name not in NOT_THE_RESULT}
+    return {"estimator": class_name, **stamp, "data": content_hash(rows)}
+
+
+def content_hash(rows: Any) -> str:
+    """Hash of shape, dtype and every value of an array or of sparse rows."""
+    parts = (rows.data, rows.indices, rows.indptr) if sp.issparse(rows) else (rows,)
+    digest = hashlib.blake2b(repr((rows.shape, str(rows.dtype))).encode(), digest_size=16)
+    for part in parts:
+        for piece in gen_batches(len(part), 4096):  # a memory map is never read whole
+            digest.update(np.ascontiguousarray(part[piece]).data)
+    return digest.hexdigest()
+
+
+def _spell(value: Any) -> str:
+    """What a parameter is, the same in every process; networks by their weights."""
+    if isinstance(value, nn.Module):
+        digest = hashlib.blake2b(digest_size=16)
+        for name, array in module_arrays(value).items():
+            digest.update(name.encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return f"{type(value).__name__} {digest.hexdigest()}"
+    if isinstance(value, np.random.RandomState):
+        return "RandomState"
+    if isinstance(value, np.ndarray | list | tuple):
+        return repr(np.asarray(value).tolist())
+    if callable(value) and hasattr(value, "__qualname__"):
+        return f"{value.__module__}.{value.__qualname__}"
+    return repr(value)
 
 
 def _below(content: dict[str, Array], prefix: str) -> dict[str, Array]:

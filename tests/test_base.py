@@ -453,7 +453,7 @@ def test_interruption_between_the_phases(blobs, monkeypatch):
         return place(self, run)
 
     monkeypatch.setattr(AutoencoderObjective, "place_prototypes", place_prototypes)
-    with pytest.warns(ConvergenceWarning, match="after the pretrain phase"):
+    with pytest.warns(ConvergenceWarning, match="in epoch 1 of 2 of the cluster phase"):
         model = quick().fit(blobs[0])
     assert len(np.unique(model.labels_)) == 3
 

@@ -2,7 +2,13 @@ import pytest
 import torch
 from torch import nn
 
-from skdeepclust.nn import build_decoder, build_encoder, check_encoder, parse_encoder
+from skdeepclust.nn import (
+    build_decoder,
+    build_encoder,
+    build_trunk,
+    check_encoder,
+    parse_encoder,
+)
 
 SIZES = [(8, 8), (16, 16), (28, 28), (32, 32), (33, 47), (36, 36), (55, 55)]
 
@@ -94,7 +100,9 @@ def test_batchnorm_of_the_other_networks_averages_faster():
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("name", ["conv-decs", "conv", "conv-decs:4-4-6", "mlp:12"])
+@pytest.mark.parametrize(
+    "name", ["conv-decs", "conv", "conv-decs:4-4-6", "mlp:12", "mlp-skip:9", "convnet:4-5"]
+)
 def test_the_decoder_returns_the_shape_that_the_encoder_took(name, size):
     shape = (3, *size)
     encoder, decoder = pair(name, shape, dim=7)
@@ -176,6 +184,12 @@ def test_the_embedding_keeps_its_digits_under_autocast():
         ("conv:8-16", (3, 8, 8), "conv", (8, 16)),
         ("conv-decs", (3, 8, 8), "conv-decs", (32, 64, 128, 256)),
         ("conv-decs:9", (3, 8, 8), "conv-decs", (9,)),
+        ("mlp-skip", (5,), "mlp-skip", (128, 128)),
+        ("mlp-skip:30", (5,), "mlp-skip", (30,)),
+        ("convnet", (1, 8, 8), "convnet", (16, 32, 64)),
+        ("convnet:4-8", (1, 8, 8), "convnet", (4, 8)),
+        ("resnet18", (1, 8, 8), "resnet18", (2, 2, 2, 2)),
+        ("bigresnet34", (1, 8, 8), "bigresnet34", (3, 4, 6, 3)),
     ],
 )
 def test_a_name_says_kind_and_widths(name, shape, kind, widths):
@@ -188,7 +202,10 @@ def test_an_unknown_name_is_told_what_there_is(name):
     with pytest.raises(ValueError, match="is no known network") as error:
         parse_encoder(name, (1, 8, 8))
     assert repr(name) in str(error.value)
-    assert "'mlp:500-500-2000'" in str(error.value)
+    names = ["auto", "mlp", "mlp:500-500-2000", "mlp-skip", "conv", "conv:32-64-128", "conv-decs"]
+    names += ["convnet:16-32-64", "resnet18", "resnet34", "bigresnet18", "bigresnet34"]
+    for known in names:
+        assert repr(known) in str(error.value)
 
 
 @pytest.mark.parametrize("name", ["mlp:0", "mlp:-3", "mlp:4-", "mlp:4,5", "mlp:4-x", "conv:1.5"])
@@ -198,7 +215,14 @@ def test_widths_must_be_positive_integers(name):
     assert repr(name) in str(error.value)
 
 
-@pytest.mark.parametrize("name", ["conv", "conv:4-8", "conv-decs"])
+@pytest.mark.parametrize("name", ["resnet18:64", "bigresnet34:2-2"])
+def test_residual_networks_have_no_widths_to_choose(name):
+    kind = name.partition(":")[0]
+    with pytest.raises(ValueError, match=f"'{name}': {kind} has no widths .*use '{kind}'"):
+        parse_encoder(name, (3, 32, 32))
+
+
+@pytest.mark.parametrize("name", ["conv", "conv:4-8", "conv-decs", "convnet", "resnet18"])
 def test_convolutions_need_images(name):
     with pytest.raises(ValueError, match=r"needs images, but X has rows of 64 f.*image_shape"):
         parse_encoder(name, (64,))
@@ -268,11 +292,107 @@ def test_an_encoder_with_another_output_is_told_what_it_gave(net, got):
         check_encoder(net, (5,), 3)
 
 
+# --- trunks -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "n_features"),
+    [
+        ("mlp:7-9", (5,), 9),
+        ("mlp-skip:7-9", (5,), 64),
+        ("conv:4-5", (1, 8, 8), 5 * 2 * 2),
+        ("conv-decs:4-5", (3, 9, 9), 5 * 5 * 5),
+        ("convnet:4-5", (1, 8, 8), 5),
+        ("resnet18", (1, 8, 8), 512),
+    ],
+)
+def test_a_trunk_says_how_many_features_it_has(name, shape, n_features):
+    trunk, width = build_trunk(name, shape, generator())
+    assert width == n_features
+    assert trunk(torch.rand(3, *shape)).shape == (3, n_features)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"), [("mlp:6-7", (5,)), ("conv:4-5", (1, 8, 8)), ("resnet18", (1, 8, 8))]
+)
+def test_a_trunk_is_the_encoder_without_its_last_linear_layer(name, shape):
+    encoder = build_encoder(name, shape, 10, generator()).eval()
+    trunk, n_features = build_trunk(name, shape, generator())
+    last = [m for m in encoder.modules() if isinstance(m, nn.Linear)][-1]
+    assert last.weight.shape == (10, n_features)
+    x = torch.rand(2, *shape)
+    torch.testing.assert_close(last(trunk.eval()(x)), encoder(x))
+
+
+@pytest.mark.parametrize(
+    ("shape", "name"),
+    [
+        ((5,), "mlp-skip"),
+        ((1, 8, 8), "convnet"),
+        ((3, 32, 32), "convnet"),
+        ((3, 20, 33), "resnet18"),
+        ((3, 96, 96), "resnet18"),
+    ],
+)
+def test_an_automatic_trunk_suits_the_shape(shape, name):
+    ours, named = (build_trunk(n, shape, generator())[0] for n in ("auto", name))
+    assert str(ours) == str(named)
+
+
+def test_a_users_trunk_is_copied_as_it_is_and_measured():
+    mine = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(12), nn.Linear(12, 5))
+    before = {name: value.clone() for name, value in mine.state_dict().items()}
+    trunk, n_features = build_trunk(mine, (3, 2, 2), generator())
+    assert n_features == 5
+    assert trunk.training
+    for (name, value), ours in zip(before.items(), trunk.state_dict().values(), strict=True):
+        assert torch.equal(ours, value), name
+        ours.fill_(3)
+        assert torch.equal(mine.state_dict()[name], value), name
+
+
+def test_a_builder_of_trunks_is_called_without_an_embedding_dim():
+    calls = []
+
+    def builder(shape, dim):
+        calls.append((shape, dim))
+        return nn.Linear(4, 6)
+
+    assert build_trunk(builder, (4,), generator())[1] == 6
+    assert calls == [((4,), None)]
+
+
+def test_a_builder_of_no_module_is_told_what_it_built():
+    with pytest.raises(TypeError, match=r"must build a torch\.nn\.Module .* Got int instead"):
+        build_trunk(lambda shape, dim: 3, (4,), generator())
+
+
+def test_a_trunk_that_cannot_take_the_data_is_told_the_shape():
+    with pytest.raises(ValueError, match=r"can't take a batch of shape \(2, 5\).*n_features\)"):
+        build_trunk(nn.Linear(4, 3), (5,), generator())
+
+
+@pytest.mark.parametrize(
+    ("net", "got"), [(nn.Identity(), r"\(2, 1, 9, 9\)"), (nn.Flatten(0), r"\(162,\)")]
+)
+def test_a_trunk_must_give_vectors(net, got):
+    with pytest.raises(ValueError, match=rf"n_features >= 1\. Got {got} instead; change its last"):
+        build_trunk(net, (1, 9, 9), generator())
+
+
 # --- weights ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("name", "shape"), [("mlp:6-7", (5,)), ("conv:4-5", (1, 8, 8)), ("conv-decs:4-5", (1, 8, 8))]
+    ("name", "shape"),
+    [
+        ("mlp:6-7", (5,)),
+        ("mlp-skip:6-7", (5,)),
+        ("conv:4-5", (1, 8, 8)),
+        ("conv-decs:4-5", (1, 8, 8)),
+        ("convnet:4-5", (1, 8, 8)),
+        ("resnet18", (1, 8, 8)),
+    ],
 )
 def test_weights_come_from_the_given_generator_alone(name, shape):
     state = torch.get_rng_state()

@@ -104,3 +104,14 @@ def test_tiles_have_one_size(n):
 def test_map_wants_no_gradients():
     weight = torch.ones(4, requires_grad=True)
     assert not vectors(np.ones((5, 4))).map(lambda x: x * weight).requires_grad
+
+
+@pytest.mark.parametrize("sizes", [[], [3], [3, 2, 3]])
+def test_batches_read_ahead_are_the_same_batches(sizes):
+    rows = np.arange(16.0).reshape(8, 2)
+    samples = Samples(rows, Scaling(np.zeros(2), 2.0), torch.device("cpu"))
+    indices = torch.split(torch.randperm(sum(sizes)), sizes) if sizes else []
+    ahead = list(samples._read_ahead(indices))
+    assert len(ahead) == len(sizes)
+    for batch, index in zip(ahead, indices, strict=True):
+        assert torch.equal(batch, samples.batch(index))

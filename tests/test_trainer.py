@@ -201,11 +201,13 @@ def test_terms_are_summed():
 def test_views_are_augmented_independently():
     seen = []
 
+    def noisy(x, generator):
+        return x + torch.rand(x.shape, generator=generator)
+
     class Views(Toy):
         def phases(self, run):
             (phase,) = super().phases(run)
-            phase.n_views = 2
-            phase.augment = lambda x, generator: x + torch.rand(x.shape, generator=generator)
+            phase.views = (noisy, noisy)
             yield phase
 
         def loss(self, views, index):
@@ -218,6 +220,101 @@ def test_views_are_augmented_independently():
     assert len(views) == 2
     assert not torch.equal(*views)
     assert all(((view - clean) >= 0).all() and ((view - clean) < 1).all() for view in views)
+
+
+def test_the_loss_sees_each_view_in_its_order():
+    seen = []
+
+    class Views(Toy):
+        def phases(self, run):
+            (phase,) = super().phases(run)
+            phase.views = (None, lambda x, generator: x + 1, lambda x, generator: x * 2)
+            yield phase
+
+        def loss(self, views, index):
+            seen.append((views, index))
+            return super().loss(views, index)
+
+    fit(Views(("a", {"n_steps": 1})))
+    (((clean, one_more, twice), index),) = seen
+    assert torch.equal(clean, samples(10).batch(index))
+    assert torch.equal(one_more, clean + 1)
+    assert torch.equal(twice, clean * 2)
+
+
+def test_a_schedule_scales_all_rates_but_the_constant_ones():
+    rates = []
+
+    class Scheduled(Toy):
+        def phases(self, run):
+            groups = [
+                {"params": [self.weight], "lr": 0.1},
+                {"params": [nn.Parameter(torch.ones(1))], "lr": 3.0, "constant_lr": True},
+            ]
+            schedule = [1.0, 0.5, 0.0, 2.0].__getitem__
+            yield Phase(
+                "a",
+                self.loss,
+                torch.optim.SGD(groups),
+                n_steps=4,
+                schedule=lambda run: schedule(run.step),
+            )
+
+        def on_step_end(self, run):
+            rates.append([group["lr"] for group in run.phase.optimizer.param_groups])
+
+    fit(Scheduled())
+    assert rates == [[0.1, 3.0], [0.05, 3.0], [0.0, 3.0], [0.2, 3.0]]
+
+
+def test_progress_counts_epochs_with_their_fraction():
+    seen = []
+
+    class Watched(Toy):
+        def loss(self, views, index):
+            seen.append(run_of_fit[0].progress)
+            return super().loss(views, index)
+
+    run_of_fit = []
+
+    class Keep(Hook):
+        def on_fit_start(self, run):
+            run_of_fit.append(run)
+
+    fit(Watched(("a", {"n_epochs": 2})), hooks=[Keep()])
+    assert seen == pytest.approx([0, 1 / 3, 2 / 3, 1, 4 / 3, 5 / 3])
+
+
+def test_a_phase_starts_with_what_it_says():
+    order = []
+
+    class Starting(Toy):
+        def phases(self, run):
+            for phase in super().phases(run):
+                phase.start = lambda run: order.append(f"start {run.phase.name}")
+                yield phase
+
+        def on_phase_start(self, run):
+            order.append(f"event {run.phase.name}")
+
+    fit(Starting(("a", {"n_epochs": 1}), ("b", {"n_epochs": 1})))
+    assert order == ["start a", "event a", "start b", "event b"]
+
+
+@pytest.mark.parametrize(
+    ("n", "sizes"), [(10, [4, 4]), (11, [4, 4, 3]), (3, [3]), (2, [2]), (1, [])]
+)
+def test_a_small_last_batch_is_left_out_unless_it_is_the_only_one(n, sizes):
+    assert batch_sizes(n, 4, smallest=3) == sizes
+
+
+def test_too_little_memory_is_told_with_the_batch_size_to_try():
+    class Huge(Toy):
+        def loss(self, views, index):
+            raise torch.OutOfMemoryError
+
+    with pytest.raises(MemoryError, match=r"batch_size=4 needs more memory.*try batch_size=2"):
+        fit(Huge(("a", {"n_epochs": 1})))
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])

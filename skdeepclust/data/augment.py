@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+Augment = Callable[[Tensor, torch.Generator], Tensor]  # (batch, generator) -> batch
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,12 +95,40 @@ class Samples:
         if self._resident is not None:
             x = self._resident[index.to(self.device) if isinstance(index, Tensor) else index]
         else:
-            part = self.rows[index.numpy() if isinstance(index, Tensor) else index]
-            if sp.issparse(part):
-                part = part.toarray()
-            elif isinstance(index, slice):
-                part = np.array(part)  # a view of what may be read-only; torch wants its own
-            x = torch.from_numpy(np.asarray(part)).to(self.device)
+            x = self._read(index).to(self.device)
+        return self._scaled(x)
+
+    def stream(self, indices: Iterable[Tensor]) -> Iterator[Tensor]:
+        """Return the batches at ``indices``, one after the other.
+
+        Where the host has to feed a GPU, a thread reads one batch ahead into pinned memory.
+        """
+        if self.device.type == "cpu" or self._resident is not None:
+            return map(self.batch, indices)
+        return self._read_ahead(indices)
+
+    def _read_ahead(self, indices: Iterable[Tensor]) -> Iterator[Tensor]:
+        pinned = self.device.type == "cuda"
+        with ThreadPoolExecutor(1) as reader:
+            coming = None
+            for index in indices:
+                ready, coming = coming, reader.submit(self._read, index, pinned)
+                if ready is not None:
+                    yield self._scaled(ready.result().to(self.device, non_blocking=True))
+            if coming is not None:
+                yield self._scaled(coming.result().to(self.device, non_blocking=True))
+
+    def _read(self, index: Tensor | slice, pinned: bool = False) -> Tensor:
+        """Return rows as they are stored, dense, on the CPU, in memory of their own."""
+        part = self.rows[index.numpy() if isinstance(index, Tensor) else index]
+        if sp.issparse(part):
+            part = part.toarray()
+        elif isinstance(index, slice):
+            part = np.array(part)  # a view of what may be read-only; torch wants its own
+        x = torch.from_numpy(np.asarray(part))
+        return x.pin_memory() if pinned else x
+
+    def _scaled(self, x: Tensor) -> Tensor:
         x = x.to(self._dtype).sub(self._shift).div_(self.scaling.scale).float()
         return x.permute(0, 3, 1, 2) if self.is_image else x
 

@@ -1,7 +1,8 @@
 """The training loop, the events it announces, and progress."""
 
+from .checkpoint import Checkpoint
 from .hooks import Hook
 from .progress import Progress
 from .trainer import Phase, Run, Trainer
 
-__all__ = ["Hook", "Phase", "Progress", "Run", "Trainer"]
+__all__ = ["Checkpoint", "Hook", "Phase", "Progress", "Run", "Trainer"]

@@ -74,12 +74,15 @@ class _PlainLines:
 
     def open(self, name: str, n_epochs: int) -> None:
         self.name, self.n_epochs, self.start, self.shown = name, n_epochs, time.perf_counter(), 0
+        self.first: int | None = None  # a resumed phase doesn't start at epoch 1
 
     def advance(self, epoch: int, loss: float) -> None:
+        self.first = epoch if self.first is None else self.first
         if epoch * 10 // self.n_epochs == self.shown * 10 // self.n_epochs and epoch > 1:
             return
         self.shown = epoch
-        left = (time.perf_counter() - self.start) / epoch * (self.n_epochs - epoch)
+        done = epoch - self.first + 1
+        left = (time.perf_counter() - self.start) / done * (self.n_epochs - epoch)
         sys.stderr.write(
             f"{self.name}: epoch {epoch}/{self.n_epochs}, loss {loss:.4g}, {left:.0f} s left\n"
         )

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from ..data.augment import Augment
 from ..data.samples import Samples
+from .checkpoint import Checkpoint
 from .hooks import Hook
 
 LossTerms = dict[str, Tensor]
@@ -26,17 +28,23 @@ class Phase:
     name : str
         Appears in `history_` and in the progress bar.
     loss : callable (views, index) -> dict of named scalar tensors
-        The trainer minimises their sum and records each. ``views`` is a tuple of ``n_views``
-        augmented batches of shape (B, ...), ``index`` (B,) says which samples they are.
+        The trainer minimises their sum and records each. ``views`` has a batch of shape (B, ...)
+        for each entry of the parameter ``views``; ``index`` (B,) says which samples they are.
     optimizer : torch.optim.Optimizer
         Built by the objective: the optimiser is the paper's affair.
     n_epochs, n_steps : int or None
         Length in passes over the data or in batches; exactly one is given.
-    augment : callable (batch, generator) -> batch, or None
-    n_views : int
-        Independent augmentations of each batch.
-    keeps_clean : bool
-        Whether ``views`` starts with the batch as it is, before its augmentations.
+    views : tuple of (callable (batch, generator) -> batch, or None)
+        What the loss sees of each batch: one augmentation after the other; None is the batch
+        as it is.
+    schedule : callable (run) -> float, or None
+        Factor on the learning rate of the coming step. Parameter groups that say
+        ``"constant_lr": True`` keep theirs.
+    start : callable (run) -> None, or None
+        What is done before the first epoch, such as placing prototypes. A fit that resumes in
+        this phase doesn't do it again.
+    smallest_batch : int
+        A last batch with fewer samples is left out of the pass, unless it is the only one.
     clusters : bool
         False for a phase that only warms up the network, so that hooks such as sample
         selection know that its labels mean nothing yet.
@@ -47,9 +55,10 @@ class Phase:
     optimizer: torch.optim.Optimizer
     n_epochs: int | None = None
     n_steps: int | None = None
-    augment: Callable[[Tensor, torch.Generator], Tensor] | None = None
-    n_views: int = 1
-    keeps_clean: bool = False
+    views: tuple[Augment | None, ...] = (None,)
+    schedule: Callable[[Run], float] | None = None
+    start: Callable[[Run], None] | None = None
+    smallest_batch: int = 2
     clusters: bool = True
 
 
@@ -66,14 +75,18 @@ class Run:
 
     objective: Any
     samples: Samples
+    listeners: list[Any]  # the objective, then the hooks
     generator: torch.Generator  # on the CPU: shuffling, k-means seeds
     device_generator: torch.Generator  # on the device: augmentation
     batch_size: int
     active: Tensor  # (n_samples,) bool, on the CPU: the samples that the next epoch trains on
     sample_weight: Callable[[Tensor, Tensor], Tensor] | None = None  # (z, labels) -> (n,)
     phase: Phase = field(init=False)
+    phase_number: int = -1
     epoch: int = 0  # within the phase
     step: int = 0  # within the phase
+    epoch_step: int = 0  # within the epoch
+    epoch_length: int = 1  # batches in this epoch
     stop_phase: bool = False
     interrupted: bool = False
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -84,8 +97,13 @@ class Run:
         return not self.phase.clusters
 
     @property
+    def progress(self) -> float:
+        """Epochs done in this phase, with the part of the current one that is behind us."""
+        return self.epoch + self.epoch_step / self.epoch_length
+
+    @property
     def steps_per_epoch(self) -> int:
-        """Batches in a pass over all samples, a last batch of one sample not counted."""
+        """Batches in a pass over all samples, a last batch that is too small not counted."""
         return len(batch_sizes(len(self.samples), self.batch_size))
 
     @property
@@ -107,14 +125,15 @@ class Run:
         return out
 
 
-def batch_sizes(n_samples: int, batch_size: int) -> list[int]:
+def batch_sizes(n_samples: int, batch_size: int, smallest: int = 2) -> list[int]:
     """Sizes of the batches of one pass.
 
-    A remainder of a single sample is left out of the pass (another one at each shuffle):
-    BatchNorm can't standardise a batch of one.
+    A remainder below ``smallest`` is left out of the pass (another one at each shuffle), unless
+    there is no other batch. One sample alone is never a batch: BatchNorm can't standardise it.
     """
     full, rest = divmod(n_samples, batch_size)
-    return [batch_size] * full + ([rest] if rest > 1 else [])
+    kept = rest >= smallest or (full == 0 and rest > 1)
+    return [batch_size] * full + ([rest] if kept else [])
 
 
 class Trainer:
@@ -125,47 +144,59 @@ class Trainer:
     batch_size : int
     seed : int
         Seeds the run's own generators; torch's global ones are left alone.
+    checkpoint : Checkpoint or None
+        Where the state is kept, and from where a fit goes on that was cut off.
     """
 
-    def __init__(self, *, batch_size: int, seed: int) -> None:
-        self.batch_size, self.seed = batch_size, seed
+    def __init__(self, *, batch_size: int, seed: int, checkpoint: Checkpoint | None = None) -> None:
+        self.batch_size, self.seed, self.checkpoint = batch_size, seed, checkpoint
 
     def fit(
         self, objective: TrainableObjective, samples: Samples, hooks: Iterable[Hook] = ()
     ) -> Run:
         """Train, and return the run; after Ctrl-C ``run.interrupted`` is true."""
+        keeper = self.checkpoint or Checkpoint(None)
         run = Run(
             objective=objective,
             samples=samples,
+            listeners=[objective, *hooks, keeper],
             generator=torch.Generator().manual_seed(self.seed),
             device_generator=torch.Generator(samples.device).manual_seed(self.seed + 1),
             batch_size=self.batch_size,
             active=torch.ones(len(samples), dtype=torch.bool),
         )
-        listeners: list[Any] = [objective, *hooks]
         objective.train()
-        _announce("on_fit_start", listeners, run)
+        _announce("on_fit_start", run)
+        if keeper.holds_finished_fit:
+            keeper.restore(run)
+            return run
         try:
-            for phase in objective.phases(run):
-                run.phase = phase
-                self._train_phase(run, listeners)
+            for number, phase in enumerate(objective.phases(run)):
+                run.phase, run.phase_number = phase, number
+                if number >= keeper.first_phase:
+                    self._train_phase(run, keeper)
         except KeyboardInterrupt:
             run.interrupted = True
-        _announce("on_fit_end", listeners, run)
+        _announce("on_fit_end", run)
         return run
 
-    def _train_phase(self, run: Run, listeners: Sequence[Hook]) -> None:
+    def _train_phase(self, run: Run, keeper: Checkpoint) -> None:
         run.epoch = run.step = 0
         run.stop_phase = False
-        _announce("on_phase_start", listeners, run)
+        resumes = keeper.holds_phase(run.phase_number)
+        if run.phase.start is not None and not resumes:
+            run.phase.start(run)
+        _announce("on_phase_start", run)
+        if resumes:
+            keeper.restore(run)
         try:
             while not self._finished(run):
-                _announce("on_epoch_start", listeners, run)
-                run.history.append(self._train_epoch(run, listeners))
-                _announce("on_epoch_end", listeners, run)
+                _announce("on_epoch_start", run)
+                run.history.append(self._train_epoch(run))
+                _announce("on_epoch_end", run)
                 run.epoch += 1
         finally:
-            _announce("on_phase_end", listeners, run)
+            _announce("on_phase_end", run)
 
     @staticmethod
     def _finished(run: Run) -> bool:
@@ -176,66 +207,81 @@ class Trainer:
             return run.epoch >= phase.n_epochs
         return run.step >= (phase.n_steps or 0)
 
-    def _train_epoch(self, run: Run, listeners: Sequence[Hook]) -> dict[str, Any]:
+    def _train_epoch(self, run: Run) -> dict[str, Any]:
         phase, start = run.phase, time.perf_counter()
         totals: dict[str, Tensor] = {}
         n_seen = 0
-        for index in self._shuffled_batches(run):
-            if phase.n_steps is not None and run.step >= phase.n_steps:
-                break
-            terms = self._train_step(run, index)
+        for clean, index in self._shuffled_batches(run):
+            terms = self._train_step(run, clean, index)
             run.step += 1
+            run.epoch_step += 1
             n_seen += len(index)
             for name, value in terms.items():  # summed on the device: no wait for each batch
                 totals[name] = totals.get(name, 0.0) + value.detach() * len(index)
-            _announce("on_step_end", listeners, run)
+            _announce("on_step_end", run)
             if run.stop_phase:
                 break
         means = {name: float(total) / max(n_seen, 1) for name, total in totals.items()}
         loss = sum(means.values())
+        lr = phase.optimizer.param_groups[0]["lr"]
         if not math.isfinite(loss):
             raise FloatingPointError(
                 f"the loss became {loss} in epoch {run.epoch + 1} of the {phase.name} phase; use a "
-                f"smaller lr (it was {phase.optimizer.param_groups[0]['lr']}) or "
-                "precision='float32'."
+                f"smaller lr (it was {lr}) or precision='float32'."
             )
         return {
             "phase": phase.name,
             "epoch": run.epoch,
             "loss": loss,
             **means,
-            "lr": phase.optimizer.param_groups[0]["lr"],
+            "lr": lr,
             "n_steps": run.step,
             "n_samples": n_seen,
             "seconds": time.perf_counter() - start,
         }
 
-    def _train_step(self, run: Run, index: Tensor) -> LossTerms:
+    def _train_step(self, run: Run, clean: Tensor, index: Tensor) -> LossTerms:
         phase = run.phase
-        clean = run.samples.batch(index)
-        views = tuple(
-            clean if phase.augment is None else phase.augment(clean, run.device_generator)
-            for _ in range(phase.n_views)
-        )
-        if phase.keeps_clean:
-            views = (clean, *views)
-        terms = phase.loss(views, index)
-        phase.optimizer.zero_grad(set_to_none=True)
-        torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
-        phase.optimizer.step()
+        if phase.schedule is not None:
+            _scale_lr(phase.optimizer, phase.schedule(run))
+        try:
+            views = tuple(
+                clean if augment is None else augment(clean, run.device_generator)
+                for augment in phase.views
+            )
+            terms = phase.loss(views, index)
+            phase.optimizer.zero_grad(set_to_none=True)
+            torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
+            phase.optimizer.step()
+        except torch.OutOfMemoryError as error:
+            raise MemoryError(
+                f"batch_size={run.batch_size} needs more memory than {run.samples.device} has; "
+                f"try batch_size={max(2, run.batch_size // 2)}."
+            ) from error
         return terms
 
-    def _shuffled_batches(self, run: Run) -> Iterator[Tensor]:
-        index = run.active.nonzero().squeeze(1)
-        if len(index) < 2:
-            raise ValueError(f"{len(index)} of {len(run.active)} samples are active; 2 are needed.")
-        index = index[torch.randperm(len(index), generator=run.generator)]
-        start = 0
-        for size in batch_sizes(len(index), self.batch_size):
-            yield index[start : start + size]
-            start += size
+    def _shuffled_batches(self, run: Run) -> Iterator[tuple[Tensor, Tensor]]:
+        """Clean batches in random order, each with the numbers of its samples, on the device."""
+        order = run.active.nonzero().squeeze(1)
+        if len(order) < 2:
+            raise ValueError(f"{len(order)} of {len(run.active)} samples are active; 2 are needed.")
+        order = order[torch.randperm(len(order), generator=run.generator)]
+        sizes = batch_sizes(len(order), self.batch_size, run.phase.smallest_batch)
+        run.epoch_step, run.epoch_length = 0, len(sizes)
+        if run.phase.n_steps is not None:
+            sizes = sizes[: run.phase.n_steps - run.step]
+        order = order[: sum(sizes)]
+        on_device = order.to(run.samples.device)  # at once: no copy for each batch
+        batches = run.samples.stream(torch.split(order, sizes))
+        yield from zip(batches, torch.split(on_device, sizes), strict=True)
 
 
-def _announce(event: str, listeners: Sequence[Hook], run: Run) -> None:
-    for listener in listeners:
+def _scale_lr(optimizer: torch.optim.Optimizer, factor: float) -> None:
+    for group in optimizer.param_groups:
+        if not group.get("constant_lr", False):
+            group["lr"] = group.setdefault("full_lr", group["lr"]) * factor
+
+
+def _announce(event: str, run: Run) -> None:
+    for listener in run.listeners:
         getattr(listener, event)(run)

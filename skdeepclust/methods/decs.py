@@ -137,9 +137,11 @@ class DECSClustering(AutoencoderClustering):
         Network that maps samples to embeddings. ``"auto"`` is ``"conv"`` for images and
         ``"mlp"`` for vectors. ``"mlp"`` or ``"mlp:500-500-2000"`` (these widths): dense layers
         with BatchNorm. ``"conv"`` or ``"conv:32-64-128"`` (these filters): strided convolutions
-        with BatchNorm. ``"conv-decs"``: the pooling network of the DECS paper. A module, or a
-        callable ``(sample_shape, embedding_dim) -> Module``, must map batches (B, d) or
-        (B, C, H, W) to (B, embedding_dim); a module is copied and never changed.
+        with BatchNorm. ``"conv-decs"``: the pooling network of the DECS paper. ``"convnet"``,
+        ``"resnet18"``, ``"resnet34"``, ``"bigresnet18"``, ``"bigresnet34"`` (always a 3 x 3 stem)
+        and ``"mlp-skip"``: networks of methods on augmented views. A module, or a callable
+        ``(sample_shape, embedding_dim) -> Module``, must map batches (B, d) or (B, C, H, W) to
+        (B, embedding_dim); a module is copied and never changed.
     embedding_dim : int, default=10
         Size of the embedding.
     pretrain_epochs : int or "auto", default="auto"
@@ -196,6 +198,12 @@ class DECSClustering(AutoencoderClustering):
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Number format of the networks while training. ``"auto"`` is bfloat16 where the hardware
         computes it natively, else float32. Distances, prototypes and predictions are float32.
+    checkpoint : str or path-like, default=None
+        Folder that keeps the state of the training. A fit with the same data and parameters goes
+        on from there, bit for bit on a CPU, after it was cut off; a finished one need not train
+        again. None keeps nothing.
+    checkpoint_every : float, default=10.0
+        Least minutes between two states; 0 keeps one after every epoch.
     random_state : int, RandomState or None, default=None
         Seed of weights, shuffling, augmentation and k-means. The same int gives the same result
         on the same machine with the same number of threads.
@@ -310,6 +318,8 @@ class DECSClustering(AutoencoderClustering):
         image_shape: Any = None,
         device: Any = "auto",
         precision: str = "auto",
+        checkpoint: Any = None,
+        checkpoint_every: float = 10.0,
         random_state: Any = None,
         verbose: int = 0,
     ) -> None:
@@ -336,6 +346,8 @@ class DECSClustering(AutoencoderClustering):
         self.image_shape = image_shape
         self.device = device
         self.precision = precision
+        self.checkpoint = checkpoint
+        self.checkpoint_every = checkpoint_every
         self.random_state = random_state
         self.verbose = verbose
 

@@ -1,5 +1,16 @@
 """Networks that know nothing about any paper."""
 
-from .build import build_decoder, build_encoder, check_encoder, parse_encoder
+from .build import build_decoder, build_encoder, build_trunk, check_encoder, parse_encoder
+from .ema import MomentumCopy
+from .heads import predictor, projector
 
-__all__ = ["build_decoder", "build_encoder", "check_encoder", "parse_encoder"]
+__all__ = [
+    "MomentumCopy",
+    "build_decoder",
+    "build_encoder",
+    "build_trunk",
+    "check_encoder",
+    "parse_encoder",
+    "predictor",
+    "projector",
+]

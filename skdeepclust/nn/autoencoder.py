@@ -6,19 +6,10 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Shape = tuple[int, ...]
-
-
-class FullPrecisionLinear(nn.Linear):
-    """A linear layer that leaves autocast: embeddings keep all their digits for distances."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        with torch.autocast(x.device.type, enabled=False):
-            return super().forward(x.float())
+from .layers import FullPrecisionLinear, Shape, embedding_layer
 
 
 def dense_block(n_in: int, n_out: int) -> list[nn.Module]:
@@ -26,11 +17,11 @@ def dense_block(n_in: int, n_out: int) -> list[nn.Module]:
     return [nn.Linear(n_in, n_out), nn.ReLU(), nn.BatchNorm1d(n_out)]
 
 
-def mlp_encoder(shape: Shape, hidden: Sequence[int], embedding_dim: int) -> nn.Sequential:
+def mlp_encoder(shape: Shape, hidden: Sequence[int], embedding_dim: int | None) -> nn.Sequential:
     """Map (B, *shape) to (B, embedding_dim)."""
     widths = [math.prod(shape), *hidden]
     blocks = [m for a, b in pairwise(widths) for m in dense_block(a, b)]
-    return nn.Sequential(nn.Flatten(), *blocks, FullPrecisionLinear(widths[-1], embedding_dim))
+    return nn.Sequential(nn.Flatten(), *blocks, embedding_layer(widths[-1], embedding_dim))
 
 
 def mlp_decoder(shape: Shape, hidden: Sequence[int], embedding_dim: int) -> nn.Sequential:
@@ -72,7 +63,7 @@ class PoolingGeometry:
 class PoolingEncoder(nn.Module):
     """Convolution, ReLU, BatchNorm and pooling in each block; then one linear layer."""
 
-    def __init__(self, shape: Shape, filters: Sequence[int], embedding_dim: int) -> None:
+    def __init__(self, shape: Shape, filters: Sequence[int], embedding_dim: int | None) -> None:
         super().__init__()
         geometry = PoolingGeometry(shape, filters)
         self.pad = geometry.pad
@@ -89,7 +80,7 @@ class PoolingEncoder(nn.Module):
             if i < last:
                 blocks.append(nn.MaxPool2d(2))
         self.features = nn.Sequential(*blocks, nn.Flatten())
-        self.embedding = FullPrecisionLinear(math.prod(geometry.bottom), embedding_dim)
+        self.embedding = embedding_layer(math.prod(geometry.bottom), embedding_dim)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images (B, C, H, W) to embeddings (B, embedding_dim)."""
@@ -124,7 +115,9 @@ class PoolingDecoder(nn.Module):
         return self.layers(z)[:, :, : self.size[0], : self.size[1]]  # type: ignore[no-any-return]
 
 
-def strided_encoder(shape: Shape, filters: Sequence[int], embedding_dim: int) -> nn.Sequential:
+def strided_encoder(
+    shape: Shape, filters: Sequence[int], embedding_dim: int | None
+) -> nn.Sequential:
     """Map images (B, C, H, W) of any size to (B, embedding_dim); each block halves the size.
 
     Strides instead of pooling: the full resolution is only ever read, which makes a training
@@ -136,7 +129,7 @@ def strided_encoder(shape: Shape, filters: Sequence[int], embedding_dim: int) ->
         conv = nn.Conv2d(n_in, n_out, 3, stride=2, padding=1)
         blocks += [conv, nn.ReLU(), batch_norm(n_out)]
     n_features = filters[-1] * math.prod(sizes[-1])
-    return nn.Sequential(*blocks, nn.Flatten(), FullPrecisionLinear(n_features, embedding_dim))
+    return nn.Sequential(*blocks, nn.Flatten(), embedding_layer(n_features, embedding_dim))
 
 
 def strided_decoder(shape: Shape, filters: Sequence[int], embedding_dim: int) -> nn.Sequential:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,67 +13,91 @@ from torch import Tensor, nn
 from .autoencoder import (
     PoolingDecoder,
     PoolingEncoder,
-    Shape,
     mlp_decoder,
     mlp_encoder,
     strided_decoder,
     strided_encoder,
 )
+from .layers import Scheme, Shape, build, glorot, kaiming
+from .trunks import SkipMLP, big_resnet, conv_net, resnet
 
-EncoderLike = str | nn.Module | Callable[[Shape, int], nn.Module]
+EncoderLike = str | nn.Module | Callable[[Shape, Any], nn.Module]
 
-Builder = Callable[[Shape, Sequence[int], int], nn.Module]
 
-ENCODERS: dict[str, Builder] = {
-    "mlp": mlp_encoder,
-    "conv": strided_encoder,
-    "conv-decs": PoolingEncoder,
+def plain_decoder(shape: Shape, depths: Sequence[int], embedding_dim: int) -> nn.Module:
+    """Return the decoder of ``"conv"``, for encoders that have no mirror of their own."""
+    return strided_decoder(shape, KINDS["conv"].widths, embedding_dim)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is known of a network by its name; both builders take (shape, widths, dim)."""
+
+    encoder: Callable[[Shape, Sequence[int], int | None], nn.Module]
+    decoder: Callable[[Shape, Sequence[int], int], nn.Module]
+    widths: tuple[int, ...]
+    scheme: Scheme = glorot  # of the encoder
+    fixed: bool = False  # whether its widths are no choice of the user's
+    needs_images: bool = True
+
+
+KINDS = {
+    "mlp": Kind(mlp_encoder, mlp_decoder, (500, 500, 2000), needs_images=False),
+    "mlp-skip": Kind(SkipMLP, mlp_decoder, (128, 128), kaiming, needs_images=False),
+    "conv": Kind(strided_encoder, strided_decoder, (32, 64, 128)),
+    "conv-decs": Kind(PoolingEncoder, PoolingDecoder, (32, 64, 128, 256)),
+    "convnet": Kind(conv_net, strided_decoder, (16, 32, 64), kaiming),
+    "resnet18": Kind(resnet, plain_decoder, (2, 2, 2, 2), kaiming, fixed=True),
+    "resnet34": Kind(resnet, plain_decoder, (3, 4, 6, 3), kaiming, fixed=True),
+    "bigresnet18": Kind(big_resnet, plain_decoder, (2, 2, 2, 2), kaiming, fixed=True),
+    "bigresnet34": Kind(big_resnet, plain_decoder, (3, 4, 6, 3), kaiming, fixed=True),
 }
-DECODERS: dict[str, Builder] = {
-    "mlp": mlp_decoder,
-    "conv": strided_decoder,
-    "conv-decs": PoolingDecoder,
-}
-DEFAULT_WIDTHS = {
-    "mlp": (500, 500, 2000),
-    "conv": (32, 64, 128),
-    "conv-decs": (32, 64, 128, 256),
-}
+
+LARGEST_TINY = 32  # pixels; larger images deserve a residual network
 
 
 @dataclass(frozen=True)
 class NamedNetwork:
     """A network that can be said in a string: a kind and widths."""
 
-    kind: str  # "mlp", "conv" or "conv-decs"
+    kind: str  # a key of KINDS
     widths: tuple[int, ...]
 
 
 def parse_encoder(name: str, sample_shape: Shape) -> NamedNetwork:
-    """Read names such as ``"auto"``, ``"mlp"``, ``"mlp:400-400"``, ``"conv:32-64-128-256"``.
+    """Read names such as ``"auto"``, ``"mlp:400-400"``, ``"conv"``, ``"resnet18"``.
 
     Raises
     ------
     ValueError
-        If the name is unknown, a width is not a positive integer, or the network does not fit
-        the data.
+        If the name is unknown, a width is not a positive integer or can't be chosen, or the
+        network does not fit the data.
     """
     kind, _, widths = name.partition(":")
     if kind == "auto" and not widths:
         kind = "conv" if len(sample_shape) == 3 else "mlp"
-    if kind not in DEFAULT_WIDTHS:
+    if kind not in KINDS:
         raise ValueError(
-            f"encoder={name!r} is no known network; use 'auto', 'mlp', 'mlp:500-500-2000' (any "
-            "widths), 'conv', 'conv:32-64-128' (any filters), 'conv-decs', a torch.nn.Module, or "
-            "a callable (sample_shape, embedding_dim) -> Module."
+            f"encoder={name!r} is no known network; use 'auto', {_known_names()}, a "
+            "torch.nn.Module, or a callable (sample_shape, embedding_dim) -> Module."
         )
-    network = NamedNetwork(kind, _read_widths(name, widths) if widths else DEFAULT_WIDTHS[kind])
-    if network.kind != "mlp" and len(sample_shape) != 3:
+    if widths and KINDS[kind].fixed:
+        raise ValueError(f"encoder={name!r}: {kind} has no widths to choose; use {kind!r}.")
+    network = NamedNetwork(kind, _read_widths(name, widths) if widths else KINDS[kind].widths)
+    if KINDS[kind].needs_images and len(sample_shape) != 3:
         raise ValueError(
             f"encoder={name!r} needs images, but X has rows of {sample_shape[0]} features; use "
             "encoder='mlp', or say image_shape=(H, W) or (H, W, C) if the rows are images."
         )
     return network
+
+
+def _known_names() -> str:
+    shown = [
+        repr(name) if kind.fixed else f"{name!r} or '{name}:{'-'.join(map(str, kind.widths))}'"
+        for name, kind in KINDS.items()
+    ]
+    return ", ".join(shown) + " (any widths after a colon)"
 
 
 def _read_widths(name: str, text: str) -> tuple[int, ...]:
@@ -86,7 +111,10 @@ def _read_widths(name: str, text: str) -> tuple[int, ...]:
 
 
 def build_encoder(
-    encoder: EncoderLike, sample_shape: Shape, embedding_dim: int, generator: torch.Generator
+    encoder: EncoderLike,
+    sample_shape: Shape,
+    embedding_dim: int | None,
+    generator: torch.Generator,
 ) -> nn.Module:
     """Return a fresh encoder; a user's module is copied and never trained in place.
 
@@ -94,7 +122,7 @@ def build_encoder(
     ----------
     encoder : str, torch.nn.Module or callable (sample_shape, embedding_dim) -> Module
     sample_shape : (d,) for vectors, (C, H, W) for images
-    embedding_dim : int
+    embedding_dim : int, or None for a named network without its last linear layer
     generator : torch.Generator
         Draws the weights of named networks.
     """
@@ -103,45 +131,65 @@ def build_encoder(
     if not isinstance(encoder, str):
         return copy.deepcopy(encoder(sample_shape, embedding_dim))
     network = parse_encoder(encoder, sample_shape)
-    return _build(ENCODERS, network, sample_shape, embedding_dim, generator)
+    kind = KINDS[network.kind]
+    return build(
+        lambda: kind.encoder(sample_shape, network.widths, embedding_dim), kind.scheme, generator
+    )
+
+
+def build_trunk(
+    encoder: EncoderLike, sample_shape: Shape, generator: torch.Generator
+) -> tuple[nn.Module, int]:
+    """Return a fresh network to put a projector on, and its number of features.
+
+    Parameters
+    ----------
+    encoder : str, torch.nn.Module or callable (sample_shape, embedding_dim) -> Module
+        A named network comes without its last linear layer; a user's module is copied as it is;
+        a callable is called with ``embedding_dim=None``. ``"auto"`` is ``"mlp-skip"`` for
+        vectors, ``"convnet"`` for images up to 32 pixels, ``"resnet18"`` for larger ones.
+    sample_shape : (d,) for vectors, (C, H, W) for images
+    generator : torch.Generator
+        Draws the weights of named networks.
+
+    Raises
+    ------
+    TypeError
+        If a callable builds no module.
+    ValueError
+        If a name is unknown or does not fit the data, or a user's network can't take the data
+        or gives no vectors.
+    """
+    if encoder == "auto":
+        encoder = auto_trunk(sample_shape)
+    trunk = build_encoder(encoder, sample_shape, None, generator)
+    if not isinstance(trunk, nn.Module):
+        raise TypeError(
+            f"encoder={encoder!r} must build a torch.nn.Module when it is called with "
+            f"(sample_shape, None). Got {type(trunk).__name__} instead."
+        )
+    return trunk, _count_features(trunk.cpu(), sample_shape)
+
+
+def auto_trunk(sample_shape: Shape) -> str:
+    """Name of the trunk that suits samples of this shape."""
+    if len(sample_shape) != 3:
+        return "mlp-skip"
+    return "convnet" if max(sample_shape[1:]) <= LARGEST_TINY else "resnet18"
 
 
 def build_decoder(
     encoder: EncoderLike, sample_shape: Shape, embedding_dim: int, generator: torch.Generator
 ) -> nn.Module:
-    """Return the mirror of a named encoder; for a user's module, that of ``"auto"``."""
+    """Return the decoder of a named encoder; for a user's module, that of ``"auto"``.
+
+    Residual networks have no mirror: theirs is that of ``"conv"``.
+    """
     network = parse_encoder(encoder if isinstance(encoder, str) else "auto", sample_shape)
-    return _build(DECODERS, network, sample_shape, embedding_dim, generator)
+    decoder = KINDS[network.kind].decoder
+    return build(lambda: decoder(sample_shape, network.widths, embedding_dim), glorot, generator)
 
 
-def _build(
-    builders: dict[str, Builder],
-    network: NamedNetwork,
-    sample_shape: Shape,
-    embedding_dim: int,
-    generator: torch.Generator,
-) -> nn.Module:
-    with torch.device("meta"):  # constructors would draw from torch's global generator
-        net = builders[network.kind](sample_shape, network.widths, embedding_dim)
-    return initialize(net, generator)
-
-
-@torch.no_grad()
-def initialize(net: nn.Module, generator: torch.Generator) -> nn.Module:
-    """Give a network made on the meta device its weights: Glorot-uniform, biases zero."""
-    net = net.to_empty(device="cpu").float()
-    for module in net.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.reset_parameters()
-        elif isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.xavier_uniform_(module.weight, generator=generator)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-    # Channels-last convolutions take a third less time on CPUs, and are what tensor cores want.
-    return net.to(memory_format=torch.channels_last)
-
-
-@torch.no_grad()
 def check_encoder(net: nn.Module, sample_shape: Shape, embedding_dim: int) -> None:
     """Run a user's encoder on two blank samples before any training.
 
@@ -151,18 +199,34 @@ def check_encoder(net: nn.Module, sample_shape: Shape, embedding_dim: int) -> No
         If it can't take the data or its output isn't ``(batch, embedding_dim)``.
     """
     expected = (2, embedding_dim)
+    shape = _output_shape(net, sample_shape, "embedding_dim")
+    if shape != expected:
+        raise ValueError(
+            f"encoder must map a batch of 2 samples to shape {expected}, (batch, "
+            f"embedding_dim). Got {shape} instead; change its last layer or embedding_dim."
+        )
+
+
+def _count_features(trunk: nn.Module, sample_shape: Shape) -> int:
+    shape = _output_shape(trunk, sample_shape, "n_features")
+    if isinstance(shape, str) or len(shape) != 2 or shape[0] != 2 or shape[1] < 1:
+        raise ValueError(
+            "encoder must map a batch of 2 samples to shape (2, n_features), n_features >= 1. "
+            f"Got {shape} instead; change its last layer, for example to torch.nn.Flatten()."
+        )
+    return shape[1]
+
+
+@torch.no_grad()
+def _output_shape(net: nn.Module, sample_shape: Shape, width: str) -> Shape | str:
+    """Shape that two blank samples become, or the name of what is no tensor."""
     was_training = net.training
     try:
         out = net.eval()(torch.zeros(2, *sample_shape))
     except Exception as error:
         raise ValueError(
             f"encoder can't take a batch of shape {(2, *sample_shape)}: {error}; give a module "
-            "that maps (batch, features) or (batch, C, H, W) to (batch, embedding_dim)."
+            f"that maps (batch, features) or (batch, C, H, W) to (batch, {width})."
         ) from error
     net.train(was_training)
-    shape = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
-    if shape != expected:
-        raise ValueError(
-            f"encoder must map a batch of 2 samples to shape {expected}, (batch, "
-            f"embedding_dim). Got {shape} instead; change its last layer or embedding_dim."
-        )
+    return tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__

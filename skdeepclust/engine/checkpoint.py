@@ -1,0 +1,191 @@
+"""The state of a fit on disk, so that one that was cut off goes on where it stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import pickle
+import time
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from .hooks import Hook
+
+if TYPE_CHECKING:
+    from .trainer import Run
+
+FORMAT = 1
+NEWEST, BEFORE = "checkpoint.pt", "checkpoint.previous.pt"
+_SCALARS = (bool, int, float, str, type(None), Tensor)
+_RUN_FIELDS = ("epoch", "step", "stop_phase", "history", "active")
+
+
+class Checkpoint(Hook):
+    """Writes the state after an epoch every ``minutes``, and reads it back.
+
+    What is kept: the weights, the optimiser, the random generators, the history, and every plain
+    attribute (tensors, numbers, strings, and lists and dicts of them) of the objective and of the
+    hooks. So a paper or a hook needs no code of its own to be resumed, bit for bit.
+
+    Parameters
+    ----------
+    folder : path-like or None
+        Made if missing. Holds the newest state and the one before it, in case the newest was
+        damaged. None neither reads nor writes.
+    minutes : float, default=0.0
+        Least time between two states; 0 writes one after every epoch.
+    fingerprint : dict of str, default=None
+        What the state belongs to, such as a hash of the data and the parameters. A state with
+        another fingerprint is refused.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds the state of another fit.
+    """
+
+    def __init__(
+        self, folder: Any, minutes: float = 0.0, fingerprint: dict[str, str] | None = None
+    ) -> None:
+        self._folder = None if folder is None else Path(folder)
+        self._minutes, self._fingerprint = minutes, fingerprint or {}
+        self._state = None if self._folder is None else self._read(self._folder)
+        self._written = time.monotonic()
+
+    @property
+    def holds_finished_fit(self) -> bool:
+        """Whether nothing is left to train."""
+        return self._state is not None and self._state["finished"]
+
+    @property
+    def first_phase(self) -> int:
+        """Number of the phase in which training goes on."""
+        return 0 if self._state is None else int(self._state["phase"])
+
+    def holds_phase(self, number: int) -> bool:
+        """Whether the state to go on from lies in this phase."""
+        return self._state is not None and number == self.first_phase
+
+    def restore(self, run: Run) -> None:
+        """Bring run, objective and hooks to the stored state; the state is used up."""
+        assert self._state is not None
+        state, self._state = self._state, None
+        run.objective.load_state_dict(state["model"])
+        run.generator.set_state(state["generator"])
+        run.device_generator.set_state(state["device_generator"])
+        for name in _RUN_FIELDS:
+            setattr(run, name, state["run"][name])
+        if not state["finished"]:
+            run.phase.optimizer.load_state_dict(state["optimizer"])
+        for name, listener in _named(run.listeners).items():
+            vars(listener).update(state["listeners"].get(name, {}))
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Write the state, if it is time."""
+        if time.monotonic() - self._written >= 60 * self._minutes:
+            self._write(run, finished=False)
+
+    def on_fit_end(self, run: Run) -> None:
+        """Write the final state, so that the same fit need not train again."""
+        if not run.interrupted:
+            self._write(run, finished=True)
+
+    def _write(self, run: Run, *, finished: bool) -> None:
+        if self._folder is None:
+            return
+        fields = {name: getattr(run, name) for name in _RUN_FIELDS}
+        state = {
+            "format": FORMAT,
+            "fingerprint": self._fingerprint,
+            "finished": finished,
+            "phase": run.phase_number,
+            "run": fields if finished else {**fields, "epoch": run.epoch + 1},
+            "model": run.objective.state_dict(),
+            "optimizer": {} if finished else run.phase.optimizer.state_dict(),
+            "generator": run.generator.get_state(),
+            "device_generator": run.device_generator.get_state(),
+            "listeners": {k: plain_attributes(v) for k, v in _named(run.listeners).items()},
+        }
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        _write_in_turn(self._folder, buffer.getbuffer())
+        self._written = time.monotonic()
+
+    def _read(self, folder: Path) -> dict[str, Any] | None:
+        """The newest state that is whole, or None; refuses the state of another fit."""
+        for path in (folder / NEWEST, folder / BEFORE):
+            if not path.exists():
+                continue
+            state = _read_whole(path)
+            if state is not None:
+                self._check(path, state)
+                return state
+            warnings.warn(f"{path} is damaged; it is passed over.", stacklevel=2)
+        return None
+
+    def _check(self, path: Path, state: dict[str, Any]) -> None:
+        if state["format"] > FORMAT:
+            raise ValueError(f"{path} was written by a newer skdeepclust; upgrade, or delete it.")
+        stored = state["fingerprint"]
+        other = [
+            k for k in {**stored, **self._fingerprint} if stored.get(k) != self._fingerprint.get(k)
+        ]
+        if other:
+            raise ValueError(
+                f"checkpoint={str(path.parent)!r} holds a fit with other {', '.join(other)}; give "
+                "another folder, or delete this one to start anew."
+            )
+
+
+def _named(listeners: list[Any]) -> dict[str, Any]:
+    """Listeners by class; a resumed fit may have others, such as a progress bar."""
+    names = [type(listener).__qualname__ for listener in listeners]
+    return {f"{name} {names[:i].count(name)}": listeners[i] for i, name in enumerate(names)}
+
+
+def plain_attributes(listener: Any) -> dict[str, Any]:
+    """The attributes that a file without pickled objects can hold; private ones left out."""
+    return {k: v for k, v in vars(listener).items() if not k.startswith("_") and is_plain(v)}
+
+
+def is_plain(value: Any) -> bool:
+    """Whether a value is a tensor, number or string, or a list or dict of such."""
+    if isinstance(value, nn.Parameter):
+        return False
+    if isinstance(value, dict):
+        return all(isinstance(k, str) and is_plain(v) for k, v in value.items())
+    if isinstance(value, list | tuple):
+        return all(is_plain(item) for item in value)
+    return type(value) in _SCALARS
+
+
+def _write_in_turn(folder: Path, content: memoryview) -> None:
+    """Keep the newest file as the one before, then move the new one into place."""
+    temporary = folder / f".{NEWEST}.{os.getpid()}"
+    with open(temporary, "wb") as file:
+        file.write(hashlib.sha256(content).digest())
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())  # or a power cut could leave a renamed but empty file
+    if (folder / NEWEST).exists():
+        os.replace(folder / NEWEST, folder / BEFORE)
+    os.replace(temporary, folder / NEWEST)
+
+
+def _read_whole(path: Path) -> dict[str, Any] | None:
+    """The state in a file, or None if a byte of it is wrong or it holds more than plain data."""
+    content = path.read_bytes()
+    digest, body = content[:32], content[32:]
+    if hashlib.sha256(body).digest() != digest:
+        return None
+    where = None if torch.cuda.is_available() else "cpu"
+    try:
+        return torch.load(io.BytesIO(body), weights_only=True, map_location=where)  # type: ignore[no-any-return]
+    except pickle.UnpicklingError:
+        return None

@@ -1,0 +1,68 @@
+import pytest
+import torch
+from torch import nn
+
+from skdeepclust.nn import predictor, projector
+
+HEADS = pytest.mark.parametrize("head", [projector, predictor])
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+@HEADS
+def test_a_head_is_linear_batchnorm_relu_linear(head):
+    net = head(6, 9, 4, generator())
+    assert [type(m) for m in net[:3]] == [nn.Linear, nn.BatchNorm1d, nn.ReLU]
+    assert isinstance(net[3], nn.Linear)
+    x = torch.rand(3, 6)
+    by_hand = (x @ net[0].weight.T + net[0].bias) / (1 + net[1].eps) ** 0.5
+    by_hand = by_hand.clamp(min=0) @ net[3].weight.T + net[3].bias
+    torch.testing.assert_close(net.eval()(x), by_hand)
+
+
+def test_heads_have_the_parameters_of_the_published_ones():
+    for net, expected in (
+        (projector(512, 4096, 256, generator()), 3_158_272),
+        (predictor(256, 4096, 256, generator()), 2_109_696),
+    ):
+        assert sum(p.numel() for p in net.parameters()) == expected
+
+
+def test_a_projector_starts_as_torchs_linear_layers():
+    net = projector(90, 200, 50, generator())
+    for m in (net[0], net[3]):
+        bound = m.in_features**-0.5
+        assert 0.85 * bound < m.bias.abs().max() <= m.weight.abs().max() * 1.1 <= 1.1 * bound
+        assert abs(m.weight.std() - bound / 3**0.5) < 0.05 * bound
+
+
+def test_a_predictor_starts_small_and_normal_without_bias():
+    net = predictor(90, 200, 50, generator())
+    for m in (net[0], net[3]):
+        assert abs(m.weight.std() - 0.01) < 3e-4
+        assert m.weight.abs().max() > 0.03
+        assert not m.bias.any()
+
+
+@HEADS
+def test_weights_of_a_head_come_from_the_given_generator_alone(head):
+    state = torch.get_rng_state()
+    first = head(5, 6, 4, generator(1))
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.rand(1)
+    same, other = head(5, 6, 4, generator(1)), head(5, 6, 4, generator(2))
+    for key, value in first.state_dict().items():
+        assert torch.equal(value, same.state_dict()[key]), key
+    for layer in ("0", "3"):
+        key = f"{layer}.weight"
+        assert not torch.equal(first.state_dict()[key], other.state_dict()[key])
+
+
+@HEADS
+def test_the_output_of_a_head_keeps_its_digits_under_autocast(head):
+    with torch.autocast("cpu", torch.bfloat16):
+        z = head(6, 9, 4, generator())(torch.rand(3, 6))
+    assert z.dtype == torch.float32
+    assert not torch.equal(z, z.bfloat16().float())
