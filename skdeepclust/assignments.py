@@ -43,16 +43,29 @@ class Assignments:
         """Table from probabilities (n, K), and outlier scores from the embedding, if any."""
         order = np.argsort(-proba, axis=1, kind="stable")
         n = len(proba)
+        alone = np.full(n, np.nan)
+        if embedding is not None and np.isfinite(embedding).all():
+            alone = outlier_scores(embedding)
         return cls(
             paths=np.asarray(paths, dtype=object),
             labels=order[:, 0],
             confidence=proba.max(axis=1),
             second=order[:, 1] if proba.shape[1] > 1 else np.full(n, -1),
-            outlier_scores=np.full(n, np.nan) if embedding is None else outlier_scores(embedding),
+            outlier_scores=alone,
         )
+
+    def at(self, rows: NDArray[np.intp]) -> Self:
+        """Return the table of these rows."""
+        return type(self)(*(column[rows] for column in vars(self).values()))
 
     def __len__(self) -> int:
         return len(self.paths)
+
+    def columns(self) -> dict[str, Any]:
+        """Columns by name; the paths as valid text."""
+        names = [printable(path) for path in self.paths]
+        values = (names, self.labels, self.confidence, self.second, self.outlier_scores)
+        return dict(zip(COLUMNS, values, strict=True))
 
     def to_csv(self) -> bytes:
         """UTF-8 text; bytes, because file names need not be valid text."""
@@ -77,9 +90,7 @@ class Assignments:
 
         Parquet holds valid text only: other bytes in a path are written as ``\xff``.
         """
-        names = [printable(path) for path in self.paths]
-        values = (names, self.labels, self.confidence, self.second, self.outlier_scores)
-        columns = dict(zip(COLUMNS, values, strict=True))
+        columns = self.columns()
         if available("polars"):
             polars = optional("polars", extra="table", purpose="labels.parquet")
             polars.DataFrame(columns).write_parquet(file)
@@ -100,8 +111,11 @@ class Assignments:
             If a column is missing or a cell is no number.
         """
         with open(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as opened:
-            rows = list(csv.DictReader(opened))
+            reader = csv.DictReader(opened)
+            rows, names = list(reader), reader.fieldnames or ()
         try:
+            if missing := set(COLUMNS).difference(names):
+                raise KeyError(min(missing))
             return cls(
                 paths=np.array([row["path"] for row in rows], dtype=object),
                 labels=np.array([int(row["cluster"]) for row in rows], dtype=np.int64),

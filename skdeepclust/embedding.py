@@ -273,7 +273,8 @@ def _to_uint8(pixels: NDArray[Any]) -> NDArray[np.uint8]:
             "X must be uint8, or float in [0, 1]; convert it, such as (X / X.max()). Got "
             f"{pixels.dtype} from {pixels.min()} to {pixels.max()}."
         )
-    return np.rint(pixels * 255).astype(np.uint8)
+    scaled: NDArray[np.uint8] = np.rint(pixels * 255).astype(np.uint8)
+    return scaled
 
 
 # ----------------------------------------------------------------------------------------------
@@ -373,7 +374,9 @@ def _load(kind: str, name: str, weights: str, stamp: int, device: str) -> _Netwo
     return _Network(module, pooled, tuple(mean), tuple(std), image_size, _digest(module), device)
 
 
-_Built = tuple[nn.Module, Callable[[nn.Module, Tensor], Tensor], Sequence[float], Sequence[float], int]
+_Built = tuple[
+    nn.Module, Callable[[nn.Module, Tensor], Tensor], Sequence[float], Sequence[float], int
+]
 
 
 def _apply(module: nn.Module, x: Tensor) -> Tensor:

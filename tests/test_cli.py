@@ -21,7 +21,10 @@ from sklearn.base import BaseEstimator
 from sklearn.cluster import KMeans
 
 import skdeepclust
-from skdeepclust.cli import _csv, _literal, _methods, _parameter_texts, main
+from skdeepclust import DECSClustering
+from skdeepclust.assignments import Assignments
+from skdeepclust.cli import _literal, _methods, _parameter_texts, _parser, _set_effort, main
+from skdeepclust.results import RESULT_FILES
 
 
 class ToyClustering(BaseEstimator):
@@ -89,6 +92,7 @@ class ToyClustering(BaseEstimator):
         kmeans = KMeans(self.n_clusters, n_init=1, random_state=self.random_state)
         self.kmeans_ = kmeans.fit(self._pixels(X))
         self.labels_, self.n_iter_, self.image_shape_ = self.predict(X), 1, (8, 8, 1)
+        self.history_ = [{"phase": "toy", "epoch": 0, "loss": float(self.kmeans_.inertia_)}]
         if self.alpha == "warn":
             warnings.warn("all is\nwell", UserWarning, stacklevel=1)
         return self
@@ -207,11 +211,12 @@ def test_wrong_arguments_exit_with_2(toy, argv, capsys):
 
 def test_result_holds_table_model_picture_and_summary(toy, folder, tmp_path, capsys):
     pytest.importorskip("matplotlib")
+    pytest.importorskip("polars")
     out = tmp_path / "new" / "out"
     flags = ("--seed", "0", "--batch-size", "4", "--beta", "3,4", "--quiet", "--device", "cpu")
     assert cluster(folder, out, *toy, *flags) == 0
     files = sorted(path.name for path in out.iterdir())
-    assert files == ["clusters.png", "labels.csv", "model", "summary.json"]
+    assert files == sorted(RESULT_FILES)
     assert Image.open(out / "clusters.png").size[0] > 500
 
     rows = rows_of(out / "labels.csv")
@@ -251,15 +256,6 @@ def test_folders_score_beside_kmeans_on_pixels(toy, folder, tmp_path, capsys):
     assert "k-means" in capsys.readouterr().out
 
 
-def test_hostile_names_survive_the_table():
-    names = ['a,b".png', "line\nbreak.png", "carriage\rreturn.png", " ü.png", os.fsdecode(b"\xff")]
-    table = _csv("in", [f"in/{name}" for name in names], range(5), np.full(5, 0.5))
-    lines = table.decode("utf-8", "surrogateescape").splitlines(keepends=True)
-    rows = list(csv.DictReader(lines))
-    assert [row["path"] for row in rows] == names
-    assert [row["cluster"] for row in rows] == list("01234")
-
-
 def test_folder_with_a_hostile_name(toy, folder, tmp_path):
     name = os.fsdecode(b'\xff,"\n.png')
     try:
@@ -281,11 +277,8 @@ def test_picture_is_left_out_without_matplotlib(toy, folder, tmp_path, monkeypat
     assert (
         "no clusters.png: plot_clusters needs matplotlib: pip install 'skdeepclust[plot]'" in text
     )
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
-        "labels.csv",
-        "model",
-        "summary.json",
-    ]
+    assert not (tmp_path / "out" / "clusters.png").exists()
+    assert (tmp_path / "out" / "summary.json").exists()
 
 
 def test_failing_picture_does_not_lose_the_training(toy, folder, tmp_path, monkeypatch, capsys):
@@ -308,6 +301,100 @@ def test_predict_assigns_another_folder(toy, folder, tmp_path, capfdbinary):
     capfdbinary.readouterr()
     assert main(["predict", str(out), str(other)]) == 0
     assert capfdbinary.readouterr().out == (tmp_path / "other.csv").read_bytes()
+
+
+# Options
+
+
+def test_images_are_sorted_into_folders_of_their_clusters(toy, folder, tmp_path):
+    sorted_ = tmp_path / "sorted"
+    assert cluster(folder, tmp_path / "out", *toy, "--sort-into", str(sorted_)) == 0
+    for row in rows_of(tmp_path / "out" / "labels.csv"):
+        copy = sorted_ / f"{int(row['cluster']):03d}" / row["path"]
+        assert copy.read_bytes() == (folder / row["path"]).read_bytes()
+        assert not copy.is_symlink()
+    assert len(list(sorted_.rglob("*.png"))) == 24
+
+
+def test_images_can_be_linked_instead(toy, folder, tmp_path):
+    sorted_ = tmp_path / "sorted"
+    assert cluster(folder, tmp_path / "out", *toy, "--sort-into", str(sorted_), "--link") == 0
+    links = list(sorted_.rglob("*.png"))
+    assert len(links) == 24
+    assert all(link.is_symlink() and folder in link.resolve().parents for link in links)
+
+
+@pytest.mark.parametrize("target", ["images/sorted", "out/sorted", "full", "."])
+def test_sorting_into_a_wrong_folder_is_refused_before_training(
+    toy, folder, tmp_path, target, capsys
+):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.txt").write_text("years of work")
+    flags = ("--sort-into", str(tmp_path / target))
+    assert cluster(folder, tmp_path / "out", *toy, *flags) == 1
+    assert "--sort-into must be" in capsys.readouterr().err
+    assert ToyClustering.fits == 0
+    assert (tmp_path / "full" / "thesis.txt").exists()
+
+
+def test_number_of_clusters_is_found(toy, folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(["cluster", str(folder), "-k", "auto", "--out", str(out), *toy]) == 0
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["settings"]["n_clusters"] == 2
+    scores = summary["n_clusters_scores"]
+    assert max(scores, key=scores.get) == "2"
+    assert "2 clusters" in capsys.readouterr().err
+
+
+def test_quick_and_thorough_scale_the_training(folder, tmp_path):
+    flags = ["--pretrain-epochs", "8", "--n-init", "1", "--batch-size", "16", "--quiet"]
+    for effort, expected in (("--quick", 2), ("--thorough", 32)):
+        out = tmp_path / effort
+        args = _parser(["cluster", str(folder), "-k", "2", "--out", str(out), effort])
+        parsed = args.parse_args(["cluster", str(folder), "-k", "2", "--out", str(out), effort])
+        estimator = DECSClustering(2, pretrain_epochs=8, max_iter=100)
+        _set_effort(parsed, estimator, n_samples=24)
+        assert estimator.pretrain_epochs == expected
+        assert estimator.max_iter == {2: 25, 32: 400}[expected]
+    assert cluster(folder, tmp_path / "out", "--quick", *flags, "--max-iter", "4") == 0
+    settings = json.loads((tmp_path / "out" / "summary.json").read_text())["settings"]
+    assert (settings["pretrain_epochs"], settings["max_iter"]) == (8, 4)  # given ones are kept
+
+
+def test_report_shows_corrected_clusters(toy, folder, tmp_path):
+    out = tmp_path / "out"
+    assert cluster(folder, out, *toy, "--labels-from-folders", "--seed", "0") == 0
+    before = (out / "report.html").read_text()
+    table = Assignments.read_csv(out / "labels.csv")
+    table.labels[0] = 1 - table.labels[0]
+    (out / "labels.csv").write_bytes(table.to_csv())
+    assert main(["report", str(out)]) == 0
+    after = (out / "report.html").read_text()
+    assert before.count("0.958") < after.count("0.958")  # 23 of 24 agree with the folders now
+    moved = tmp_path / "moved"
+    folder.rename(moved)
+    assert main(["report", str(out)]) == 1
+    assert main(["report", str(out), "--folder", str(moved)]) == 0
+
+
+def test_report_reads_nothing_outside_the_folder(toy, folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert cluster(folder, out, *toy) == 0
+    text = (out / "labels.csv").read_text().replace("left/0.png", "../secret.png")
+    (out / "labels.csv").write_text(text)
+    assert main(["report", str(out)]) == 1
+    assert "outside" in capsys.readouterr().err
+
+
+def test_report_leaves_the_result_as_it_was_after_an_error(toy, folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert cluster(folder, out, *toy) == 0
+    (out / "labels.csv").write_text("nothing")
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert main(["report", str(out)]) == 1
+    assert "needs the columns" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 
 # Errors
@@ -336,7 +423,7 @@ def test_failure_keeps_the_earlier_result(toy, folder, tmp_path):
 
 
 def test_warning_is_one_line(toy, folder, tmp_path, capsys):
-    assert cluster(folder, tmp_path / "out", *toy, "--alpha", "warn") == 0
+    assert cluster(folder, tmp_path / "out", *toy, "--alpha", "warn", "--quiet") == 0
     assert capsys.readouterr().err == "skdeepclust: warning: all is well\n"
 
 

@@ -1,7 +1,7 @@
 """Clustering operations that know no paper."""
 
 from .kmeans import kmeans
-from .neighbours import near_duplicates, outlier_scores
+from .likeness import near_duplicates, outlier_scores
 from .student_t import squared_distances, student_t_log_affinity
 
 __all__ = [
