@@ -11,19 +11,23 @@ import os
 import pickle
 import subprocess
 import sys
+import time
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from sklearn.base import BaseEstimator
 from sklearn.cluster import KMeans
+from torch import nn
 
 import skdeepclust
 from skdeepclust import DECSClustering
 from skdeepclust.assignments import Assignments
 from skdeepclust.cli import _literal, _methods, _parameter_texts, _parser, _set_effort, main
+from skdeepclust.embedding import _Network
 from skdeepclust.results import RESULT_FILES
 
 
@@ -303,6 +307,44 @@ def test_predict_assigns_another_folder(toy, folder, tmp_path, capfdbinary):
     assert capfdbinary.readouterr().out == (tmp_path / "other.csv").read_bytes()
 
 
+def test_messy_folder_is_clustered_and_every_other_file_is_named(toy, folder, tmp_path):
+    picture = Image.open(folder / "left" / "0.png")
+    kinds = {
+        "cmyk.jpg": "CMYK",
+        "palette.GIF": "P",
+        "bilevel.bmp": "1",
+        "alpha.webp": "RGBA",
+        "grey16.tif": "I;16",
+        "a b.jpeg": "L",
+    }
+    for name, mode in kinds.items():
+        picture.convert(mode).save(folder / "left" / name)
+    (folder / "right" / "подсолнух").mkdir()
+    picture.save(folder / "right" / "подсолнух" / "wrong suffix.txt", "PNG")
+    good = {str(path.relative_to(folder)) for path in folder.rglob("*.*")}
+    bad = {
+        "left/empty.jpg": b"",
+        "left/half.png": (folder / "left" / "0.png").read_bytes()[:70],
+        "right/notes.txt": b"buy milk",
+        "right/Thumbs.db": b"litter",
+        "left/.DS_Store": b"litter",
+    }
+    for name, content in bad.items():
+        (folder / name).write_bytes(content)
+    outside = tmp_path / "secret.png"
+    picture.save(outside)
+    for name, target in {"right/out.png": outside, "right/loop": folder}.items():
+        (folder / name).symlink_to(target)
+        bad[name] = b""
+    assert cluster(folder, tmp_path / "out", *toy) == 0
+    assert {row["path"] for row in rows_of(tmp_path / "out" / "labels.csv")} == good
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    named = [*summary["skipped"], *summary["ignored"]]
+    assert {row["path"] for row in named} == set(bad)
+    assert all(row["reason"] for row in named)
+    assert cluster(folder, tmp_path / "strict", *toy, "--strict") == 1
+
+
 # Options
 
 
@@ -487,6 +529,85 @@ def test_scores_need_sub_folders_before_training(toy, folder, tmp_path, capsys):
 def test_predict_needs_a_result(toy, folder, tmp_path, capsys):
     assert main(["predict", str(tmp_path / "none"), str(folder)]) == 1
     assert "no result" in capsys.readouterr().err
+
+
+# Pretrained networks and resuming
+
+
+@pytest.fixture
+def mean_colour(monkeypatch):
+    """A pretrained network that needs no library: brightness left and right."""
+
+    class Halves(nn.Module):
+        seen = 0
+
+        def forward(self, x):
+            Halves.seen += int((x.flatten(1).sum(1) > 0).sum())
+            return torch.stack([x[..., :2].mean((1, 2, 3)), x[..., 2:].mean((1, 2, 3))], 1)
+
+    network = _Network(Halves(), lambda m, x: m(x), (0,) * 3, (1,) * 3, 4, "digest", "cpu")
+    assert network.n_features == 2
+    monkeypatch.setattr("skdeepclust.embedding._load", lambda *which: network)
+    monkeypatch.setattr(Halves, "seen", 0)
+    return Halves
+
+
+def test_pretrained_network_clusters_and_predicts(mean_colour, folder, tmp_path, capfdbinary):
+    out = tmp_path / "out"
+    flags = ("--encoder", "timm:halves", "--labels-from-folders", "--seed", "0", *tiny())
+    assert cluster(folder, out, *flags, "--quiet") == 0
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["scores"]["decs"]["ACC"] == 1
+    assert set(summary["scores"]) == {"decs", "k-means", "k-means on pixels"}
+    assert summary["embedder"]["model"] == "timm:halves"
+    assert mean_colour.seen == 24
+    capfdbinary.readouterr()
+    assert main(["predict", str(out), str(folder)]) == 0
+    again = [line.split(b",")[1] for line in capfdbinary.readouterr().out.splitlines()[1:]]
+    assert again == [row["cluster"].encode() for row in rows_of(out / "labels.csv")]
+
+
+def test_features_are_kept_for_another_number_of_clusters(mean_colour, folder, tmp_path):
+    flags = ("--encoder", "timm:halves", "--quiet", *tiny())
+    assert cluster(folder, tmp_path / "out", *flags) == 0
+    assert cluster(folder, tmp_path / "out", *flags, "-k", "3", "--overwrite") == 0
+    assert cluster(folder, tmp_path / "a", *flags, "--cache", str(tmp_path / "cache")) == 0
+    assert cluster(folder, tmp_path / "b", *flags, "--cache", str(tmp_path / "cache")) == 0
+    assert mean_colour.seen == 2 * 24
+
+
+def test_flags_of_a_pretrained_network_need_one(folder, tmp_path, capsys):
+    assert cluster(folder, tmp_path / "out", "--weights", "w.pt") == 1
+    assert "are for a pretrained --encoder" in capsys.readouterr().err
+
+
+def test_encoder_of_the_method_is_passed_on(folder, tmp_path):
+    assert cluster(folder, tmp_path / "out", "--encoder", "mlp:8", "--quiet", *tiny()) == 0
+    settings = json.loads((tmp_path / "out" / "summary.json").read_text())["settings"]
+    assert settings["encoder"] == "mlp:8"
+
+
+@pytest.mark.slow
+def test_killed_run_goes_on_to_the_same_result(folder, tmp_path, capsys):
+    flags = ["--seed", "0", "--device", "cpu", "--batch-size", "24", "--n-init", "1"]
+    flags += ["--pretrain-epochs", "150", "--max-iter", "2"]
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "skdeepclust", "cluster", str(folder), "-k", "2"]
+    run = subprocess.Popen([*command, "--out", str(out), *flags], stderr=subprocess.DEVNULL)
+    while not list(out.glob("checkpoint/*.pt")):
+        assert run.poll() is None
+        time.sleep(0.01)
+    run.kill()
+    run.wait()
+    assert not (out / "labels.csv").exists()
+    assert cluster(folder, out, *flags) == 1
+    assert "--resume goes on with it" in capsys.readouterr().err
+    assert cluster(folder, out, *flags, "--resume") == 0
+    assert "epoch 1/150" not in capsys.readouterr().err
+    assert not (out / "checkpoint").exists()
+    assert cluster(folder, tmp_path / "whole", *flags, "--quiet") == 0
+    table = (out / "labels.csv").read_bytes()
+    assert table == (tmp_path / "whole" / "labels.csv").read_bytes()
 
 
 # The real methods

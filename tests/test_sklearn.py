@@ -4,7 +4,7 @@ import inspect
 import os
 
 import pytest
-from sklearn.base import BaseEstimator
+from sklearn.base import ClusterMixin
 from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
 
 import skdeepclust
@@ -12,7 +12,7 @@ import skdeepclust
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 PUBLIC = [getattr(skdeepclust, name) for name in skdeepclust.__all__]
-ESTIMATORS = [x for x in PUBLIC if inspect.isclass(x) and issubclass(x, BaseEstimator)]
+ESTIMATORS = [x for x in PUBLIC if inspect.isclass(x) and issubclass(x, ClusterMixin)]
 
 
 def quick(estimator_class):
