@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .folder import cluster_images
     from .methods.dec import DECClustering
     from .methods.decs import DECSClustering
+    from .methods.hadis import HaDisClustering
     from .methods.idec import IDECClustering
 
 # Public name -> where it lives. Imported on first use: torch takes seconds to load, and
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _WHERE = {
     "DECClustering": ".methods.dec",
     "DECSClustering": ".methods.decs",
+    "HaDisClustering": ".methods.hadis",
     "IDECClustering": ".methods.idec",
     "ImageEmbedder": ".embedding",
     "cluster_images": ".folder",
@@ -31,6 +33,7 @@ _MODULES = ("datasets", "metrics")
 __all__ = [
     "DECClustering",
     "DECSClustering",
+    "HaDisClustering",
     "IDECClustering",
     "ImageEmbedder",
     "__version__",

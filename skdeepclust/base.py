@@ -80,7 +80,7 @@ class BaseDeepClustering(
     n_clusters: int
     encoder: Any
     embedding_dim: int
-    batch_size: int
+    batch_size: int | str
     n_init: int
     device: Any
     precision: str
@@ -173,11 +173,16 @@ class BaseDeepClustering(
             samples = Samples(rows, scaling, device)
             shown = [Progress()] if self.verbose else []
             trainer = Trainer(
-                batch_size=self.batch_size, seed=seed, checkpoint=self._open_checkpoint(rows)
+                batch_size=self._resolve_batch_size(len(samples)),
+                seed=seed,
+                checkpoint=self._open_checkpoint(rows),
             )
             run = trainer.fit(objective, samples, [*shown, *hooks])
         self._publish(run, objective, scaling)
         return self
+
+    def _resolve_batch_size(self, n_samples: int) -> int:
+        return int(self.batch_size)
 
     def _open_checkpoint(self, rows: Any) -> Checkpoint | None:
         """The state of an earlier call of this very fit, if ``checkpoint`` names a folder."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -63,6 +64,11 @@ def uses_bfloat16(precision: str, device: torch.device) -> bool:
     if precision == "auto":
         return computes_bfloat16_natively(device)
     return precision == "bfloat16"
+
+
+def can_compile(device: torch.device) -> bool:
+    """Whether ``torch.compile`` can speed up networks there; on CPUs it hardly does."""
+    return device.type == "cuda" and importlib.util.find_spec("triton") is not None
 
 
 @contextmanager

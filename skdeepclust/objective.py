@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from .data.samples import Samples
 from .engine import Hook, Phase, Run
-from .ops import kmeans
+from .ops import keep_names, kmeans
 
 
 class Objective(nn.Module, Hook):
@@ -32,6 +32,7 @@ class Objective(nn.Module, Hook):
     """
 
     prototypes: Tensor
+    spherical = False  # whether only the directions of embeddings count
 
     def __init__(
         self,
@@ -71,10 +72,20 @@ class Objective(nn.Module, Hook):
         """Label each sample of a batch with its closest cluster, (B,)."""
         return self.logits(self.embed(x)).argmax(1)
 
-    def place_prototypes(self, run: Run) -> Tensor:
+    def place_prototypes(
+        self, run: Run, *, n_init: int | None = None, previous: Tensor | None = None
+    ) -> Tensor:
         """Cluster the clean embedding with k-means; its centres become the prototypes.
 
         ``run.sample_weight`` turns each centre into a weighted mean of its cluster.
+
+        Parameters
+        ----------
+        run : Run
+        n_init : int, default=None
+            Restarts; None means those of the objective.
+        previous : Tensor of shape (n_samples,), default=None
+            Labels of the placing before this one: clusters keep their names.
 
         Returns
         -------
@@ -82,7 +93,15 @@ class Objective(nn.Module, Hook):
         """
         self.check_finite(run.samples)
         z = run.forward(self.embed)
-        centers, labels = kmeans(z, len(self.prototypes), n_init=self.n_init, seed=run.seed())
+        centers, labels = kmeans(
+            z,
+            len(self.prototypes),
+            n_init=n_init or self.n_init,
+            seed=run.seed(),
+            spherical=self.spherical,
+        )
+        if previous is not None:
+            labels, centers = keep_names(labels, previous, centers)
         if run.sample_weight is not None:
             weight = run.sample_weight(z, labels)
             member = nn.functional.one_hot(labels, len(centers)).to(z.dtype) * weight[:, None]

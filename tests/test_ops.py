@@ -8,7 +8,8 @@ from sklearn.cluster import KMeans
 from skdeepclust import objective
 from skdeepclust.data.samples import Samples, Scaling
 from skdeepclust.engine import Run
-from skdeepclust.ops import kmeans, squared_distances, student_t_log_affinity
+from skdeepclust.ops import keep_names, kmeans, squared_distances, student_t_log_affinity
+from skdeepclust.ops.lloyd import lloyd_kmeans
 
 
 def blobs(n=60, d=3, k=3, seed=0):
@@ -92,6 +93,61 @@ def test_kmeans_returns_what_torch_indexes_with_and_the_dtype_of_its_points():
         centers, labels = kmeans(blobs().to(dtype), 3, n_init=1, seed=0)
         assert centers.dtype == dtype
         assert labels.dtype == torch.int64
+
+
+def test_spherical_kmeans_compares_directions_and_its_centres_have_length_one():
+    z = torch.tensor([[1.0, 0.1], [90.0, 0.0], [0.0, 0.2], [0.5, 7.0]])
+    centers, labels = kmeans(z, 2, n_init=3, seed=0, spherical=True)
+    assert labels[0] == labels[1] != labels[2] == labels[3]
+    torch.testing.assert_close(centers.norm(dim=1), torch.ones(2))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_kmeans_of_a_gpu_is_that_of_torch_and_stays_there():
+    z = blobs().cuda()
+    for ours, torchs in zip(
+        kmeans(z, 3, n_init=2, seed=0), lloyd_kmeans(z, 3, n_init=2, seed=0), strict=True
+    ):
+        assert ours.device == z.device
+        assert torch.equal(ours, torchs)
+
+
+# --- keep_names -------------------------------------------------------------------------------
+
+
+def test_clusters_keep_the_name_that_most_of_their_samples_had():
+    previous = torch.tensor([0, 0, 0, 1, 1, 2, 2])
+    labels = torch.tensor([1, 1, 2, 2, 2, 0, 0])
+    centers = torch.tensor([[20.0], [0.0], [10.0]])
+    renamed, moved = keep_names(labels, previous, centers)
+    assert renamed.tolist() == [0, 0, 1, 1, 1, 2, 2]
+    assert moved.flatten().tolist() == [0, 10, 20]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_mere_permutation_is_undone(seed):
+    g = torch.Generator().manual_seed(seed)
+    previous, order = torch.randint(6, (50,), generator=g), torch.randperm(6, generator=g)
+    centers = torch.arange(6.0)[:, None]
+    labels, moved = keep_names(order[previous], previous, centers)
+    assert torch.equal(labels, previous)
+    assert torch.equal(moved.flatten(), order.float())
+
+
+def test_new_names_agree_at_least_as_often_and_centres_follow_their_clusters():
+    g = torch.Generator().manual_seed(0)
+    previous, labels = torch.randint(5, (2, 200), generator=g)
+    centers = torch.rand(5, 3, generator=g)
+    renamed, moved = keep_names(labels, previous, centers)
+    assert (renamed == previous).sum() > (labels == previous).sum()
+    assert torch.equal(moved[renamed], centers[labels])
+
+
+def test_empty_clusters_take_the_names_that_are_left():
+    previous, labels = torch.tensor([3, 3, 1]), torch.tensor([0, 0, 2])
+    renamed, moved = keep_names(labels, previous, torch.arange(4.0)[:, None])
+    assert renamed.tolist() == [3, 3, 1]
+    assert sorted(moved.flatten().tolist()) == [0, 1, 2, 3]
 
 
 # --- place_prototypes -------------------------------------------------------------------------

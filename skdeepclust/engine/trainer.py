@@ -43,6 +43,9 @@ class Phase:
     start : callable (run) -> None, or None
         What is done before the first epoch, such as placing prototypes. A fit that resumes in
         this phase doesn't do it again.
+    draw : callable (run, active) -> order, or None
+        Which of the active samples an epoch takes, in which order; all are numbers of samples.
+        None takes each once, shuffled.
     smallest_batch : int
         A last batch with fewer samples is left out of the pass, unless it is the only one.
     clusters : bool
@@ -58,6 +61,7 @@ class Phase:
     views: tuple[Augment | None, ...] = (None,)
     schedule: Callable[[Run], float] | None = None
     start: Callable[[Run], None] | None = None
+    draw: Callable[[Run, Tensor], Tensor] | None = None
     smallest_batch: int = 2
     clusters: bool = True
 
@@ -134,6 +138,11 @@ def batch_sizes(n_samples: int, batch_size: int, smallest: int = 2) -> list[int]
     full, rest = divmod(n_samples, batch_size)
     kept = rest >= smallest or (full == 0 and rest > 1)
     return [batch_size] * full + ([rest] if kept else [])
+
+
+def shuffled(run: Run, active: Tensor) -> Tensor:
+    """Take each active sample once, in random order."""
+    return active[torch.randperm(len(active), generator=run.generator)]
 
 
 class Trainer:
@@ -262,10 +271,12 @@ class Trainer:
 
     def _shuffled_batches(self, run: Run) -> Iterator[tuple[Tensor, Tensor]]:
         """Clean batches in random order, each with the numbers of its samples, on the device."""
-        order = run.active.nonzero().squeeze(1)
-        if len(order) < 2:
-            raise ValueError(f"{len(order)} of {len(run.active)} samples are active; 2 are needed.")
-        order = order[torch.randperm(len(order), generator=run.generator)]
+        active = run.active.nonzero().squeeze(1)
+        if len(active) < 2:
+            raise ValueError(
+                f"{len(active)} of {len(run.active)} samples are active; 2 are needed."
+            )
+        order = (run.phase.draw or shuffled)(run, active)
         sizes = batch_sizes(len(order), self.batch_size, run.phase.smallest_batch)
         run.epoch_step, run.epoch_length = 0, len(sizes)
         if run.phase.n_steps is not None:

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 Shape = tuple[int, ...]
-Scheme = Callable[[nn.Linear | nn.Conv2d | nn.ConvTranspose2d, torch.Generator], None]
+Weighted = nn.Linear | nn.Conv2d | nn.ConvTranspose2d
+Scheme = Callable[[Weighted, torch.Generator], None]
 
 
 class FullPrecisionLinear(nn.Linear):
@@ -26,16 +27,14 @@ def embedding_layer(n_features: int, embedding_dim: int | None) -> nn.Module:
     return FullPrecisionLinear(n_features, embedding_dim)
 
 
-@torch.no_grad()
-def glorot(layer: nn.Linear | nn.Conv2d | nn.ConvTranspose2d, generator: torch.Generator) -> None:
+def glorot(layer: Weighted, generator: torch.Generator) -> None:
     """Draw Glorot-uniform weights; biases are zero."""
     nn.init.xavier_uniform_(layer.weight, generator=generator)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
 
 
-@torch.no_grad()
-def kaiming(layer: nn.Linear | nn.Conv2d | nn.ConvTranspose2d, generator: torch.Generator) -> None:
+def kaiming(layer: Weighted, generator: torch.Generator) -> None:
     """Draw what torchvision's residual networks draw.
 
     Convolutions: Kaiming-normal by fan-out; linear layers: torch's default, uniform within
@@ -53,10 +52,7 @@ def kaiming(layer: nn.Linear | nn.Conv2d | nn.ConvTranspose2d, generator: torch.
         )
 
 
-@torch.no_grad()
-def small_normal(
-    layer: nn.Linear | nn.Conv2d | nn.ConvTranspose2d, generator: torch.Generator
-) -> None:
+def small_normal(layer: Weighted, generator: torch.Generator) -> None:
     """Draw weights from N(0, 0.01^2); biases are zero."""
     nn.init.normal_(layer.weight, std=0.01, generator=generator)
     if layer.bias is not None:
@@ -71,7 +67,7 @@ def build(make: Callable[[], nn.Module], scheme: Scheme, generator: torch.Genera
     for module in net.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.reset_parameters()
-        elif isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+        elif isinstance(module, Weighted):
             scheme(module, generator)
     # Channels-last convolutions take a third less time on CPUs, and are what tensor cores want.
     return net.to(memory_format=torch.channels_last)

@@ -20,8 +20,8 @@ SKIP_FEATURES = 64
 class SkipMLP(nn.Module):
     """Dense layers with BatchNorm and ReLU, plus a linear map of the input, added at the end.
 
-    The linear map keeps the geometry of the input, which on tables is worth more than anything
-    that generic augmentations can teach. A trunk has 64 features.
+    The linear map keeps the geometry of the input, which training on generic augmentations of
+    tables may lose. A trunk has 64 features.
     """
 
     def __init__(self, shape: Shape, hidden: Sequence[int], embedding_dim: int | None) -> None:

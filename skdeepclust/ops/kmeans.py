@@ -1,22 +1,54 @@
-"""k-means on tensors."""
+"""k-means on tensors, and names of clusters that persist."""
 
 from __future__ import annotations
 
 import warnings
 
 import torch
+from scipy.optimize import linear_sum_assignment
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
+from .lloyd import lloyd_kmeans
 
-def kmeans(z: Tensor, n_clusters: int, *, n_init: int, seed: int) -> tuple[Tensor, Tensor]:
+
+def kmeans(
+    z: Tensor, n_clusters: int, *, n_init: int, seed: int, spherical: bool = False
+) -> tuple[Tensor, Tensor]:
     """Centres (K, d) and labels (n,) of the best of ``n_init`` k-means++ starts.
 
+    On a CPU by scikit-learn; on other devices, where the data would have to travel, in torch.
+    ``spherical``, always in torch, scales rows to length 1, and centres are normalised means.
     Fewer distinct points than clusters is reported by the caller, who knows the final labels.
     """
+    if spherical or z.device.type != "cpu":
+        return lloyd_kmeans(z, n_clusters, n_init=n_init, seed=seed, spherical=spherical)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model = KMeans(n_clusters, n_init=n_init, random_state=seed).fit(z.cpu().numpy())
-    centers = torch.as_tensor(model.cluster_centers_, dtype=z.dtype, device=z.device)
-    return centers, torch.as_tensor(model.labels_, dtype=torch.long, device=z.device)
+        model = KMeans(n_clusters, n_init=n_init, random_state=seed).fit(z.numpy())
+    centers = torch.as_tensor(model.cluster_centers_, dtype=z.dtype)
+    return centers, torch.as_tensor(model.labels_, dtype=torch.long)
+
+
+def keep_names(labels: Tensor, previous: Tensor, centers: Tensor) -> tuple[Tensor, Tensor]:
+    """Rename clusters so that as many samples as possible keep their previous label.
+
+    k-means numbers its clusters anew each time, so that without this every sample would seem to
+    change its mind.
+
+    Parameters
+    ----------
+    labels, previous : Tensor of shape (n,), int64 in [0, K)
+    centers : Tensor of shape (K, d)
+        Centre of each cluster in ``labels``.
+
+    Returns
+    -------
+    labels, centers : the same clusters under their new names
+    """
+    n_clusters = len(centers)
+    common = (previous * n_clusters + labels).bincount(minlength=n_clusters**2)
+    _, cluster = linear_sum_assignment(common.view(n_clusters, -1).cpu(), maximize=True)
+    renamed = torch.as_tensor(cluster, device=labels.device)  # name -> old number
+    return renamed.argsort()[labels], centers[renamed]
