@@ -9,7 +9,9 @@ import torch
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from sklearn.neighbors import NearestNeighbors
+from torch import Tensor
+
+from .neighbors import knn
 
 SAME = 0.1  # a JPEG of quality 40 is nearer than this to its original, two digits are not
 FAINTEST = 8 / 255  # contrast below this is noise, and is not stretched
@@ -32,8 +34,9 @@ def outlier_scores(embedding: NDArray[Any], n_neighbors: int = 10) -> NDArray[np
     -------
     scores : ndarray of shape (n_samples,), >= 0
     """
-    search = NearestNeighbors(n_neighbors=min(n_neighbors, len(embedding) - 1)).fit(embedding)
-    mean: NDArray[np.float64] = search.kneighbors()[0].mean(axis=1).astype(np.float64)
+    z = torch.from_numpy(np.ascontiguousarray(embedding))
+    distance, _ = knn(z, min(n_neighbors, len(z) - 1))
+    mean: NDArray[np.float64] = distance.double().mean(1).numpy()
     ordinary = np.median(mean)
     return mean / ordinary if ordinary > 0 else np.ones(len(mean))
 
@@ -51,8 +54,7 @@ def near_duplicates(images: NDArray[np.uint8]) -> list[NDArray[np.intp]]:
     """
     if len(images) < 2:
         return []
-    search = NearestNeighbors(n_neighbors=min(_N_NEAREST, len(images) - 1)).fit(_looks(images))
-    distance, neighbour = search.kneighbors()
+    distance, neighbour = (t.numpy() for t in knn(_looks(images), min(_N_NEAREST, len(images) - 1)))
     row, column = np.nonzero(distance < SAME)
     pairs = coo_array(
         (np.ones(len(row)), (row, neighbour[row, column])), shape=(len(images), len(images))
@@ -63,7 +65,7 @@ def near_duplicates(images: NDArray[np.uint8]) -> list[NDArray[np.intp]]:
     return sorted((g for g in groups if len(g) > 1), key=lambda g: (-len(g), g[0]))
 
 
-def _looks(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _looks(images: NDArray[np.uint8]) -> Tensor:
     """Cells of each image at unit contrast, with its mean: rows whose distance is a likeness."""
     rows = []
     for start in range(0, len(images), 1024):  # a float copy of all of them would be large
@@ -74,4 +76,4 @@ def _looks(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         contrast = cells.std(1, correction=0, keepdim=True).clamp(min=FAINTEST)
         shape = (cells - mean) / contrast / cells.shape[1] ** 0.5  # distances are root mean squares
         rows.append(torch.cat([shape, mean], 1))
-    return torch.cat(rows).numpy()
+    return torch.cat(rows)
