@@ -320,7 +320,7 @@ def _predict(args: argparse.Namespace) -> None:
     from skdeepclust.assignments import Assignments
     from skdeepclust.datasets import load_image_folder
     from skdeepclust.folder import names_in
-    from skdeepclust.results import read_summary, write_whole
+    from skdeepclust.results import FEATURES, read_summary, write_whole
 
     summary = read_summary(args.result)
     if args.to is not None and (args.to.is_dir() or not args.to.parent.is_dir()):
@@ -330,6 +330,7 @@ def _predict(args: argparse.Namespace) -> None:
     estimator = load(args.result / "model")
     if (settings := summary.get("embedder")) is not None:
         images = load_image_folder(args.folder, n_jobs=-1)
+        settings.setdefault("cache_dir", args.result / FEATURES)
         rows = ImageEmbedder(**settings).transform(images.paths)
     else:
         height, width, channels = estimator.image_shape_
@@ -551,7 +552,7 @@ def _summary(
         "method": args.method,
         "folder": os.path.abspath(args.folder),
         "settings": settings,
-        "embedder": None if embedder is None else _embedder_settings(embedder),
+        "embedder": None if embedder is None else _embedder_settings(args, embedder),
         "versions": {
             "skdeepclust": skdeepclust.__version__,
             "python": platform.python_version(),
@@ -566,13 +567,13 @@ def _summary(
     }
 
 
-def _embedder_settings(embedder: Any) -> dict[str, Any]:
-    """Settings of the embedder, from wherever it is used; what it kept stays with this result."""
+def _embedder_settings(args: argparse.Namespace, embedder: Any) -> dict[str, Any]:
+    """Settings of the embedder, from wherever it is used; its own features move with a result."""
     settings: dict[str, Any] = embedder.get_params(deep=False)
     if settings["weights"] != "pretrained":
         settings["weights"] = os.path.abspath(settings["weights"])
-    settings["cache_dir"] = os.path.abspath(settings["cache_dir"])
-    return settings
+    del settings["cache_dir"]
+    return settings if args.cache is None else {**settings, "cache_dir": args.cache.absolute()}
 
 
 def _listed(folder: str, files: Sequence[tuple[str, str]]) -> list[dict[str, str]]:

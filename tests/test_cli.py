@@ -292,6 +292,16 @@ def test_failing_picture_does_not_lose_the_training(toy, folder, tmp_path, monke
     assert "no clusters.png: embedding must be finite" in capsys.readouterr().out
 
 
+def test_interrupted_drawing_does_not_lose_the_training(toy, folder, tmp_path, monkeypatch, capsys):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("skdeepclust.folder.write_page", interrupted)
+    assert cluster(folder, tmp_path / "out", *toy) == 0
+    assert "no report.html: KeyboardInterrupt" in capsys.readouterr().out
+    assert len(rows_of(tmp_path / "out" / "labels.csv")) == 24
+
+
 def test_predict_assigns_another_folder(toy, folder, tmp_path, capfdbinary):
     out = tmp_path / "out"
     assert cluster(folder, out, *toy, "--quiet") == 0
@@ -562,7 +572,9 @@ def test_pretrained_network_clusters_and_predicts(mean_colour, folder, tmp_path,
     assert summary["embedder"]["model"] == "timm:halves"
     assert mean_colour.seen == 24
     capfdbinary.readouterr()
+    out = out.rename(tmp_path / "moved")
     assert main(["predict", str(out), str(folder)]) == 0
+    assert mean_colour.seen == 24  # its features have moved with it
     again = [line.split(b",")[1] for line in capfdbinary.readouterr().out.splitlines()[1:]]
     assert again == [row["cluster"].encode() for row in rows_of(out / "labels.csv")]
 

@@ -29,7 +29,7 @@ import os
 import stat
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 import numpy as np
@@ -55,6 +55,10 @@ UInt8Array = npt.NDArray[np.uint8]
 # `resolve_image_shape` keeps a common size up to this long side, and else takes this default.
 _MAX_NATIVE_SIDE = 96
 _DEFAULT_SIZE = (64, 64)
+
+_PER_TASK = 32  # files: a task costs as much as a small image
+# Where Pillow keeps an orientation, but for TIFF; asking it takes longer than looking here.
+_ORIENTATION_KEYS = {"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"}
 
 _GREY_MODES = {"1", "L", "LA", "La", "I", "F"}
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
@@ -171,19 +175,20 @@ def _read_all(
     images = np.empty((len(names), *shape), dtype=np.uint8)
     failed: dict[int, ImageReadError] = {}
 
-    def read_into(i: int) -> None:
-        # Files before the first failure are still read: one of them may be the one to report.
-        if stop and failed and min(tuple(failed)) < i:
-            return
-        try:
-            images[i] = _read_image(names[i], shape)
-        except ImageReadError as error:
-            failed[i] = error
+    def read_some(part: range) -> None:
+        for i in part:
+            # Files before the first failure are still read: one of them may be the one to report.
+            if stop and failed and min(tuple(failed)) < i:
+                return
+            try:
+                images[i] = _read_image(names[i], shape)
+            except ImageReadError as error:
+                failed[i] = error
 
+    every = range(len(names))
+    parts = [every[i : i + _PER_TASK] for i in every[::_PER_TASK]]
     with _quiet_pillow():
-        Parallel(n_jobs=n_jobs, require="sharedmem")(
-            delayed(read_into)(i) for i in range(len(names))
-        )
+        Parallel(n_jobs=n_jobs, require="sharedmem")(delayed(read_some)(part) for part in parts)
     return images, failed
 
 
@@ -461,11 +466,11 @@ def _read_image(path: StrPath, shape: tuple[int, ...] | None) -> UInt8Array:
 def _decode_upright(image: Image.Image) -> Image.Image:
     """Decoded image, rotated as its EXIF block says, with 8 bits for each channel."""
     image.load()
-    try:
-        # Only now: PNG may have its EXIF block after the pixels, and TIFF files rotate themselves.
-        transpose = _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # any kind of damage: it says nothing about the pixels
-        transpose = None
+    transpose = None
+    # Only now: PNG may have its EXIF block after the pixels, and TIFF files rotate themselves.
+    if not _ORIENTATION_KEYS.isdisjoint(image.info) or image.format == "TIFF":
+        with suppress(Exception):  # any kind of damage: it says nothing about the pixels
+            transpose = _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         image = _to_8_bits(image)
     return image if transpose is None else image.transpose(transpose)
@@ -488,16 +493,21 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
 
 
 def _with_channels(image: Image.Image, channels: int) -> Image.Image:
+    mode = {1: "L", 3: "RGB", 4: "RGBA"}[channels]
+    if image.mode == mode and "transparency" not in image.info:
+        return image  # `convert` would copy it
     if channels == 4:
         return image.convert("RGBA")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("L" if channels == 1 else "RGB")
+    return image.convert(mode)
 
 
 def _fit(image: Image.Image, width: int, height: int) -> Image.Image:
     """Largest centred part with the aspect ratio width : height, scaled to that size."""
+    if image.size == (width, height):
+        return image
     scale = min(image.width / width, image.height / height)
     left = (image.width - scale * width) / 2
     top = (image.height - scale * height) / 2
