@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from . import datasets, metrics
+    from . import datasets, displays, metrics, model_selection
     from .base import load
     from .embedding import ImageEmbedder
     from .folder import cluster_images
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from .methods.decs import DECSClustering
     from .methods.hadis import HaDisClustering
     from .methods.idec import IDECClustering
+    from .methods.secu import SeCuClustering
+    from .methods.self_labeling import SelfLabelingClustering
 
 # Public name -> where it lives. Imported on first use: torch takes seconds to load, and
 # `python -m skdeepclust --help` or `skdeepclust.metrics` need not wait for it.
@@ -25,10 +27,12 @@ _WHERE = {
     "HaDisClustering": ".methods.hadis",
     "IDECClustering": ".methods.idec",
     "ImageEmbedder": ".embedding",
+    "SeCuClustering": ".methods.secu",
+    "SelfLabelingClustering": ".methods.self_labeling",
     "cluster_images": ".folder",
     "load": ".base",
 }
-_MODULES = ("datasets", "metrics")
+_MODULES = ("datasets", "displays", "metrics", "model_selection")
 
 __all__ = [
     "DECClustering",
@@ -36,11 +40,15 @@ __all__ = [
     "HaDisClustering",
     "IDECClustering",
     "ImageEmbedder",
+    "SeCuClustering",
+    "SelfLabelingClustering",
     "__version__",
     "cluster_images",
     "datasets",
+    "displays",
     "load",
     "metrics",
+    "model_selection",
 ]
 
 

@@ -15,15 +15,15 @@ import skdeepclust
 
 PACKAGE = Path(skdeepclust.__file__).parent
 FLOORS = [
-    {"_version", "_optional"},
+    {"_version", "_optional", "_scorers"},
     {"device", "metrics", "ops", "nn"},  # no data, no training
     {"data"},  # what users pass, as batches
     {"engine", "persistence", "datasets", "report"},  # the loop; no papers, no estimators
-    {"objective", "_callbacks", "assignments"},
+    {"objective", "_cache", "_callbacks", "assignments", "displays"},
     {"page", "embedding"},
     {"base"},
-    {"autoencoding", "contrastive"},  # what a family of papers shares
-    {"methods"},  # one paper, one file
+    {"autoencoding", "contrastive", "wrapping"},  # what a family of papers shares
+    {"methods", "model_selection"},  # one paper, one file; what searches over papers
     {"folder"},
     {"__init__"},  # names all that is public, most of it lazily
     {"results"},
