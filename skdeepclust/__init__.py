@@ -10,6 +10,8 @@ from ._version import __version__
 if TYPE_CHECKING:
     from . import datasets, displays, metrics, model_selection
     from .base import load
+    from .embedding import ImageEmbedder
+    from .folder import cluster_images
     from .methods.dec import DECClustering
     from .methods.decs import DECSClustering
     from .methods.hadis import HaDisClustering
@@ -24,8 +26,10 @@ _WHERE = {
     "DECSClustering": ".methods.decs",
     "HaDisClustering": ".methods.hadis",
     "IDECClustering": ".methods.idec",
+    "ImageEmbedder": ".embedding",
     "SeCuClustering": ".methods.secu",
     "SelfLabelingClustering": ".methods.self_labeling",
+    "cluster_images": ".folder",
     "load": ".base",
 }
 _MODULES = ("datasets", "displays", "metrics", "model_selection")
@@ -35,9 +39,11 @@ __all__ = [
     "DECSClustering",
     "HaDisClustering",
     "IDECClustering",
+    "ImageEmbedder",
     "SeCuClustering",
     "SelfLabelingClustering",
     "__version__",
+    "cluster_images",
     "datasets",
     "displays",
     "load",
