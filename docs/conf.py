@@ -27,7 +27,6 @@ autodoc_typehints = "none"
 autosummary_generate = True
 numpydoc_show_class_members = False
 myst_enable_extensions = ["colon_fence"]
-suppress_warnings = ["config.cache"]  # the sort key of the gallery is a function
 
 html_theme = "pydata_sphinx_theme"
 html_title = "skdeepclust"

@@ -181,7 +181,7 @@ def test_halving_search(blobs):
     assert search.fit(X).best_params_.keys() == {"lr"}
 
 
-@pytest.mark.parametrize("backend", ["loky", "threading"])
+@pytest.mark.parametrize("backend", [pytest.param("loky", marks=pytest.mark.slow), "threading"])
 def test_fits_in_parallel_equal_fits_in_turn(backend, blobs):
     alone = [quick(random_state=seed).fit(blobs[0]).labels_ for seed in range(3)]
     with joblib.parallel_config(backend=backend):
