@@ -10,10 +10,14 @@ from ._version import __version__
 if TYPE_CHECKING:
     from . import datasets, displays, metrics, model_selection
     from .base import load
+    from .embedding import ImageEmbedder
+    from .folder import cluster_images
     from .methods.dec import DECClustering
     from .methods.decs import DECSClustering
     from .methods.hadis import HaDisClustering
     from .methods.idec import IDECClustering
+    from .methods.secu import SeCuClustering
+    from .methods.self_labeling import SelfLabelingClustering
 
 # Public name -> where it lives. Imported on first use: torch takes seconds to load, and
 # `python -m skdeepclust --help` or `skdeepclust.metrics` need not wait for it.
@@ -22,6 +26,10 @@ _WHERE = {
     "DECSClustering": ".methods.decs",
     "HaDisClustering": ".methods.hadis",
     "IDECClustering": ".methods.idec",
+    "ImageEmbedder": ".embedding",
+    "SeCuClustering": ".methods.secu",
+    "SelfLabelingClustering": ".methods.self_labeling",
+    "cluster_images": ".folder",
     "load": ".base",
 }
 _MODULES = ("datasets", "displays", "metrics", "model_selection")
@@ -31,7 +39,11 @@ __all__ = [
     "DECSClustering",
     "HaDisClustering",
     "IDECClustering",
+    "ImageEmbedder",
+    "SeCuClustering",
+    "SelfLabelingClustering",
     "__version__",
+    "cluster_images",
     "datasets",
     "displays",
     "load",

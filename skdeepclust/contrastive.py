@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
-from .base import POSITIVE_INTEGER, POSITIVE_REAL, WEIGHT, BaseDeepClustering
+from .base import POSITIVE_INTEGER, WEIGHT, BaseDeepClustering
 from .data.augment import Augment
 from .data.views import auto_views
 from .device import available_device, can_compile, uses_bfloat16
@@ -96,7 +96,6 @@ class ViewsClustering(BaseDeepClustering):
         "max_epochs": [POSITIVE_INTEGER],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 2, None, closed="left")],
         "weight_decay": [WEIGHT],
-        "temperature": [POSITIVE_REAL],
         "augment": [StrOptions({"auto"}), callable, tuple],
         "compile": [StrOptions({"auto"}), "boolean"],
     }
@@ -104,14 +103,13 @@ class ViewsClustering(BaseDeepClustering):
     hidden_dim: int
     max_epochs: int
     weight_decay: float
-    temperature: float
     augment: Any
     compile: Any
 
     def _resolve_batch_size(self, n_samples: int) -> int:
-        if self.batch_size != "auto":
-            return self.batch_size
-        fifth = 2 ** int(math.log2(max(n_samples / 5, 1)))  # five steps an epoch, where it can be
+        if not isinstance(self.batch_size, str):  # "auto"
+            return int(self.batch_size)
+        fifth = 1 << int(math.log2(max(n_samples / 5, 1)))  # five steps an epoch, where it can be
         return min(max(fifth, 16), 128)
 
     def _build_encoder(self, generator: torch.Generator) -> nn.Module:
@@ -119,13 +117,15 @@ class ViewsClustering(BaseDeepClustering):
         head = projector(n_features, self.hidden_dim, self.embedding_dim, generator)
         return nn.Sequential(OrderedDict(trunk=trunk, projector=head))
 
-    def _objective_parts(self, encoder: nn.Module, sample_shape: tuple[int, ...]) -> dict[str, Any]:
+    def _objective_parts(
+        self, encoder: nn.Module, sample_shape: tuple[int, ...], temperature: float
+    ) -> dict[str, Any]:
         """Return the arguments that every `ViewsObjective` takes."""
         return {
             "encoder": encoder,
             "embedding_dim": self.embedding_dim,
             "n_clusters": self.n_clusters,
-            "temperature": self.temperature,
+            "temperature": temperature,
             "max_epochs": self.max_epochs,
             "views": self._resolve_views(sample_shape),
             "compile": self.compile,
@@ -143,4 +143,5 @@ class ViewsClustering(BaseDeepClustering):
                 f"augment={self.augment!r} must be 'auto', a callable (batch, generator) -> batch, "
                 "or a pair of such callables, one for each view."
             )
-        return self.augment
+        first, second = self.augment
+        return first, second

@@ -167,8 +167,12 @@ def _below(content: dict[str, Array], prefix: str) -> dict[str, Array]:
 
 def _plain_params(params: dict[str, Any]) -> dict[str, Any]:
     """Parameters as JSON has them; an encoder without a name is stored as None."""
-    plain = {}
+    plain: dict[str, Any] = {}
     for name, value in params.items():
+        if hasattr(value, "get_params"):  # an estimator within this one
+            inner = _plain_params(value.get_params(deep=False))
+            plain[name] = {"class": type(value).__name__, "params": inner}
+            continue
         try:
             json.dumps(value, default=_plain_number)
             plain[name] = value

@@ -154,45 +154,59 @@ def resized_crop(
     x: Tensor, top: Tensor, left: Tensor, height: Tensor, width: Tensor, size: tuple[int, int]
 ) -> Tensor:
     """Windows, in whole pixels, resized to `size` (H, W): bilinear, antialiased when shrinking."""
+    if size[0] >= x.shape[2] and size[1] >= x.shape[3]:
+        # Nothing shrinks: sampling is exact, and three times as fast as products at 96 pixels.
+        return _enlarged(x, top, left, height, width, size)
     rows = _resizing(top, height, x.shape[2], size[0])
     columns = _resizing(left, width, x.shape[3], size[1])
-    return _separable(x, rows, columns)
-
-
-def gaussian_blur(x: Tensor, sigma: Tensor) -> Tensor:
-    """Mean of the neighbourhood with Gaussian weights; sigma in pixels, edges are mirrored."""
-    return _separable(x, _blurring(sigma, x.shape[2]), _blurring(sigma, x.shape[3]))
-
-
-def _separable(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    # Weights (B, out, in). As matrices they differ between samples at no cost, unlike kernels.
     across = torch.bmm(x.reshape(len(x), -1, x.shape[3]), columns.mT)
     return rows[:, None] @ across.view(*x.shape[:3], -1)
 
 
+def _centres(start: Tensor, length: Tensor, n_out: int) -> Tensor:
+    # Places (B, n_out) in the input, in pixels, of the centres of the output's pixels.
+    steps = torch.arange(n_out, device=start.device) + 0.5
+    return start[:, None] + (length / n_out)[:, None] * steps - 0.5
+
+
+def _enlarged(
+    x: Tensor, top: Tensor, left: Tensor, height: Tensor, width: Tensor, size: tuple[int, int]
+) -> Tensor:
+    def places(start: Tensor, length: Tensor, n_in: int, n_out: int) -> Tensor:
+        first, last = start[:, None], (start + length - 1)[:, None]
+        inside = _centres(start, length, n_out).clamp_(first, last)  # nothing beyond the window
+        return (2 * inside + 1) / n_in - 1
+
+    shape = (len(x), *size)
+    rows = places(top, height, x.shape[2], size[0])[:, :, None].expand(shape)
+    columns = places(left, width, x.shape[3], size[1])[:, None].expand(shape)
+    grid = torch.stack([columns, rows], 3)
+    return F.grid_sample(x, grid, padding_mode="border", align_corners=False)
+
+
 def _resizing(start: Tensor, length: Tensor, n_in: int, n_out: int) -> Tensor:
-    step = (length / n_out)[:, None]
-    centre = start[:, None] + step * (torch.arange(n_out, device=start.device) + 0.5) - 0.5
+    # Weights (B, n_out, n_in): triangles, wider than a pixel when shrinking, within the window.
     pixel = torch.arange(n_in, device=start.device)
-    reach = step.clamp(min=1)[..., None]  # a triangle wider than a pixel when shrinking
-    weight = (1 - (pixel - centre[..., None]).abs() / reach).clamp_(min=0)
+    distance = (pixel - _centres(start, length, n_out)[..., None]).abs()
+    weight = (1 - distance / (length / n_out).clamp(min=1).view(-1, 1, 1)).clamp_(min=0)
     inside = (pixel >= start[:, None]) & (pixel < (start + length)[:, None])
     weight = weight * inside[:, None]
     return weight / weight.sum(2, keepdim=True)
 
 
-def _blurring(sigma: Tensor, n: int) -> Tensor:
-    pixel = torch.arange(n, device=sigma.device, dtype=sigma.dtype)
-    offset, mirrored = pixel[:, None] - pixel, pixel[:, None] + pixel
-    inner_first, inner_last = (pixel > 0), (pixel < n - 1)  # an edge pixel is its own mirror image
+def gaussian_blur(x: Tensor, sigma: Tensor, radius: int) -> Tensor:
+    """Mean of the pixels up to `radius` away with Gaussian weights; edges are mirrored.
 
-    def density(distance: Tensor) -> Tensor:
-        return (-0.5 * (distance / sigma.view(-1, 1, 1)) ** 2).exp_()
-
-    weight = density(offset)
-    weight += density(mirrored) * inner_first
-    weight += density(2 * (n - 1) - mirrored) * inner_last
-    return weight / weight.sum(2, keepdim=True)
+    sigma in pixels. In images no larger than the radius it ends at the far edge.
+    """
+    b, c, h, w = x.shape
+    radius = min(radius, h - 1, w - 1)
+    offset = torch.arange(-radius, radius + 1, device=x.device)
+    weight = (-0.5 * (offset / sigma[:, None]) ** 2).exp_()
+    weight = (weight / weight.sum(1, keepdim=True)).repeat_interleave(c, 0)[:, None, None]
+    padded = F.pad(x.reshape(1, b * c, h, w), (radius,) * 4, mode="reflect")
+    across = F.conv2d(padded, weight, groups=b * c)  # (1, B C, H + 2 radius, W)
+    return F.conv2d(across, weight.mT, groups=b * c).view(x.shape)
 
 
 def affine(

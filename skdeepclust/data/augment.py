@@ -7,6 +7,7 @@ the same dtype and device and leaves its input alone.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,10 +33,15 @@ def _on_some(
     operation: Callable[..., Tensor],
     *parameters: Tensor,
 ) -> Tensor:
-    """`operation` on each sample with probability `p`; the others cost no more than a copy."""
+    """`operation` on each sample with probability `p`; on a CPU the others cost only a copy."""
     if p == 1:
         return operation(x, *parameters)
-    index = (torch.rand(len(x), device=x.device, generator=generator) < p).nonzero()[:, 0]
+    chosen = torch.rand(len(x), device=x.device, generator=generator) < p
+    if x.is_cuda:  # computing too much is cheaper than waiting for the number of samples
+        return operation(x, *parameters).where(chosen.view(-1, *[1] * (x.ndim - 1)), x)
+    index = chosen.nonzero()[:, 0]
+    if len(index) == 0:
+        return x
     changed = operation(x[index], *(value[index] for value in parameters))
     return x.index_copy(0, index, changed)
 
@@ -158,6 +164,8 @@ class RandomResizedCrop:
     ratio: tuple[float, float] = (3 / 4, 4 / 3)
 
     def __post_init__(self) -> None:
+        if isinstance(self.size, int):
+            raise ValueError(f"size={self.size} should be (height, width).")
         _check_range("scale", self.scale)
         _check_range("ratio", self.ratio)
         if self.scale[1] > 1:
@@ -289,7 +297,7 @@ class GaussianBlur:
     Parameters
     ----------
     sigma : (float, float), default=(0.1, 2)
-        Range of its standard deviation in pixels; uniform.
+        Range of its standard deviation in pixels; uniform. It reaches three times the largest.
     p : float, default=1
         Probability of each image.
     """
@@ -304,7 +312,9 @@ class GaussianBlur:
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Augment images of shape (B, C, H, W)."""
         sigma = _uniform((len(x),), *self.sigma, x, generator)
-        return _on_some(x, self.p, generator, ops.gaussian_blur, sigma)
+        radius = math.ceil(3 * self.sigma[1])
+        blur = functools.partial(ops.gaussian_blur, radius=radius)
+        return _on_some(x, self.p, generator, blur, sigma)
 
 
 @dataclass(frozen=True)
@@ -442,6 +452,7 @@ class RandAugment:
         changed = [
             operation(x[index], strength[index] * (high - low) + low)
             for (operation, low, high), index in zip(_RAND_AUGMENT, takers, strict=True)
+            if len(index)
         ]
         return torch.empty_like(x).index_copy_(0, order, torch.cat(changed))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -22,6 +23,11 @@ from ..contrastive import ViewsClustering, ViewsObjective, warmup_cosine
 from ..engine import Phase, Run
 from ..engine.trainer import LossTerms
 from ..nn import MomentumCopy, predictor
+
+
+# Of `predict_proba`, about which the paper says nothing: at the 0.5 of Eq. (9) even clear cases
+# would be improbable.
+CERTAINTY_TEMPERATURE = 0.1
 
 
 class HaDisObjective(ViewsObjective):
@@ -53,48 +59,47 @@ class HaDisObjective(ViewsObjective):
         hsd_weight: float,
         hsd_temperature: float,
         pcl_weight: float,
+        pcl_temperature: float,
         warmup_epochs: int,
         lr_warmup_epochs: int,
         ema_momentum: float,
         ema_increase: bool,
         n_init_epoch: int,
         balance_clusters: bool,
-        sgd: dict[str, float],
+        lr: float,
+        momentum: float,
+        weight_decay: float,
         predictor_lr_scale: float,
         **parts: Any,
     ) -> None:
         super().__init__(**parts)
         self.teacher: MomentumCopy | None = MomentumCopy(self.encoder)
         self.predictor: nn.Module | None = predictor
-        self.sigma, self.tau_h, self.tau_p = sigma, hsd_temperature, self.temperature
+        self.sigma, self.tau_h, self.tau_p = sigma, hsd_temperature, pcl_temperature
         self.hsd_weight, self.pcl_weight = hsd_weight, pcl_weight
         self.warmup_epochs, self.lr_warmup_epochs = warmup_epochs, lr_warmup_epochs
         self.ema_momentum, self.ema_increase = ema_momentum, ema_increase
         self.n_init_epoch, self.balances = n_init_epoch, balance_clusters
-        self.sgd, self.predictor_lr_scale = sgd, predictor_lr_scale
+        self.lr, self.predictor_lr_scale = lr, predictor_lr_scale
+        self.momentum, self.weight_decay = momentum, weight_decay
 
     def phases(self, run: Run) -> Iterator[Phase]:
         """Align and distil; then, with noise, keep the prototypes of k-means apart as well."""
-        common = {
-            "optimizer": self._optimizer(run.batch_size),
-            "views": self.views,
-            "schedule": self.lr_factor,
-            "smallest_batch": run.batch_size // 2,  # BatchNorm and mining want company
-        }
-        yield Phase(
-            "warm-up",
-            self.warmup_loss,
-            n_epochs=self.warmup_epochs,
-            clusters=False,
-            **common,
+        optimizer = self._optimizer(run.batch_size)
+        phase = partial(
+            Phase,
+            optimizer=optimizer,
+            views=self.views,
+            schedule=self.lr_factor,
+            smallest_batch=run.batch_size // 2,  # BatchNorm and mining want company
         )
-        yield Phase(
+        yield phase("warm-up", self.warmup_loss, n_epochs=self.warmup_epochs, clusters=False)
+        yield phase(
             "cluster",
             self.clustering_loss,
             n_epochs=self.max_epochs - self.warmup_epochs,
             start=self.assign,
             draw=balanced if self.balances else None,
-            **common,
         )
 
     def warmup_loss(self, views: tuple[Tensor, ...], index: Tensor) -> LossTerms:
@@ -165,7 +170,7 @@ class HaDisObjective(ViewsObjective):
         return warmup_cosine(epochs, self.lr_warmup_epochs, self.max_epochs)
 
     def momentum_now(self, epochs_done: float) -> float:
-        """M of Eq. (12): constant, or rising to 1 in a half cosine."""
+        """Share m of Eq. (12): constant, or rising to 1 in a half cosine."""
         if not self.ema_increase:
             return self.ema_momentum
         falling = (math.cos(math.pi * min(epochs_done / self.max_epochs, 1)) + 1) / 2
@@ -176,12 +181,14 @@ class HaDisObjective(ViewsObjective):
 
     def _optimizer(self, batch_size: int) -> torch.optim.Optimizer:
         assert self.predictor is not None
-        lr = self.sgd["lr"] * batch_size / 256
-        groups: list[dict[str, Any]] = [
-            {"params": list(self.encoder.parameters())},
+        lr = self.lr * batch_size / 256
+        groups = [
+            {"params": list(self.encoder.parameters()), "lr": lr},
             {"params": list(self.predictor.parameters()), "lr": lr * self.predictor_lr_scale},
         ]
-        return torch.optim.SGD(groups, **{**self.sgd, "lr": lr}, fused=True)
+        return torch.optim.SGD(
+            groups, momentum=self.momentum, weight_decay=self.weight_decay, fused=True
+        )
 
     def finish(self) -> None:
         """Keep the teacher alone: it is what clusters and predicts."""
@@ -241,7 +248,7 @@ def distances(u: Tensor, w: Tensor) -> Tensor:
 def prototype_contrast(
     z: Tensor, t: Tensor, labels: Tensor, n_clusters: int, tau_p: float
 ) -> Tensor:
-    """Prototypes of the batch: close to the teacher's of the same cluster, far from others; Eq. (9).
+    """Keep prototypes close to the teacher's of the same cluster, far from others; Eq. (9).
 
     Parameters
     ----------
@@ -288,7 +295,7 @@ class HaDisClustering(ViewsClustering):
     encoder : str, torch.nn.Module or callable, default="auto"
         Trunk below the projector. ``"auto"`` is ``"mlp-skip"`` for vectors, ``"convnet"`` for
         images up to 32 pixels and ``"resnet18"`` for larger ones. ``"mlp-skip:128-128"``: dense
-        layers of these widths beside a linear map. ``"convnet:16-32-64"``: two 3 x 3 convolutions
+        layers of these widths beside a linear map. ``"convnet:32-64-128"``: two 3 x 3 convolutions
         of these widths between poolings. ``"resnet18"``, ``"resnet34"``: with a 3 x 3 stem for
         images up to 64 pixels; ``"bigresnet18"``, ``"bigresnet34"``: with that stem for images of
         any size, as in the papers. A module, or a callable ``(sample_shape, None) -> Module``, must
@@ -329,8 +336,8 @@ class HaDisClustering(ViewsClustering):
         Temperature of the self-distillation, Eq. (7).
     pcl_weight : float, default=0.1
         Weight of the prototypical contrast, Eq. (9).
-    temperature : float, default=0.5
-        Temperature of the prototypical contrast, Eq. (9), and of `predict_proba`.
+    pcl_temperature : float, default=0.5
+        Temperature of the prototypical contrast, Eq. (9).
     balance_clusters : bool, default=False
         Whether an epoch after the warm-up draws samples with replacement, from each cluster
         equally often.
@@ -394,7 +401,8 @@ class HaDisClustering(ViewsClustering):
     ``hsd_weight=0, pcl_weight=0, sigma=0`` is BYOL followed by k-means. Compare them. The method
     learns from what the augmentation leaves alone: on tables, where none is natural, it is no
     better than k-means. Features on different scales want a ``StandardScaler`` before.
-    The presets are the paper's five data sets; they want a GPU.
+    ``predict_proba`` is the softmax of the cosines with the centres over 0.1; it ranks samples by
+    certainty and is not calibrated. The presets are the paper's five data sets; they want a GPU.
 
     References
     ----------
@@ -430,6 +438,7 @@ class HaDisClustering(ViewsClustering):
         "hsd_weight": [WEIGHT],
         "hsd_temperature": [POSITIVE_REAL],
         "pcl_weight": [WEIGHT],
+        "pcl_temperature": [POSITIVE_REAL],
         "balance_clusters": ["boolean"],
         "n_init_epoch": [POSITIVE_INTEGER],
     }
@@ -453,7 +462,7 @@ class HaDisClustering(ViewsClustering):
         "hsd_weight": 1.0,
         "hsd_temperature": 0.5,
         "pcl_weight": 0.1,
-        "temperature": 0.5,
+        "pcl_temperature": 0.5,
         "balance_clusters": False,
         "n_init": 10,
         "n_init_epoch": 10,
@@ -505,7 +514,7 @@ class HaDisClustering(ViewsClustering):
         hsd_weight: float = 1.0,
         hsd_temperature: float = 0.5,
         pcl_weight: float = 0.1,
-        temperature: float = 0.5,
+        pcl_temperature: float = 0.5,
         balance_clusters: bool = False,
         n_init: int = 10,
         n_init_epoch: int = 4,
@@ -537,7 +546,7 @@ class HaDisClustering(ViewsClustering):
         self.hsd_weight = hsd_weight
         self.hsd_temperature = hsd_temperature
         self.pcl_weight = pcl_weight
-        self.temperature = temperature
+        self.pcl_temperature = pcl_temperature
         self.balance_clusters = balance_clusters
         self.n_init = n_init
         self.n_init_epoch = n_init_epoch
@@ -561,15 +570,18 @@ class HaDisClustering(ViewsClustering):
             hsd_weight=self.hsd_weight,
             hsd_temperature=self.hsd_temperature,
             pcl_weight=self.pcl_weight,
+            pcl_temperature=self.pcl_temperature,
             warmup_epochs=min(self._epochs(self.warmup_epochs, share), self.max_epochs),
             lr_warmup_epochs=self._epochs(self.lr_warmup_epochs, 0.1),
             ema_momentum=self.ema_momentum,
             ema_increase=self.ema_increase,
             n_init_epoch=self.n_init_epoch,
             balance_clusters=self.balance_clusters,
-            sgd={"lr": self.lr, "momentum": self.momentum, "weight_decay": self.weight_decay},
+            lr=self.lr,
+            momentum=self.momentum,
+            weight_decay=self.weight_decay,
             predictor_lr_scale=self.predictor_lr_scale,
-            **self._objective_parts(encoder, sample_shape),
+            **self._objective_parts(encoder, sample_shape, CERTAINTY_TEMPERATURE),
         )
 
     def _epochs(self, epochs: int | str, share: float) -> int:
