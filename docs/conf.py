@@ -4,6 +4,7 @@ import inspect
 from pathlib import Path
 
 import matplotlib
+from sklearn.base import ClusterMixin
 
 import skdeepclust
 
@@ -67,7 +68,10 @@ One page for each method, from its docstring: parameters, equations, sources.
 def write_list_of_methods() -> None:
     """List every public estimator, so that a new paper needs no line here."""
     public = {name: getattr(skdeepclust, name) for name in skdeepclust.__all__}
-    names = [f"   skdeepclust.{name}" for name, thing in public.items() if inspect.isclass(thing)]
+    classes = {name: thing for name, thing in public.items() if inspect.isclass(thing)}
+    names = [
+        f"   skdeepclust.{name}" for name in classes if issubclass(classes[name], ClusterMixin)
+    ]
     page = Path(__file__).with_name("methods.rst")
     page.write_text(METHODS.format(names="\n".join(names)))
 
