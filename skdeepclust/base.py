@@ -24,6 +24,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from ._callbacks import CALLBACKS_SUPPORTED, CallbackSupportMixin, callback_hooks, with_callbacks
+from ._repr import FittedFactsMixin
 from .data.inputs import read_input
 from .data.samples import Array, Samples, Scaling
 from .device import available_device, borrowed_random_state, resolve_device
@@ -55,6 +56,7 @@ class BaseDeepClustering(
     TransformerMixin,  # type: ignore[misc]
     ClusterMixin,  # type: ignore[misc]
     CallbackSupportMixin,  # type: ignore[misc]
+    FittedFactsMixin,
     BaseEstimator,  # type: ignore[misc]
 ):
     """All but the paper: a subclass adds ``__init__`` and `_make_objective`, nothing else."""

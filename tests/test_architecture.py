@@ -15,7 +15,7 @@ import skdeepclust
 
 PACKAGE = Path(skdeepclust.__file__).parent
 FLOORS = [
-    {"_version", "_optional", "_scorers"},
+    {"_version", "_optional", "_repr", "_scorers"},
     {"device", "metrics", "ops", "nn"},  # no data, no training
     {"data"},  # what users pass, as batches
     {"engine", "persistence", "datasets", "report"},  # the loop; no papers, no estimators
