@@ -32,6 +32,7 @@ _OWN_FLAGS = {  # parameters of the methods that are no flags under their own na
     "random_state": "--seed",
     "verbose": "--quiet",
     "checkpoint": "--resume",
+    "memory": "-k auto",
     "encoder": "--encoder",
 }
 _EMBEDDERS = ("torchvision:", "timm:", "hf:")
@@ -260,8 +261,8 @@ def _cluster(args: argparse.Namespace) -> None:
         if embedder is not None:
             rows = embedder.fit_transform(images.paths)
             watch.lap("embed")
-        choice = _set_n_clusters(estimator, rows)
         _set_effort(args, estimator, len(rows))
+        choice = _set_n_clusters(args, estimator, rows)
         estimator.fit(rows)
         watch.lap("fit")
         result = ImageClusters.of(images, args.folder, estimator, rows)
@@ -420,16 +421,25 @@ def _read_images(args: argparse.Namespace, embedder: Any, estimator: Any) -> Any
     return images
 
 
-def _set_n_clusters(estimator: Any, rows: NDArray[Any]) -> dict[int, float] | None:
-    """Replace "auto" by the number of the best score; return the scores."""
+def _set_n_clusters(
+    args: argparse.Namespace, estimator: Any, rows: NDArray[Any]
+) -> dict[int, float] | None:
+    """Replace "auto" by the number that is found; return the score of each."""
     if estimator.n_clusters != "auto":
         return None
     from skdeepclust.folder import choose_n_clusters
+    from skdeepclust.results import CHECKPOINT
 
-    scores = choose_n_clusters(rows, estimator.random_state)
-    estimator.set_params(n_clusters=max(scores, key=scores.__getitem__))
-    _tell(f"-k auto: {estimator.n_clusters} clusters (simplified silhouette of k-means)")
-    return scores
+    if estimator.random_state is None:
+        estimator.set_params(random_state=0)  # or a resumed run could find another number
+    if hasattr(estimator, "memory") and estimator.memory is None:
+        # So that the fit does not repeat the pretraining of the search.
+        estimator.set_params(memory=str(args.out / CHECKPOINT / "pretraining"))
+    found = choose_n_clusters(estimator, rows)
+    estimator.set_params(n_clusters=found.n_clusters)
+    _tell(f"-k auto: {found.n_clusters} clusters, by {found.criterion}")
+    means = found.scores.mean(axis=0).tolist()
+    return dict(zip(found.k_range.tolist(), means, strict=True))
 
 
 def _set_effort(args: argparse.Namespace, estimator: Any, n_samples: int) -> None:
@@ -546,7 +556,8 @@ def _summary(
 
     packages = ("numpy", "scikit-learn", "torch")
     settings = estimator.get_params(deep=False)
-    settings.pop("checkpoint", None)
+    for name in ("checkpoint", "memory"):
+        settings.pop(name, None)
     table = result.assignments
     return {
         "method": args.method,

@@ -16,12 +16,12 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
-from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
-from sklearn.utils import Bunch, check_random_state
+from sklearn.utils import Bunch
 
 from ._optional import optional
 from .assignments import Assignments
+from .autoencoding import AutoencoderClustering
 from .data.images import (
     is_image_path_array,
     read_image,
@@ -30,13 +30,13 @@ from .data.images import (
 )
 from .datasets import load_image_folder
 from .methods.decs import DECSClustering
+from .model_selection import NClusters, select_n_clusters
 from .page import write_page
 
 __all__ = ["ImageClusters", "cluster_images"]
 
 SHOWN = (64, 64, 3)  # what the page needs of images that only the embedder sees at full size
 MAX_K = 25
-_MAX_SAMPLE = 5000
 _FIXED_DIM = 50
 
 
@@ -251,32 +251,35 @@ def address_of(folder: str, page: Path) -> str:
     return quote(os.fsencode(relative.replace(os.sep, "/"))) + "/"
 
 
-def choose_n_clusters(rows: NDArray[Any], random_state: Any = 0) -> dict[int, float]:
-    """Simplified silhouette of k-means for each number of clusters, in one fixed space.
+def choose_n_clusters(estimator: Any, rows: NDArray[Any]) -> NClusters:
+    """Number of clusters by `select_n_clusters`, in the best space that is to be had.
 
-    The space is the principal components of the rows: indices in embeddings that were trained
-    for different numbers can't be compared.
+    That is the features of a pretrained network, or what the pretraining of the method learns, or
+    else the principal components of the pixels.
 
     Parameters
     ----------
-    rows : ndarray of shape (n_samples, ...)
-    random_state : int, RandomState instance or None
+    estimator : estimator
+        Not fitted, and not changed.
+    rows : ndarray of shape (n_samples, n_features), or of images
 
     Returns
     -------
-    scores : dict of float by number of clusters, from 2
+    found : NClusters
+
+    Raises
+    ------
+    ValueError
+        If there are too few images to compare anything.
     """
-    rng = check_random_state(random_state)
-    chosen = np.sort(rng.permutation(len(rows))[:_MAX_SAMPLE])
-    flat = rows[chosen].reshape(len(chosen), -1).astype(np.float32)
-    most = min(MAX_K, len(flat) // 10)  # pairs of samples look like fine clusters
+    most = min(MAX_K, len(rows) // 10)  # in smaller groups everything looks like a cluster
     if most < 2:
         raise ValueError("n_clusters='auto' needs at least 20 images; give a number.")
-    space = PCA(min(_FIXED_DIM, *flat.shape), random_state=rng.randint(2**31 - 1))
-    z = space.fit_transform(flat)
-    scores = {}
-    for k in range(2, most + 1):
-        distances = KMeans(k, n_init=3, random_state=rng.randint(2**31 - 1)).fit_transform(z)
-        own, next_ = np.partition(distances, 1, axis=1)[:, :2].T
-        scores[k] = float(np.mean((next_ - own) / np.maximum(next_, 1e-12)))
-    return scores
+    space = rows
+    if rows.ndim > 2 and isinstance(estimator, AutoencoderClustering):
+        twin = clone(estimator).set_params(n_clusters=2, checkpoint=None)
+        return select_n_clusters(twin, rows, range(2, most + 1))
+    if rows.ndim > 2:
+        flat = rows.reshape(len(rows), -1).astype(np.float32)
+        space = PCA(min(_FIXED_DIM, *flat.shape), random_state=0).fit_transform(flat)
+    return select_n_clusters(None, rows, range(2, most + 1), representation=space)

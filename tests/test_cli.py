@@ -389,14 +389,19 @@ def test_sorting_into_a_wrong_folder_is_refused_before_training(
     assert (tmp_path / "full" / "thesis.txt").exists()
 
 
-def test_number_of_clusters_is_found(toy, folder, tmp_path, capsys):
+def test_number_of_clusters_is_found(tmp_path, capsys):
+    folder = write_folder(tmp_path / "images", n_each=40)
     out = tmp_path / "out"
-    assert main(["cluster", str(folder), "-k", "auto", "--out", str(out), *toy]) == 0
+    flags = ("--pretrain-epochs", "20", "--max-iter", "2", "--n-init", "1", "--device", "cpu")
+    assert main(["cluster", str(folder), "-k", "auto", "--out", str(out), *flags]) == 0
     summary = json.loads((out / "summary.json").read_text())
     assert summary["settings"]["n_clusters"] == 2
     scores = summary["n_clusters_scores"]
     assert max(scores, key=scores.get) == "2"
-    assert "2 clusters" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "-k auto: 2 clusters" in told
+    assert told.count("pretrain: epoch 20/20") <= 1  # the fit finds that of the search
+    assert not (out / "checkpoint").exists()
 
 
 def test_quick_and_thorough_scale_the_training(folder, tmp_path):

@@ -9,7 +9,7 @@ from PIL import Image
 from sklearn.base import clone
 from sklearn.datasets import make_blobs
 
-from skdeepclust import DECClustering, cluster_images
+from skdeepclust import DECClustering, HaDisClustering, cluster_images
 from skdeepclust.data.images import ImageReadError
 from skdeepclust.folder import address_of, choose_n_clusters
 
@@ -96,13 +96,23 @@ def test_broken_file_of_a_list_raises_its_reason(folder):
 @pytest.mark.parametrize("k", [2, 4])
 def test_number_of_clear_clusters_is_found(k):
     X, _ = make_blobs(200, n_features=8, centers=k, cluster_std=0.5, random_state=1)
-    scores = choose_n_clusters(X)
-    assert max(scores, key=scores.get) == k
+    assert choose_n_clusters(None, X).n_clusters == k  # as features
+    images = ((X - X.min()) / np.ptp(X) * 255).astype(np.uint8).reshape(-1, 4, 2)
+    assert choose_n_clusters(HaDisClustering(), images).n_clusters == k  # has no pretraining
+
+
+def test_number_of_clusters_is_sought_in_what_pretraining_learns():
+    images = np.random.default_rng(0).integers(0, 256, (40, 4, 4), dtype=np.uint8)
+    auto = clone(QUICK).set_params(n_clusters="auto", embedding_dim=7, random_state=0)
+    found = choose_n_clusters(auto, images)
+    assert found.representation.shape == (40, 7)
+    assert auto.n_clusters == "auto"
+    assert not hasattr(auto, "labels_")
 
 
 def test_number_of_clusters_of_few_images_is_refused():
     with pytest.raises(ValueError, match="at least 20 images"):
-        choose_n_clusters(np.zeros((10, 2)))
+        choose_n_clusters(None, np.zeros((10, 2)))
 
 
 def test_address_is_relative_and_quoted(tmp_path):
