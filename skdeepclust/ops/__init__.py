@@ -1,7 +1,18 @@
 """Clustering operations that know no paper."""
 
+from .density import center_rows, density_weights, set_apart, weighted_means
 from .kmeans import keep_names, kmeans
 from .neighbors import knn
 from .student_t import squared_distances, student_t_log_affinity
 
-__all__ = ["keep_names", "kmeans", "knn", "squared_distances", "student_t_log_affinity"]
+__all__ = [
+    "center_rows",
+    "density_weights",
+    "keep_names",
+    "kmeans",
+    "knn",
+    "set_apart",
+    "squared_distances",
+    "student_t_log_affinity",
+    "weighted_means",
+]
