@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .methods.decs import DECSClustering
     from .methods.hadis import HaDisClustering
     from .methods.idec import IDECClustering
+    from .methods.selective import SelectiveClustering
 
 # Public name -> where it lives. Imported on first use: torch takes seconds to load, and
 # `python -m skdeepclust --help` or `skdeepclust.metrics` need not wait for it.
@@ -22,6 +23,7 @@ _WHERE = {
     "DECSClustering": ".methods.decs",
     "HaDisClustering": ".methods.hadis",
     "IDECClustering": ".methods.idec",
+    "SelectiveClustering": ".methods.selective",
     "load": ".base",
 }
 _MODULES = ("datasets", "metrics")
@@ -31,6 +33,7 @@ __all__ = [
     "DECSClustering",
     "HaDisClustering",
     "IDECClustering",
+    "SelectiveClustering",
     "__version__",
     "datasets",
     "load",

@@ -31,6 +31,7 @@ from .engine import Checkpoint, Hook, Progress, Run, Trainer
 from .nn import build_encoder, check_encoder
 from .objective import Objective
 from .persistence import (
+    StoredModel,
     fingerprint,
     load_module_arrays,
     module_arrays,
@@ -46,7 +47,7 @@ WEIGHT = Interval(Real, 0, None, closed="left")
 # Stack levels from a warning in `_publish` to the caller of `fit`.
 _USER = 4 + CALLBACKS_SUPPORTED
 
-ESTIMATORS: dict[str, type[BaseDeepClustering]] = {}  # by class name, for `load`
+ESTIMATORS: dict[str, Any] = {}  # by class name, for `load`
 
 
 class BaseDeepClustering(
@@ -149,7 +150,7 @@ class BaseDeepClustering(
         ValueError
             If X or a parameter is unusable; before any training.
         """
-        with _all_or_nothing(self):
+        with all_or_nothing(self):
             callbacks = callback_hooks(self, X)
             self._fit(X, hooks=callbacks)
             for callback in callbacks:
@@ -158,6 +159,7 @@ class BaseDeepClustering(
 
     def _fit(self, X: Any, hooks: Iterable[Hook] = ()) -> Self:
         """`fit` plus trainer hooks: the one seam through which a meta-estimator acts."""
+        hooks = list(hooks)
         self._validate_params()
         self._refuse_bools()
         device = resolve_device(self.device)
@@ -175,7 +177,7 @@ class BaseDeepClustering(
             trainer = Trainer(
                 batch_size=self._resolve_batch_size(len(samples)),
                 seed=seed,
-                checkpoint=self._open_checkpoint(rows),
+                checkpoint=self._open_checkpoint(rows, hooks),
             )
             run = trainer.fit(objective, samples, [*shown, *hooks])
         self._publish(run, objective, scaling)
@@ -184,11 +186,13 @@ class BaseDeepClustering(
     def _resolve_batch_size(self, n_samples: int) -> int:
         return int(self.batch_size)
 
-    def _open_checkpoint(self, rows: Any) -> Checkpoint | None:
+    def _open_checkpoint(self, rows: Any, hooks: list[Hook]) -> Checkpoint | None:
         """The state of an earlier call of this very fit, if ``checkpoint`` names a folder."""
         if self.checkpoint is None:
             return None
         stamp = fingerprint(type(self).__name__, self.get_params(deep=False), rows)
+        for hook in hooks:
+            stamp |= hook.stamp
         return Checkpoint(self.checkpoint, self.checkpoint_every, stamp)
 
     def _refuse_bools(self) -> None:
@@ -359,14 +363,32 @@ class BaseDeepClustering(
         skdeepclust.load : read it back, on any device.
         """
         check_is_fitted(self)
-        write_model(
-            path,
+        write_model(path, self._stored())
+
+    def _stored(self) -> StoredModel:
+        return StoredModel(
             class_name=type(self).__name__,
             params=self._fit_params,
             fitted={name: value for name, value in vars(self).items() if _is_saved(name)},
             scaling=self.scaling_,
             network=module_arrays(self.objective_),
         )
+
+    @classmethod
+    def _revived(cls, model: StoredModel, path: Any, encoder: Any) -> Self:
+        """Return the estimator that was stored; see `load`."""
+        params = dict(model.params)
+        if params.get("encoder") is None:
+            if encoder is None:
+                raise ValueError(
+                    f"{path} was fitted with a torch module as encoder; pass "
+                    "load(path, encoder=module) with a module of the same architecture."
+                )
+            params["encoder"] = encoder
+        estimator = cls(**params)
+        estimator.__dict__.update(model.fitted, scaling_=model.scaling, _fit_params=params)
+        estimator._restore_network(model.network)
+        return estimator
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -392,24 +414,17 @@ def load(path: Any, *, encoder: Any = None) -> Any:
     ValueError
         If the file is not one of ours, was written by a newer format, or needs ``encoder``.
     """
-    model = read_model(path)
+    return revived(read_model(path), path, encoder)
+
+
+def revived(model: StoredModel, path: Any, encoder: Any) -> Any:
+    """Return the estimator that was stored, of whichever class."""
     if model.class_name not in ESTIMATORS:
         raise ValueError(
             f"{path} holds a {model.class_name}, which this skdeepclust does not know; it knows "
             f"{sorted(ESTIMATORS)}."
         )
-    params = dict(model.params)
-    if params.get("encoder") is None:
-        if encoder is None:
-            raise ValueError(
-                f"{path} was fitted with a torch module as encoder; pass "
-                "load(path, encoder=module) with a module of the same architecture."
-            )
-        params["encoder"] = encoder
-    estimator = ESTIMATORS[model.class_name](**params)
-    estimator.__dict__.update(model.fitted, scaling_=model.scaling, _fit_params=params)
-    estimator._restore_network(model.network)
-    return estimator
+    return ESTIMATORS[model.class_name]._revived(model, path, encoder)
 
 
 def _is_fitted_attribute(name: str) -> bool:
@@ -430,7 +445,7 @@ def _is_saved(name: str) -> bool:
 
 
 @contextmanager
-def _all_or_nothing(estimator: Any) -> Iterator[None]:
+def all_or_nothing(estimator: Any) -> Iterator[None]:
     """Let a fit that fails leave an earlier one as it was, and nothing of its own."""
     attributes = vars(estimator)
     before = {name: value for name, value in attributes.items() if _is_fitted_attribute(name)}

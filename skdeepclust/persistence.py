@@ -7,7 +7,7 @@ import json
 import os
 import warnings
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -36,8 +36,9 @@ class StoredModel:
     class_name: str
     params: dict[str, Any]
     fitted: dict[str, Any]
-    scaling: Scaling
-    network: dict[str, Array]
+    scaling: Scaling | None = None  # None where the network is that of the base
+    network: dict[str, Array] = field(default_factory=dict)
+    base: StoredModel | None = None  # the estimator that this one wraps
 
 
 def module_arrays(module: nn.Module) -> dict[str, Array]:
@@ -54,30 +55,10 @@ def load_module_arrays(module: nn.Module, arrays: dict[str, Array]) -> None:
         raise ValueError(f"the network does not fit the saved weights: {error}") from error
 
 
-def write_model(
-    path: Any,
-    *,
-    class_name: str,
-    params: dict[str, Any],
-    fitted: dict[str, Any],
-    scaling: Scaling,
-    network: dict[str, Array],
-) -> None:
+def write_model(path: Any, model: StoredModel) -> None:
     """Write the file under a temporary name, then move it into place."""
-    is_array = {name: isinstance(value, np.ndarray) for name, value in fitted.items()}
-    header = {
-        "format": FORMAT,
-        "skdeepclust": _version.__version__,
-        "class": class_name,
-        "params": _plain_params(params),
-        "fitted": {name: fitted[name] for name in fitted if not is_array[name]},
-        "scale": scaling.scale,
-    }
-    arrays = {f"fitted/{name}": fitted[name] for name in fitted if is_array[name]}
-    if "fitted/feature_names_in_" in arrays:  # object array of str
-        arrays["fitted/feature_names_in_"] = arrays["fitted/feature_names_in_"].astype(str)
-    arrays |= {f"network/{name}": value for name, value in network.items()}
-    arrays["shift"] = scaling.shift
+    content, arrays = _packed(model)
+    header = {"format": FORMAT, "skdeepclust": _version.__version__, **content}
     text = json.dumps(header, default=_plain_number, indent=1)
     target = Path(path)
     temporary = target.with_name(f".{target.name}.{uuid4().hex}")
@@ -90,6 +71,27 @@ def write_model(
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _packed(model: StoredModel) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Split a model into what JSON can hold and arrays by name."""
+    fitted = model.fitted
+    is_array = {name: isinstance(value, np.ndarray) for name, value in fitted.items()}
+    header: dict[str, Any] = {
+        "class": model.class_name,
+        "params": _plain_params(model.params),
+        "fitted": {name: fitted[name] for name in fitted if not is_array[name]},
+    }
+    arrays = {f"fitted/{name}": fitted[name] for name in fitted if is_array[name]}
+    if "fitted/feature_names_in_" in arrays:  # object array of str
+        arrays["fitted/feature_names_in_"] = arrays["fitted/feature_names_in_"].astype(str)
+    arrays |= {f"network/{name}": value for name, value in model.network.items()}
+    if model.scaling is not None:
+        header["scale"], arrays["shift"] = model.scaling.scale, model.scaling.shift
+    if model.base is not None:
+        header["base"], of_base = _packed(model.base)
+        arrays |= {f"base/{name}": value for name, value in of_base.items()}
+    return header, arrays
 
 
 def read_model(path: Any) -> StoredModel:
@@ -106,6 +108,11 @@ def read_model(path: Any) -> StoredModel:
             f"{path} was written by skdeepclust {written_by} in format {file_format}; this version "
             f"reads up to {FORMAT}: upgrade skdeepclust."
         )
+    return _unpacked(header, content)
+
+
+def _unpacked(header: dict[str, Any], content: dict[str, Array]) -> StoredModel:
+    """Put together what `_packed` has split."""
     params, fitted = dict(header["params"]), dict(header["fitted"])
     for values, name in ((params, "image_shape"), (fitted, "image_shape_")):
         if values.get(name) is not None:
@@ -113,12 +120,14 @@ def read_model(path: Any) -> StoredModel:
     fitted |= _below(content, "fitted/")
     if "feature_names_in_" in fitted:
         fitted["feature_names_in_"] = fitted["feature_names_in_"].astype(object)
+    base = _unpacked(header["base"], _below(content, "base/")) if "base" in header else None
     return StoredModel(
         class_name=header["class"],
         params=params,
         fitted=fitted,
-        scaling=Scaling(content["shift"], header["scale"]),
+        scaling=Scaling(content["shift"], header["scale"]) if "scale" in header else None,
         network=_below(content, "network/"),
+        base=base,
     )
 
 
@@ -177,7 +186,7 @@ def _plain_params(params: dict[str, Any]) -> dict[str, Any]:
             plain[name] = str(value) if name == "device" else TRAINING_ONLY[name]
             if name != "device":
                 warnings.warn(
-                    f"{name}={value!r} is not saved: only a new fit would use it.", stacklevel=4
+                    f"{name}={value!r} is not saved: only a new fit would use it.", stacklevel=5
                 )
     return plain
 

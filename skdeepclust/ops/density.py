@@ -49,7 +49,7 @@ def density_weights(
     """
     weight = torch.zeros(len(z), dtype=z.dtype, device=z.device)
     strength = alpha / distance_scale(z, scale)
-    for cluster in labels[labels >= 0].unique():
+    for cluster in torch.unique(labels[labels >= 0]):
         members = (labels == cluster).nonzero().squeeze(1)
         exponent = strength * neighbor_distance(z[members], n_neighbors)
         if max_ratio is not None:
