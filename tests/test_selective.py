@@ -7,8 +7,13 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
-from sklearn.cluster import DBSCAN, AgglomerativeClustering, BisectingKMeans, KMeans
-from sklearn.cluster import MiniBatchKMeans
+from sklearn.cluster import (
+    DBSCAN,
+    AgglomerativeClustering,
+    BisectingKMeans,
+    KMeans,
+    MiniBatchKMeans,
+)
 from sklearn.datasets import make_blobs
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV
@@ -468,8 +473,16 @@ def test_selection_needs_a_deep_base(comets):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("window", 2), ("eps", 0.0), ("alpha", math.inf), ("alpha", -1.0), ("n_neighbors", 0)]
-    + [("min_cluster_ratio", 1.1), ("selection", "all"), ("base", StandardScaler())],
+    [
+        ("window", 2),
+        ("eps", 0.0),
+        ("alpha", math.inf),
+        ("alpha", -1.0),
+        ("n_neighbors", 0),
+        ("min_cluster_ratio", 1.1),
+        ("selection", "all"),
+        ("base", StandardScaler()),
+    ],
 )
 def test_unusable_parameters_are_refused(name, value, blobs):
     with pytest.raises(ValueError, match=name):

@@ -377,7 +377,8 @@ class SelectiveClustering(
         Density-weighted means of the input, for estimators of scikit-learn only.
     history_ : list of dict
         That of a deep base; for each epoch that learns clusters, besides: how many took part
-        (``n_active``), how many of the others do so next (``n_returned``), and the seconds spent on measuring (``seconds_measuring``), which ``seconds`` doesn't contain.
+        (``n_active``), how many of the others do so next (``n_returned``), and the seconds spent
+        on measuring (``seconds_measuring``), which ``seconds`` doesn't contain.
         Empty for others.
     n_features_in_ : int
         Values in a sample.
