@@ -17,29 +17,57 @@ from typing import Any
 import numpy as np
 import sklearn
 import torch
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_breast_cancer, load_digits, load_wine
+from sklearn.preprocessing import StandardScaler
 
 import skdeepclust
+from skdeepclust.metrics import (
+    adjusted_rand_score,
+    clustering_accuracy,
+    normalized_mutual_info_score,
+)
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 
 
-def load_set(name: str, folder: Path | None) -> tuple[np.ndarray, np.ndarray]:
-    """Images (n, H, W) uint8 and their labels, which only score.
+TABLES = {"wine": load_wine, "breast_cancer": load_breast_cancer}
 
-    ``digits`` comes with scikit-learn; ``mnist``, ``usps`` and ``fashion_mnist`` are files
-    ``NAME.npz`` with arrays X and y in ``folder``; ``NAME10k`` is the last 10,000 of them (the
-    usual test images).
+
+def load_set(name: str, folder: Path | None) -> tuple[np.ndarray, np.ndarray]:
+    """Images (n, H, W) or (n, H, W, C) uint8, or standardised rows, and labels, which only score.
+
+    ``digits``, ``wine`` and ``breast_cancer`` come with scikit-learn; ``mnist``, ``usps``,
+    ``fashion_mnist`` and ``cifar10`` are files ``NAME.npz`` in ``folder`` with arrays y and X (or
+    R, differences of neighbouring pixels that sum up to the images); ``NAME10k`` is the last
+    10,000 of them (the usual test images).
     """
+    if name in TABLES:
+        table = TABLES[name]()
+        return StandardScaler().fit_transform(table.data), table.target
     if name == "digits":
         digits = load_digits()
         return np.round(digits.images * (255 / 16)).astype(np.uint8), digits.target
     if folder is None:
         sys.exit(f"--data FOLDER is needed for {name}: a folder with {name}.npz (arrays X, y)")
     with np.load(folder / f"{name.removesuffix('10k')}.npz") as data:
-        X, y = data["X"], data["y"]
+        X, y = data["X"] if "X" in data else _summed(data["R"]), data["y"]
     return (X[-10_000:], y[-10_000:]) if name.endswith("10k") else (X, y)
+
+
+def _summed(differences: np.ndarray) -> np.ndarray:
+    """Colour images (n, H, W, 3) from the loss-free code in which some files keep them."""
+    code = differences.cumsum(2, dtype=np.uint8).cumsum(3, dtype=np.uint8)
+    return np.stack([code[:, 1] + code[:, 0], code[:, 0], code[:, 2] + code[:, 0]], axis=-1)
+
+
+def scores(y: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """ACC, NMI, ARI."""
+    return {
+        "ACC": clustering_accuracy(y, labels),
+        "NMI": normalized_mutual_info_score(y, labels),
+        "ARI": adjusted_rand_score(y, labels),
+    }
 
 
 def environment() -> dict[str, Any]:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import load_set, record, recorded, stopwatch
+from common import load_set, record, recorded, scores, stopwatch
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
@@ -26,11 +26,6 @@ from sklearn.mixture import GaussianMixture
 
 from skdeepclust import DECClustering, DECSClustering, IDECClustering
 from skdeepclust.engine import Hook, Run
-from skdeepclust.metrics import (
-    adjusted_rand_score,
-    clustering_accuracy,
-    normalized_mutual_info_score,
-)
 
 METHODS = {
     "AE + k-means": (DECSClustering, {"max_iter": 0}),
@@ -96,15 +91,6 @@ class SharedPretraining(Hook):
             }
             if self.file is not None:
                 torch.save({"state": self.state, "seconds": self.seconds}, self.file)
-
-
-def scores(y: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """ACC, NMI, ARI."""
-    return {
-        "ACC": clustering_accuracy(y, labels),
-        "NMI": normalized_mutual_info_score(y, labels),
-        "ARI": adjusted_rand_score(y, labels),
-    }
 
 
 def kmeans_on_pixels(pixels: np.ndarray, seed: int) -> np.ndarray:

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from . import datasets, metrics
+    from . import datasets, displays, metrics, model_selection
     from .base import load
     from .methods.dec import DECClustering
     from .methods.decs import DECSClustering
     from .methods.hadis import HaDisClustering
     from .methods.idec import IDECClustering
+    from .methods.secu import SeCuClustering
     from .methods.selective import SelectiveClustering
+    from .methods.self_labeling import SelfLabelingClustering
 
 # Public name -> where it lives. Imported on first use: torch takes seconds to load, and
 # `python -m skdeepclust --help` or `skdeepclust.metrics` need not wait for it.
@@ -23,21 +25,27 @@ _WHERE = {
     "DECSClustering": ".methods.decs",
     "HaDisClustering": ".methods.hadis",
     "IDECClustering": ".methods.idec",
+    "SeCuClustering": ".methods.secu",
     "SelectiveClustering": ".methods.selective",
+    "SelfLabelingClustering": ".methods.self_labeling",
     "load": ".base",
 }
-_MODULES = ("datasets", "metrics")
+_MODULES = ("datasets", "displays", "metrics", "model_selection")
 
 __all__ = [
     "DECClustering",
     "DECSClustering",
     "HaDisClustering",
     "IDECClustering",
+    "SeCuClustering",
     "SelectiveClustering",
+    "SelfLabelingClustering",
     "__version__",
     "datasets",
+    "displays",
     "load",
     "metrics",
+    "model_selection",
 ]
 
 

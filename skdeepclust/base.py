@@ -47,7 +47,7 @@ WEIGHT = Interval(Real, 0, None, closed="left")
 # Stack levels from a warning in `_publish` to the caller of `fit`.
 _USER = 4 + CALLBACKS_SUPPORTED
 
-ESTIMATORS: dict[str, Any] = {}  # by class name, for `load`
+ESTIMATORS: dict[str, type[Any]] = {}  # by class name, for `load`
 
 
 class BaseDeepClustering(
@@ -168,7 +168,7 @@ class BaseDeepClustering(
             raise ValueError(
                 f"n_samples={rows.shape[0]} should be >= n_clusters={self.n_clusters}."
             )
-        seed = _draw_seed(self.random_state)
+        seed = draw_seed(self.random_state)
         with self._guarded_random_state(seed, device):
             objective = self._build_objective(seed).to(device)
             scaling = Scaling.of_vectors(rows) if rows.ndim == 2 else Scaling.of_images(rows)
@@ -179,12 +179,17 @@ class BaseDeepClustering(
                 seed=seed,
                 checkpoint=self._open_checkpoint(rows, hooks),
             )
-            run = trainer.fit(objective, samples, [*shown, *hooks])
+            stored = self._stored_stages(rows, seed, device)
+            run = trainer.fit(objective, samples, [*shown, *stored, *hooks])
         self._publish(run, objective, scaling)
         return self
 
     def _resolve_batch_size(self, n_samples: int) -> int:
         return int(self.batch_size)
+
+    def _stored_stages(self, rows: Any, seed: int, device: torch.device) -> list[Hook]:
+        """Hooks that reuse what an earlier fit has computed; none by default."""
+        return []
 
     def _open_checkpoint(self, rows: Any, hooks: list[Hook]) -> Checkpoint | None:
         """The state of an earlier call of this very fit, if ``checkpoint`` names a folder."""
@@ -246,23 +251,34 @@ class BaseDeepClustering(
         self.history_, self.n_iter_ = run.history, objective.n_iter(run)
         self.__dict__.update(objective.fitted_attributes())
         self._n_features_out = self.embedding_dim
-        found = run.samples.map(objective.predict)
-        used, labels = torch.unique(found, return_inverse=True)
-        objective.keep_clusters(used)
-        self.labels_ = labels.cpu().numpy()
-        self.cluster_centers_ = objective.prototypes.detach().cpu().numpy()
+        self._publish_clusters(run.samples)
         for message in objective.warnings:
             warnings.warn(message, ConvergenceWarning, stacklevel=_USER)
         if run.interrupted:
-            _warn_of_interruption(run)
-        if len(used) < self.n_clusters:
+            warn_of_interruption(run, _USER)
+        n_used = len(self.cluster_centers_)
+        if n_used < self.n_clusters:
             warnings.warn(
-                f"Only {len(used)} of n_clusters={self.n_clusters} clusters hold a sample; the "
+                f"Only {n_used} of n_clusters={self.n_clusters} clusters hold a sample; the "
                 "others were dropped. Try fewer clusters, longer pretraining or another "
                 "random_state.",
                 ConvergenceWarning,
                 stacklevel=_USER,
             )
+
+    def _publish_clusters(self, samples: Samples) -> None:
+        """Label the samples, and drop the clusters that label none."""
+        used, labels = torch.unique(samples.map(self.objective_.predict), return_inverse=True)
+        self.objective_.keep_clusters(used)
+        self.labels_ = labels.cpu().numpy()
+        self.cluster_centers_ = self.objective_.prototypes.detach().cpu().numpy()
+
+    def _publish_refined(self, run: Run) -> None:
+        """Publish anew after another training of the fitted network."""
+        self.objective_.eval()
+        self.objective_.check_finite(run.samples)
+        self.history_ = self.history_ + run.history
+        self._publish_clusters(run.samples)
 
     def predict(self, X: Any) -> Array:
         """Label each sample with its most probable cluster.
@@ -307,11 +323,15 @@ class BaseDeepClustering(
         return embedding.astype(dtype)
 
     def _infer(self, X: Any, what: str) -> tuple[Array, type]:
+        samples = self._samples(X)
+        out = samples.map(getattr(self.objective_, what)).cpu().numpy()
+        return out, np.float64 if samples.rows.dtype == np.float64 else np.float32
+
+    def _samples(self, X: Any) -> Samples:
+        """Read X as the fitted network wants it."""
         check_is_fitted(self)
         rows = read_input(self, X, reset=False)
-        samples = Samples(rows, self.scaling_, self.objective_.prototypes.device)
-        out = samples.map(getattr(self.objective_, what)).cpu().numpy()
-        return out, np.float64 if rows.dtype == np.float64 else np.float32
+        return Samples(rows, self.scaling_, self.objective_.prototypes.device)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -363,32 +383,21 @@ class BaseDeepClustering(
         skdeepclust.load : read it back, on any device.
         """
         check_is_fitted(self)
-        write_model(path, self._stored())
-
-    def _stored(self) -> StoredModel:
-        return StoredModel(
+        apart = ("objective_", "scaling_", "_fit_params")  # these have places of their own
+        write_model(
+            path,
             class_name=type(self).__name__,
             params=self._fit_params,
-            fitted={name: value for name, value in vars(self).items() if _is_saved(name)},
+            fitted={k: v for k, v in fitted_attributes(self).items() if k not in apart},
             scaling=self.scaling_,
             network=module_arrays(self.objective_),
         )
 
-    @classmethod
-    def _revived(cls, model: StoredModel, path: Any, encoder: Any) -> Self:
-        """Return the estimator that was stored; see `load`."""
-        params = dict(model.params)
-        if params.get("encoder") is None:
-            if encoder is None:
-                raise ValueError(
-                    f"{path} was fitted with a torch module as encoder; pass "
-                    "load(path, encoder=module) with a module of the same architecture."
-                )
-            params["encoder"] = encoder
-        estimator = cls(**params)
-        estimator.__dict__.update(model.fitted, scaling_=model.scaling, _fit_params=params)
-        estimator._restore_network(model.network)
-        return estimator
+    def _restore(self, model: StoredModel) -> None:
+        """Become the fitted estimator that a file holds."""
+        self._fit_params = self.get_params(deep=False)
+        self.__dict__.update(model.fitted, scaling_=model.scaling)
+        self._restore_network(model.network)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -414,17 +423,36 @@ def load(path: Any, *, encoder: Any = None) -> Any:
     ValueError
         If the file is not one of ours, was written by a newer format, or needs ``encoder``.
     """
-    return revived(read_model(path), path, encoder)
+    model = read_model(path)
+    estimator = _unfitted(path, model.class_name, model.params, encoder)
+    estimator._restore(model)
+    return estimator
 
 
-def revived(model: StoredModel, path: Any, encoder: Any) -> Any:
-    """Return the estimator that was stored, of whichever class."""
-    if model.class_name not in ESTIMATORS:
+def _unfitted(path: Any, class_name: str, params: dict[str, Any], encoder: Any) -> Any:
+    """Make the estimator that a file describes, and before it the one that it wraps."""
+    if class_name not in ESTIMATORS:
         raise ValueError(
-            f"{path} holds a {model.class_name}, which this skdeepclust does not know; it knows "
+            f"{path} holds a {class_name}, which this skdeepclust does not know; it knows "
             f"{sorted(ESTIMATORS)}."
         )
-    return ESTIMATORS[model.class_name]._revived(model, path, encoder)
+    params = dict(params)
+    if "base" in params:
+        base = params["base"]
+        params["base"] = _unfitted(path, base["class"], base["params"], encoder)
+    elif params.get("encoder") is None:
+        if encoder is None:
+            raise ValueError(
+                f"{path} was fitted with a torch module as encoder; pass "
+                "load(path, encoder=module) with a module of the same architecture."
+            )
+        params["encoder"] = encoder
+    return ESTIMATORS[class_name](**params)
+
+
+def fitted_attributes(estimator: Any) -> dict[str, Any]:
+    """Return what a fit has left on an estimator, by name."""
+    return {name: value for name, value in vars(estimator).items() if _is_fitted_attribute(name)}
 
 
 def _is_fitted_attribute(name: str) -> bool:
@@ -432,33 +460,29 @@ def _is_fitted_attribute(name: str) -> bool:
     return name in private or (name.endswith("_") and not name.startswith("_"))
 
 
-def _draw_seed(random_state: Any) -> int:
+def draw_seed(random_state: Any) -> int:
     """Draw a seed; None takes fresh entropy and leaves NumPy's global state alone."""
     if random_state is None:
         return int(np.random.default_rng().integers(2**31 - 1))
     return int(check_random_state(random_state).randint(2**31 - 1))
 
 
-def _is_saved(name: str) -> bool:
-    apart = ("objective_", "scaling_", "_fit_params")
-    return _is_fitted_attribute(name) and name not in apart
-
-
 @contextmanager
 def all_or_nothing(estimator: Any) -> Iterator[None]:
     """Let a fit that fails leave an earlier one as it was, and nothing of its own."""
     attributes = vars(estimator)
-    before = {name: value for name, value in attributes.items() if _is_fitted_attribute(name)}
+    before = fitted_attributes(estimator)
     try:
         yield
     except BaseException:
-        for name in [name for name in attributes if _is_fitted_attribute(name)]:
+        for name in fitted_attributes(estimator):
             del attributes[name]
         attributes.update(before)
         raise
 
 
-def _warn_of_interruption(run: Run) -> None:
+def warn_of_interruption(run: Run, stacklevel: int) -> None:
+    """Say how far a fit got before Ctrl-C, ``stacklevel`` from the caller."""
     if not run.history:
         where = "before the first epoch ended"
     elif run.epoch < run.n_epochs_planned:
@@ -468,5 +492,5 @@ def _warn_of_interruption(run: Run) -> None:
     warnings.warn(
         f"Training was interrupted {where}; the estimator is fitted with what it had learnt.",
         ConvergenceWarning,
-        stacklevel=_USER + 1,
+        stacklevel=stacklevel + 1,
     )

@@ -1,7 +1,7 @@
 """How well clusters agree with known classes, and how well confidence agrees with accuracy.
 
 Cluster numbers mean nothing by themselves, so every score here is the same for every renaming
-of the clusters. The classes are used to score a finished clustering, never to fit one.
+of the clusters. Classes are used to score a finished clustering, never to fit one.
 
 ====================================  ======================================================
 `clustering_accuracy`                 ACC, best one-to-one matching of clusters to classes
@@ -10,6 +10,15 @@ of the clusters. The classes are used to score a finished clustering, never to f
 `adjusted_rand_score`                 ARI, scikit-learn's function (Hubert & Arabie 1985)
 `expected_calibration_error`          ECE, gap between confidence and accuracy
 `match_labels`, `contingency_table`   what the scores above are made of
+====================================  ======================================================
+
+Without classes, for searches and for finished candidates:
+
+====================================  ======================================================
+`make_unsupervised_scorer`            scorer for `GridSearchCV`: silhouette in a fixed space,
+                                      stability over seeds or halves; `get_scorer` by name
+`simplified_silhouette_score`         silhouette with n * k distances
+`rank_partitions`                     candidates ordered by the agreement of the others
 ====================================  ======================================================
 
 Papers differ in the mean that normalises NMI. The arithmetic mean is ``NMI_sum`` of Vinh, Epps &
@@ -27,13 +36,26 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
+from ._scorers import (
+    get_scorer,
+    get_scorer_names,
+    make_unsupervised_scorer,
+    rank_partitions,
+    simplified_silhouette_score,
+)
+
 __all__ = [
     "adjusted_rand_score",
     "clustering_accuracy",
     "contingency_table",
     "expected_calibration_error",
+    "get_scorer",
+    "get_scorer_names",
+    "make_unsupervised_scorer",
     "match_labels",
     "normalized_mutual_info_score",
+    "rank_partitions",
+    "simplified_silhouette_score",
 ]
 
 UNMATCHED = -1  # class index of a cluster that got no class

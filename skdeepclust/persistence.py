@@ -7,7 +7,7 @@ import json
 import os
 import warnings
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -24,9 +24,15 @@ from .data.samples import Array, Scaling
 FORMAT = 1
 HEADER = "model.json"
 # Parameters that only a new fit would need: replaced by these when JSON can't hold them.
-TRAINING_ONLY = {"augment": "auto", "random_state": None, "device": "auto", "checkpoint": None}
+TRAINING_ONLY = {
+    "augment": "auto",
+    "random_state": None,
+    "device": "auto",
+    "checkpoint": None,
+    "memory": None,
+}
 # Parameters that don't change what a fit computes.
-NOT_THE_RESULT = ("checkpoint", "checkpoint_every", "device", "verbose")
+NOT_THE_RESULT = ("checkpoint", "checkpoint_every", "device", "memory", "verbose")
 
 
 @dataclass(frozen=True)
@@ -36,9 +42,8 @@ class StoredModel:
     class_name: str
     params: dict[str, Any]
     fitted: dict[str, Any]
-    scaling: Scaling | None = None  # None where the network is that of the base
-    network: dict[str, Array] = field(default_factory=dict)
-    base: StoredModel | None = None  # the estimator that this one wraps
+    scaling: Scaling
+    network: dict[str, Array]
 
 
 def module_arrays(module: nn.Module) -> dict[str, Array]:
@@ -55,10 +60,30 @@ def load_module_arrays(module: nn.Module, arrays: dict[str, Array]) -> None:
         raise ValueError(f"the network does not fit the saved weights: {error}") from error
 
 
-def write_model(path: Any, model: StoredModel) -> None:
+def write_model(
+    path: Any,
+    *,
+    class_name: str,
+    params: dict[str, Any],
+    fitted: dict[str, Any],
+    scaling: Scaling,
+    network: dict[str, Array],
+) -> None:
     """Write the file under a temporary name, then move it into place."""
-    content, arrays = _packed(model)
-    header = {"format": FORMAT, "skdeepclust": _version.__version__, **content}
+    is_array = {name: isinstance(value, np.ndarray) for name, value in fitted.items()}
+    header = {
+        "format": FORMAT,
+        "skdeepclust": _version.__version__,
+        "class": class_name,
+        "params": _plain_params(params),
+        "fitted": {name: fitted[name] for name in fitted if not is_array[name]},
+        "scale": scaling.scale,
+    }
+    arrays = {f"fitted/{name}": fitted[name] for name in fitted if is_array[name]}
+    if "fitted/feature_names_in_" in arrays:  # object array of str
+        arrays["fitted/feature_names_in_"] = arrays["fitted/feature_names_in_"].astype(str)
+    arrays |= {f"network/{name}": value for name, value in network.items()}
+    arrays["shift"] = scaling.shift
     text = json.dumps(header, default=_plain_number, indent=1)
     target = Path(path)
     temporary = target.with_name(f".{target.name}.{uuid4().hex}")
@@ -71,27 +96,6 @@ def write_model(path: Any, model: StoredModel) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-
-
-def _packed(model: StoredModel) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Split a model into what JSON can hold and arrays by name."""
-    fitted = model.fitted
-    is_array = {name: isinstance(value, np.ndarray) for name, value in fitted.items()}
-    header: dict[str, Any] = {
-        "class": model.class_name,
-        "params": _plain_params(model.params),
-        "fitted": {name: fitted[name] for name in fitted if not is_array[name]},
-    }
-    arrays = {f"fitted/{name}": fitted[name] for name in fitted if is_array[name]}
-    if "fitted/feature_names_in_" in arrays:  # object array of str
-        arrays["fitted/feature_names_in_"] = arrays["fitted/feature_names_in_"].astype(str)
-    arrays |= {f"network/{name}": value for name, value in model.network.items()}
-    if model.scaling is not None:
-        header["scale"], arrays["shift"] = model.scaling.scale, model.scaling.shift
-    if model.base is not None:
-        header["base"], of_base = _packed(model.base)
-        arrays |= {f"base/{name}": value for name, value in of_base.items()}
-    return header, arrays
 
 
 def read_model(path: Any) -> StoredModel:
@@ -108,11 +112,6 @@ def read_model(path: Any) -> StoredModel:
             f"{path} was written by skdeepclust {written_by} in format {file_format}; this version "
             f"reads up to {FORMAT}: upgrade skdeepclust."
         )
-    return _unpacked(header, content)
-
-
-def _unpacked(header: dict[str, Any], content: dict[str, Array]) -> StoredModel:
-    """Put together what `_packed` has split."""
     params, fitted = dict(header["params"]), dict(header["fitted"])
     for values, name in ((params, "image_shape"), (fitted, "image_shape_")):
         if values.get(name) is not None:
@@ -120,14 +119,12 @@ def _unpacked(header: dict[str, Any], content: dict[str, Array]) -> StoredModel:
     fitted |= _below(content, "fitted/")
     if "feature_names_in_" in fitted:
         fitted["feature_names_in_"] = fitted["feature_names_in_"].astype(object)
-    base = _unpacked(header["base"], _below(content, "base/")) if "base" in header else None
     return StoredModel(
         class_name=header["class"],
         params=params,
         fitted=fitted,
-        scaling=Scaling(content["shift"], header["scale"]) if "scale" in header else None,
+        scaling=Scaling(content["shift"], header["scale"]),
         network=_below(content, "network/"),
-        base=base,
     )
 
 
@@ -170,8 +167,12 @@ def _below(content: dict[str, Array], prefix: str) -> dict[str, Array]:
 
 def _plain_params(params: dict[str, Any]) -> dict[str, Any]:
     """Parameters as JSON has them; an encoder without a name is stored as None."""
-    plain = {}
+    plain: dict[str, Any] = {}
     for name, value in params.items():
+        if hasattr(value, "get_params"):  # an estimator within this one
+            inner = _plain_params(value.get_params(deep=False))
+            plain[name] = {"class": type(value).__name__, "params": inner}
+            continue
         try:
             json.dumps(value, default=_plain_number)
             plain[name] = value
@@ -186,7 +187,7 @@ def _plain_params(params: dict[str, Any]) -> dict[str, Any]:
             plain[name] = str(value) if name == "device" else TRAINING_ONLY[name]
             if name != "device":
                 warnings.warn(
-                    f"{name}={value!r} is not saved: only a new fit would use it.", stacklevel=5
+                    f"{name}={value!r} is not saved: only a new fit would use it.", stacklevel=4
                 )
     return plain
 

@@ -15,14 +15,14 @@ import skdeepclust
 
 PACKAGE = Path(skdeepclust.__file__).parent
 FLOORS = [
-    {"_version", "_optional"},
+    {"_version", "_optional", "_scorers"},
     {"device", "metrics", "ops", "nn"},  # no data, no training
     {"data"},  # what users pass, as batches
     {"engine", "persistence", "datasets", "report"},  # the loop; no papers, no estimators
-    {"objective", "_callbacks"},
+    {"objective", "_cache", "_callbacks", "displays"},
     {"base"},
-    {"autoencoding", "contrastive"},  # what a family of papers shares
-    {"methods"},  # one paper, one file
+    {"autoencoding", "contrastive", "wrapping"},  # what a family of papers shares
+    {"methods", "model_selection"},  # one paper, one file; what searches over papers
     {"__init__"},  # names all that is public, most of it lazily
     {"cli"},  # public names only
     {"__main__"},

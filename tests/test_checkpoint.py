@@ -1,6 +1,7 @@
 """A fit that is cut off goes on where it stopped, and a damaged or foreign state is not used."""
 
 import hashlib
+import inspect
 import os
 import pickle
 import signal
@@ -12,13 +13,17 @@ import time
 import numpy as np
 import pytest
 import torch
+from families import CUT_OFF, of_family
 from torch import nn
 
 import skdeepclust
 from skdeepclust.engine import Checkpoint, Hook
 from skdeepclust.engine.checkpoint import BEFORE, NEWEST, is_plain, plain_attributes
 
-METHODS = [skdeepclust.DECSClustering, skdeepclust.DECClustering, skdeepclust.IDECClustering]
+PUBLIC = [getattr(skdeepclust, name) for name in skdeepclust.__all__]
+METHODS = [
+    x for x in PUBLIC if inspect.isclass(x) and "checkpoint" in inspect.signature(x).parameters
+]
 each_method = pytest.mark.parametrize("method", METHODS, ids=lambda m: m.__name__)
 
 
@@ -39,8 +44,8 @@ class CutAfter(Hook):
 
 
 def quick(method, folder=None, **params):
-    few = {"pretrain_epochs": 3, "max_iter": 8, "encoder": "mlp:8", "embedding_dim": 3}
-    settings = {"batch_size": 16, "n_init": 2, "random_state": 0, **few, **params}
+    few = {"encoder": "mlp:8", "embedding_dim": 3, "batch_size": 16, **of_family(CUT_OFF, method)}
+    settings = {**few, "random_state": 0, **params}
     return method(3, checkpoint=folder, checkpoint_every=0, **settings)
 
 
@@ -82,7 +87,7 @@ def test_nothing_that_was_kept_is_trained_again(blobs, tmp_path):
             type(self).steps += 1
 
     quick(method, tmp_path)._fit(X, hooks=[Count()])
-    assert Count.steps == 1 * 4 + 8  # the third epoch of pretraining, then all of clustering
+    assert Count.steps == 1 * 4 + 12  # the third epoch of pretraining, then all of clustering
 
 
 def test_a_finished_fit_is_not_trained_again(blobs, tmp_path):

@@ -186,7 +186,7 @@ def test_the_embedding_keeps_its_digits_under_autocast():
         ("conv-decs:9", (3, 8, 8), "conv-decs", (9,)),
         ("mlp-skip", (5,), "mlp-skip", (128, 128)),
         ("mlp-skip:30", (5,), "mlp-skip", (30,)),
-        ("convnet", (1, 8, 8), "convnet", (16, 32, 64)),
+        ("convnet", (1, 8, 8), "convnet", (32, 64, 128)),
         ("convnet:4-8", (1, 8, 8), "convnet", (4, 8)),
         ("resnet18", (1, 8, 8), "resnet18", (2, 2, 2, 2)),
         ("bigresnet34", (1, 8, 8), "bigresnet34", (3, 4, 6, 3)),
@@ -203,7 +203,7 @@ def test_an_unknown_name_is_told_what_there_is(name):
         parse_encoder(name, (1, 8, 8))
     assert repr(name) in str(error.value)
     names = ["auto", "mlp", "mlp:500-500-2000", "mlp-skip", "conv", "conv:32-64-128", "conv-decs"]
-    names += ["convnet:16-32-64", "resnet18", "resnet34", "bigresnet18", "bigresnet34"]
+    names += ["convnet:32-64-128", "resnet18", "resnet34", "bigresnet18", "bigresnet34"]
     for known in names:
         assert repr(known) in str(error.value)
 

@@ -204,6 +204,11 @@ class DECSClustering(AutoencoderClustering):
         again. None keeps nothing.
     checkpoint_every : float, default=10.0
         Least minutes between two states; 0 keeps one after every epoch.
+    memory : str, path-like or joblib.Memory, default=None
+        Where the state after pretraining is kept, so that a search over parameters that don't
+        touch it pretrains once for each training set and seed, with the same results. A folder
+        given by name is kept below 1 GiB. It has no effect with ``random_state=None``; the
+        encoder must be given by name.
     random_state : int, RandomState or None, default=None
         Seed of weights, shuffling, augmentation and k-means. The same int gives the same result
         on the same machine with the same number of threads.
@@ -320,6 +325,7 @@ class DECSClustering(AutoencoderClustering):
         precision: str = "auto",
         checkpoint: Any = None,
         checkpoint_every: float = 10.0,
+        memory: Any = None,
         random_state: Any = None,
         verbose: int = 0,
     ) -> None:
@@ -348,6 +354,7 @@ class DECSClustering(AutoencoderClustering):
         self.precision = precision
         self.checkpoint = checkpoint
         self.checkpoint_every = checkpoint_every
+        self.memory = memory
         self.random_state = random_state
         self.verbose = verbose
 

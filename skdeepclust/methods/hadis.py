@@ -289,7 +289,7 @@ class HaDisClustering(ViewsClustering):
     encoder : str, torch.nn.Module or callable, default="auto"
         Trunk below the projector. ``"auto"`` is ``"mlp-skip"`` for vectors, ``"convnet"`` for
         images up to 32 pixels and ``"resnet18"`` for larger ones. ``"mlp-skip:128-128"``: dense
-        layers of these widths beside a linear map. ``"convnet:16-32-64"``: two 3 x 3 convolutions
+        layers of these widths beside a linear map. ``"convnet:32-64-128"``: two 3 x 3 convolutions
         of these widths between poolings. ``"resnet18"``, ``"resnet34"``: with a 3 x 3 stem for
         images up to 64 pixels; ``"bigresnet18"``, ``"bigresnet34"``: with that stem for images of
         any size, as in the papers. A module, or a callable ``(sample_shape, None) -> Module``, must

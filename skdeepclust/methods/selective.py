@@ -16,32 +16,26 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 import torch.nn.functional as F
-from sklearn.base import (
-    BaseEstimator,
-    ClusterMixin,
-    MetaEstimatorMixin,
-    clone,
-)
+from sklearn.base import clone
 from sklearn.cluster import BisectingKMeans, KMeans, MiniBatchKMeans
 from sklearn.metrics import pairwise_distances_argmin
 from sklearn.mixture import GaussianMixture
-from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from torch import Tensor
 
-from .._callbacks import CallbackSupportMixin, callback_hooks, with_callbacks
-from ..base import ESTIMATORS, POSITIVE_INTEGER, WEIGHT, BaseDeepClustering, all_or_nothing, revived
+from ..base import POSITIVE_INTEGER, WEIGHT, BaseDeepClustering
 from ..data.augment import Augment
 from ..data.samples import Array
 from ..data.views import auto_views
 from ..engine import Hook, Run
 from ..objective import Objective
 from ..ops import density_weights, weighted_means
-from ..persistence import StoredModel, write_model
+from ..wrapping import WrappedClustering
 
 Method = TypeVar("Method", bound=Callable[..., Any])
+DEEP = BaseDeepClustering | WrappedClustering
 FEWEST_ACTIVE = 0.25  # of all samples; or a batch, if that is fewer
 
 
@@ -301,18 +295,13 @@ def _if_labels_can_be_predicted(predict: Method) -> Method:
     """Make ``predict`` available where the base has it, or prototypes of the input exist."""
 
     def check(estimator: SelectiveClustering) -> bool:
-        has_prototypes = not isinstance(estimator.base, BaseDeepClustering)
+        has_prototypes = not isinstance(estimator.base, DEEP)
         return hasattr(estimator.base, "predict") or (has_prototypes and estimator.init is not None)
 
     return available_if(check)(predict)  # type: ignore[no-any-return]
 
 
-class SelectiveClustering(
-    MetaEstimatorMixin,  # type: ignore[misc]
-    ClusterMixin,  # type: ignore[misc]
-    CallbackSupportMixin,  # type: ignore[misc]
-    BaseEstimator,  # type: ignore[misc]
-):
+class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
     """Any clustering, with prototypes that listen to sparse regions and samples that rest.
 
     Where a deep base places its prototypes as means of clusters, samples in sparse regions weigh
@@ -463,45 +452,20 @@ class SelectiveClustering(
         self.min_cluster_ratio = min_cluster_ratio
         self.plain_mode = plain_mode
 
-    @with_callbacks  # type: ignore[untyped-decorator]
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Cluster X.
-
-        Parameters
-        ----------
-        X : whatever the base takes
-        y : ignored
-            Labels never enter a fit.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            If X or a parameter is unusable, or samples of a base that isn't deep should rest.
-        """
-        with all_or_nothing(self):
-            self._validate_params()
-            if isinstance(self.base, BaseDeepClustering):
-                callbacks = callback_hooks(self, X)
-                self._fit_deep(X, callbacks)
-                for callback in callbacks:
-                    callback.close()
-            else:
-                self._fit_plain(X)
-            self.n_features_in_ = self.base_.n_features_in_
-            if hasattr(self.base_, "feature_names_in_"):
-                self.feature_names_in_ = self.base_.feature_names_in_
+    def _fit(self, X: Any, hooks: Iterable[Hook] = ()) -> Self:
+        self._validate_params()
+        self.density_weights_ = self.prototypes_ = None
+        if isinstance(self.base, DEEP):
+            self._fit_deep(X, hooks)
+        else:
+            self._fit_plain(X)
         return self
 
-    def _fit_deep(self, X: Any, callbacks: Iterable[Hook]) -> None:
+    def _fit_deep(self, X: Any, hooks: Iterable[Hook]) -> None:
         density, selection = self._density_hook(), self._selection_hook()
-        hooks = [hook for hook in (density, selection) if hook is not None]
-        self.base_ = clone(self.base)._fit(X, hooks=[*hooks, *callbacks])
-        self.labels_, self.history_ = self.base_.labels_, self.base_.history_
-        self.prototypes_ = self.density_weights_ = None
+        ours = [hook for hook in (density, selection) if hook is not None]
+        self.base_ = clone(self.base)._fit(X, hooks=[*ours, *hooks])
+        self._adopt()
         self.active_mask_ = np.ones(len(self.labels_), dtype=bool)
         if selection is not None:
             self.active_mask_ = selection.active.numpy()
@@ -511,7 +475,7 @@ class SelectiveClustering(
             warnings.warn(
                 f"init='density' had no effect: {type(self.base).__name__} places its prototypes "
                 "before it has learnt anything. Use init=None, or another base.",
-                stacklevel=3,
+                stacklevel=4,
             )
 
     def _density_hook(self) -> DensityWeighting | None:
@@ -549,31 +513,30 @@ class SelectiveClustering(
                 "its clusters. Use selection=None."
             )
         self.base_ = clone(self.base)
-        self.labels_ = self.base_.fit_predict(X)
-        self.history_ = []
-        self.active_mask_ = np.ones(len(self.labels_), dtype=bool)
-        self.density_weights_ = self.prototypes_ = None
+        labels = self.base_.fit_predict(X)
         if self.init is not None:
-            self._weigh_plain(X)
-            self._fit_plain_again(X)
+            self._weigh_plain(X, labels)
+            labels = self._fit_plain_again(X, labels)
+        self._adopt()
+        self.labels_, self.history_ = labels, []
+        self.active_mask_ = np.ones(len(labels), dtype=bool)
 
-    def _weigh_plain(self, X: Any) -> None:
+    def _weigh_plain(self, X: Any, found: Array) -> None:
         """Density weights and prototypes of the clusters that the base has found."""
         rows = check_array(X, accept_sparse="csr", dtype=[np.float64, np.float32])
         z = torch.from_numpy(np.array(rows.toarray() if sp.issparse(rows) else rows))
-        labels = torch.from_numpy(np.asarray(self.labels_, dtype=np.int64))
+        labels = torch.from_numpy(np.asarray(found, dtype=np.int64))
         weight = density_weights(z, labels, **self._density_options())
-        found = z.new_zeros(int(labels.max()) + 1, z.shape[1])
-        own = getattr(self.base_, "cluster_centers_", getattr(self.base_, "means_", found))
+        none = z.new_zeros(int(labels.max()) + 1, z.shape[1])
+        own = getattr(self.base_, "cluster_centers_", getattr(self.base_, "means_", none))
         centers = torch.as_tensor(own, dtype=z.dtype)  # also of clusters without a sample
         prototypes = weighted_means(z, labels, weight, centers)
         self.density_weights_, self.prototypes_ = weight.numpy(), prototypes.numpy()
 
-    def _fit_plain_again(self, X: Any) -> None:
-        """Let the base start from the prototypes, and use the weights."""
+    def _fit_plain_again(self, X: Any, labels: Array) -> Array:
+        """Let the base start from the prototypes, and use the weights, if it can; new labels."""
         if self.plain_mode == "prototypes":
-            self.labels_ = pairwise_distances_argmin(X, self.prototypes_)
-            return
+            return pairwise_distances_argmin(X, self.prototypes_)  # type: ignore[no-any-return]
         start: dict[str, Any] = {}
         if isinstance(self.base, KMeans | MiniBatchKMeans):
             start = {"init": self.prototypes_, "n_init": 1}
@@ -582,25 +545,15 @@ class SelectiveClustering(
         options = {}
         takes_weights = isinstance(self.base, KMeans | MiniBatchKMeans | BisectingKMeans)
         if takes_weights and self.plain_mode == "weighted":
-            size = np.bincount(self.labels_)
-            options = {"sample_weight": self.density_weights_ * size[self.labels_]}  # mean 1
-        if start or options:
-            self.base_ = clone(self.base).set_params(**start).fit(X, **options)
-            self.labels_ = getattr(self.base_, "labels_", None)
-            if self.labels_ is None:  # mixtures
-                self.labels_ = self.base_.predict(X)
+            size = np.bincount(labels)[labels]
+            assert self.density_weights_ is not None
+            options = {"sample_weight": self.density_weights_ * size}  # their mean is 1
+        if not (start or options):
+            return labels
+        self.base_ = clone(self.base).set_params(**start).fit(X, **options)
+        return self.base_.predict(X)  # type: ignore[no-any-return]
 
     # --- What the base can do -----------------------------------------------------------------
-
-    @property
-    def cluster_centers_(self) -> Array:
-        """Those of the base."""
-        return self.base_.cluster_centers_  # type: ignore[no-any-return]
-
-    @property
-    def n_iter_(self) -> int:
-        """That of the base."""
-        return int(self.base_.n_iter_)
 
     @_if_labels_can_be_predicted
     def predict(self, X: Any) -> Array:
@@ -680,49 +633,13 @@ class SelectiveClustering(
         check_is_fitted(self)
         return float(self.base_.score(X, y))
 
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "base_")
-
-    def __sklearn_tags__(self) -> Any:
-        tags, of_base = super().__sklearn_tags__(), get_tags(self.base)
-        tags.input_tags, tags.transformer_tags = of_base.input_tags, of_base.transformer_tags
-        tags.classifier_tags = of_base.classifier_tags
-        return tags
-
-    # --- Persistence --------------------------------------------------------------------------
-
     @_if_base_has("save")
     def save(self, path: Any) -> None:
-        """Write the fitted estimator to one file: JSON and NumPy arrays, no pickle.
+        """Write the fitted estimator to one file; see the ``save`` of the base.
 
         Parameters
         ----------
         path : str or path-like
             Written under a temporary name first, so a failure leaves nothing behind.
-
-        See Also
-        --------
-        skdeepclust.load : read it back, on any device.
         """
-        check_is_fitted(self)
-        write_model(path, self._stored())
-
-    def _stored(self) -> StoredModel:
-        fitted = {name: value for name, value in vars(self).items() if name.endswith("_")}
-        return StoredModel(
-            class_name=type(self).__name__,
-            params={k: v for k, v in self.get_params(deep=False).items() if k != "base"},
-            fitted={name: value for name, value in fitted.items() if name != "base_"},
-            base=self.base_._stored(),
-        )
-
-    @classmethod
-    def _revived(cls, model: StoredModel, path: Any, encoder: Any) -> Self:
-        assert model.base is not None
-        base = revived(model.base, path, encoder)
-        estimator = cls(clone(base), **model.params)
-        estimator.__dict__.update(model.fitted, base_=base)
-        return estimator
-
-
-ESTIMATORS["SelectiveClustering"] = SelectiveClustering  # for `load`
+        super().save(path)

@@ -46,7 +46,7 @@ KINDS = {
     "mlp-skip": Kind(SkipMLP, mlp_decoder, (128, 128), kaiming, needs_images=False),
     "conv": Kind(strided_encoder, strided_decoder, (32, 64, 128)),
     "conv-decs": Kind(PoolingEncoder, PoolingDecoder, (32, 64, 128, 256)),
-    "convnet": Kind(conv_net, strided_decoder, (16, 32, 64), kaiming),
+    "convnet": Kind(conv_net, strided_decoder, (32, 64, 128), kaiming),
     "resnet18": Kind(resnet, plain_decoder, (2, 2, 2, 2), kaiming, fixed=True),
     "resnet34": Kind(resnet, plain_decoder, (3, 4, 6, 3), kaiming, fixed=True),
     "bigresnet18": Kind(big_resnet, plain_decoder, (2, 2, 2, 2), kaiming, fixed=True),

@@ -1,0 +1,626 @@
+"""Stable Cluster Discrimination for Deep Clustering (Qian; ICCV 2023).
+
+arXiv:2311.14310. A network learns to tell clusters apart while cluster centres follow it, in one
+stage. A sample attracts the centre of its own cluster, all the more the worse it fits, and never
+pushes another: with labels that are only guesses, such pushes are noise.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from sklearn.utils._param_validation import Interval, StrOptions
+from torch import Tensor, nn
+
+from ..base import POSITIVE_INTEGER, POSITIVE_REAL, WEIGHT
+from ..contrastive import ViewsClustering, ViewsObjective
+from ..data.views import secu_views
+from ..engine import JointOptimizer, Phase, Run
+from ..engine.trainer import LossTerms
+from ..ops import kmeans
+
+UNSEEN = -1  # label of a sample that no batch held yet
+
+
+class SeCuObjective(ViewsObjective):
+    """x1, x2: unit embeddings of two views (B, d).  C: centres (K, d), one matrix for each head.
+
+    w = C / |C|.  w': w at the start of the epoch.  y: label.  l: label of the epoch before.
+    N: samples.  p_j: share of cluster j among all labels.  sg: stop-gradient.
+    tau: label_weight.  t_x: temperature.  t_w: center_temperature.  gamma: size_ratio.
+    eta: dual_lr.  alpha: per sample, alpha / N of the paper's code.
+
+    score    s_ij = (x1_i + x2_i) w_j / 2                                               (8)
+    size     y_i  = argmax_j s_ij + rho_j                                              (10)
+             rho_j <- [rho_j + eta (gamma / K - share of j in the batch)]_+            (11)
+    entropy  y_i  = argmin_j -s_ij + alpha N D_ij                                      (13)
+             D_ij: change of sum_k p_k log p_k if i moves from l_i to j          (14), (15)
+    centres  L_c  = -log softmax_y(x w_y / t_w, sg[x w_k] / t_w for k != y),  x = sg[x]    (2)
+    targets  q1   = (1 - tau) P2 + tau onehot(l),  P_ij = softmax_j(x_i w'_j / t_x)       (17)
+    network  L_x  = CE(q1, P1) + CE(q2, P2)                                            (18)
+    total    L    = mean over heads of (L_x + L_c(x1) + L_c(x2)) / 2                   (19)
+    """
+
+    labels: Tensor  # (heads, n_samples), int32
+
+    def __init__(
+        self,
+        *,
+        head_multipliers: Sequence[int],
+        constraint: str | None,
+        alpha: float,
+        size_ratio: float,
+        dual_lr: float | None,
+        assign_chunk: int,
+        label_weight: float,
+        center_temperature: float,
+        center_update: str,
+        center_lr: float,
+        momentum: float,
+        optimizer: str,
+        lr: float,
+        weight_decay: float,
+        warmup: int,
+        **parts: Any,
+    ) -> None:
+        super().__init__(**parts)
+        n_clusters, dim = self.prototypes.shape
+        self.further_heads = nn.ParameterList(
+            torch.zeros(m * n_clusters, dim) for m in head_multipliers[1:]
+        )
+        self.constraint, self.alpha, self.chunk = constraint, alpha, assign_chunk
+        self.gamma, self.eta = size_ratio, dual_lr
+        self.tau, self.t_x, self.t_w = label_weight, self.temperature, center_temperature
+        self.closed_form = center_update == "closed"
+        self.center_lr, self.momentum = center_lr, momentum
+        self.optimizer, self.lr, self.weight_decay = optimizer, lr, weight_decay
+        self.warmup = warmup
+        # For each head; plain lists, so that a resumed fit has them and a saved model has not.
+        self.counts: list[Tensor] = []  # (K,), float64
+        self.duals: list[Tensor] = []  # (K,)
+
+    @property
+    def heads(self) -> list[nn.Parameter]:
+        """Raw centres of each head; the first is the one that predicts."""
+        return [self.prototypes, *self.further_heads]
+
+    def phases(self, run: Run) -> Iterator[Phase]:
+        """Cluster and discriminate, from the first step to the last."""
+        yield Phase(
+            "cluster",
+            self.loss,
+            self._optimizer(),
+            n_epochs=self.max_epochs,
+            views=self.views,
+            schedule=self.lr_factor,
+            start=self.start,
+        )
+
+    def start(self, run: Run) -> None:
+        """Place the centres of all heads in the embedding of the untrained network."""
+        n, device = len(run.samples), run.samples.device
+        largest = max(len(centers) for centers in self.heads)
+        if n < largest:
+            raise ValueError(
+                f"n_samples={n} should be >= {largest}, the clusters of the largest head; lower "
+                "head_multipliers."
+            )
+        self.place_prototypes(run)
+        z = run.forward(self.embed)
+        for centers in self.further_heads:
+            placed, _ = kmeans(z, len(centers), n_init=1, seed=run.seed(), spherical=True)
+            with torch.no_grad():
+                centers.copy_(placed)
+        self.labels = torch.full((len(self.heads), n), UNSEEN, dtype=torch.int32, device=device)
+        sizes = [len(centers) for centers in self.heads]
+        self.counts = [torch.zeros(k, dtype=torch.float64, device=device) for k in sizes]
+        self.duals = [torch.zeros(k, device=device) for k in sizes]
+
+    def on_epoch_start(self, run: Run) -> None:
+        """Freeze the centres that the network learns from in this epoch."""
+        self._frozen = [F.normalize(centers.detach(), dim=1) for centers in self.heads]  # w'
+        self._pulls = [torch.zeros_like(centers) for centers in self._frozen]
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Move the centres at once, if they did not learn step by step."""
+        if self.closed_form:
+            for centers, pull in zip(self.heads, self._pulls, strict=True):
+                with torch.no_grad():
+                    centers.copy_(closed_form_centers(centers, pull))
+
+    def loss(self, views: tuple[Tensor, ...], index: Tensor) -> LossTerms:
+        """Label the batch with each head, then return Eq. (19) in its two parts."""
+        x = [self.embed(view) for view in views]
+        each = [self.head_loss(head, x, index) for head in range(len(self.heads))]
+        centers, embedding = (torch.stack(terms).mean() for terms in zip(*each, strict=True))
+        return {"centers": centers, "embedding": embedding}  # (19)
+
+    def head_loss(self, head: int, x: list[Tensor], index: Tensor) -> tuple[Tensor, Tensor]:
+        """L_c and L_x of one head, each halved as in Eq. (19)."""
+        w = F.normalize(self.heads[head], dim=1)
+        s = [view.detach() @ w.T for view in x]  # (B, K)
+        y, y_old = self.assign(head, (s[0] + s[1]).detach() / 2, index)  # (8)
+        if self.closed_form:
+            for view, cosines in zip(x, s, strict=True):
+                self._pulls[head] += hardness_weighted_sum(view.detach(), cosines, y, self.t_w)
+        center = center_loss(s[0], y, self.t_w) + center_loss(s[1], y, self.t_w)
+        a, b = (view @ self._frozen[head].T / self.t_x for view in x)
+        embedding = discrimination_loss(a, b, y_old, self.tau)
+        return center / 2, embedding / 2
+
+    @torch.no_grad()
+    def assign(self, head: int, s: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Fresh labels (B,) under the constraint, and those of the epoch before; both int64."""
+        old = self.labels[head, index].long()
+        if self.constraint == "entropy":
+            y = entropy_labels(s, old, self.counts[head], self.alpha, self.chunk)
+        elif self.constraint == "size":
+            rho = self.duals[head]
+            y = (s + rho).argmax(1)  # (10)
+            eta = 0.01 * len(rho) if self.eta is None else self.eta
+            rho.copy_(dual_step(rho, y, self.gamma, eta))
+        else:
+            y = s.argmax(1)
+        self.labels[head, index] = y.int()
+        return y, torch.where(old == UNSEEN, y, old)
+
+    def lr_factor(self, run: Run) -> float:
+        """Zero in the first epoch, up in a line until the warm-up ends, down in a half cosine."""
+        return learning_rate_factor(
+            run.progress, 1 / run.epoch_length, self.warmup, self.max_epochs
+        )
+
+    def _optimizer(self) -> torch.optim.Optimizer:
+        network = self._network_optimizer(list(self.encoder.parameters()))
+        if self.closed_form:
+            return network
+        # The loss is a mean over heads, and the rate is that of one head.
+        group = {"params": self.heads, "lr": self.center_lr * len(self.heads), "constant_lr": True}
+        return JointOptimizer(network, self._sgd([group]))
+
+    def _network_optimizer(self, weights: list[nn.Parameter]) -> torch.optim.Optimizer:
+        if self.optimizer == "sgd":
+            return self._sgd([{"params": weights, "lr": self.lr}])
+        return torch.optim.AdamW(weights, self.lr, weight_decay=self.weight_decay, fused=True)
+
+    def _sgd(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        return torch.optim.SGD(
+            groups, momentum=self.momentum, weight_decay=self.weight_decay, fused=True
+        )
+
+    def finish(self) -> None:
+        """Keep the first head alone, and nothing of the training samples."""
+        self.further_heads = nn.ParameterList()
+        self.counts, self.duals = [], []
+        self.__dict__.pop("labels", None)
+        super().finish()
+
+
+def center_loss(s: Tensor, y: Tensor, t: float) -> Tensor:
+    """Cross-entropy in which only the own logit of each sample has a gradient; Eq. (2).
+
+    Parameters
+    ----------
+    s : Tensor of shape (B, K). Cosines of fixed embeddings with the centres.
+    y : Tensor of shape (B,), int64. Labels.
+    t : float. Temperature.
+    """
+    own = F.one_hot(y, s.shape[1]).bool()
+    return F.cross_entropy(s.where(own, s.detach()) / t, y)
+
+
+def hardness_weighted_sum(x: Tensor, s: Tensor, y: Tensor, t: float) -> Tensor:
+    """Sum of each cluster's embeddings, weighted by how badly they fit, (K, d); Eq. (6)."""
+    with torch.no_grad():
+        p = (s / t).softmax(1)
+        h = 1 - p.gather(1, y[:, None])  # (B, 1)
+        member = F.one_hot(y, s.shape[1]).to(x.dtype)
+        return member.T @ (h * x)
+
+
+def closed_form_centers(centers: Tensor, pull: Tensor) -> Tensor:
+    """Unit centres halfway to the fixed point of Eq. (6); a cluster without samples stays."""
+    moved = F.normalize(F.normalize(centers, dim=1) + F.normalize(pull, dim=1), dim=1)
+    return moved.where(pull.any(1, keepdim=True), centers)
+
+
+def discrimination_loss(a: Tensor, b: Tensor, labels: Tensor, tau: float) -> Tensor:
+    """Loss of both views' logits (B, K) against frozen centres; Eqs. (17) and (18)."""
+    p = [logits.detach().softmax(1) for logits in (a, b)]
+    hot = tau * F.one_hot(labels, a.shape[1])
+    q = [(1 - tau) * other + hot for other in (p[1], p[0])]  # (17)
+    return F.cross_entropy(a, q[0]) + F.cross_entropy(b, q[1])  # (18)
+
+
+def dual_step(rho: Tensor, y: Tensor, gamma: float, eta: float) -> Tensor:
+    """Duals (K,) after a batch with labels y: starved clusters gain; Eq. (11).
+
+    At gamma = 1, where sizes must be equal, duals may be negative.
+    """
+    share = y.bincount(minlength=len(rho)) / len(y)
+    moved = rho + eta * (gamma / len(rho) - share)
+    return moved.clamp(min=0) if gamma < 1 else moved
+
+
+def entropy_labels(s: Tensor, old: Tensor, counts: Tensor, alpha: float, chunk: int) -> Tensor:
+    """Label samples by score and by what each label does to the entropy of sizes; Eq. (13).
+
+    Parameters
+    ----------
+    s : Tensor of shape (B, K)
+    old : Tensor of shape (B,), int64. Present labels; `UNSEEN` where there is none.
+    counts : Tensor of shape (K,), float64. Samples with each label; brought up to date in place.
+    alpha : float. Weight of the entropy, per sample: in units of cosine.
+    chunk : int
+        Samples that are labelled at once, from the same counts. At 1 the objective never rises;
+        with all samples at once it may swing.
+
+    Returns
+    -------
+    labels : Tensor of shape (B,), int64
+    """
+    labels = torch.empty_like(old)
+    for part in range(0, len(s), chunk):
+        rows = slice(part, part + chunk)
+        # Weighed by the samples counted so far, or the first few would be labelled by the
+        # entropy alone; after the first epoch these are all N.
+        price = alpha * counts.sum() * negentropy_change(counts, old[rows])
+        y = (s[rows] - price).argmax(1)
+        counts += y.bincount(minlength=len(counts))
+        counts -= old[rows][old[rows] != UNSEEN].bincount(minlength=len(counts))  # (16)
+        labels[rows] = y
+    return labels
+
+
+def negentropy_change(counts: Tensor, old: Tensor) -> Tensor:
+    """Exact change of sum_k p_k log p_k if a sample takes label j, (B, K); Eqs. (14) and (15).
+
+    In float64: it is of the order 1 / N.
+    """
+    unseen = old == UNSEEN
+    total = (counts.sum() + unseen)[:, None]  # a sample without a label is one more
+    p = counts / total
+    join = phi(p + 1 / total) - phi(p)
+    current = old.clamp(min=0)[:, None]
+    own = p.gather(1, current)
+    leave = (phi((own - 1 / total).clamp(min=0)) - phi(own)).masked_fill(unseen[:, None], 0)
+    change = join + leave  # (14); (15) where there was no label
+    stays = torch.zeros_like(change, dtype=torch.bool).scatter_(1, current, ~unseen[:, None])
+    return change.masked_fill(stays, 0)
+
+
+def phi(u: Tensor) -> Tensor:
+    """U log u, and 0 at 0."""
+    return torch.xlogy(u, u)
+
+
+def learning_rate_factor(epochs: float, step: float, warmup: int, n_epochs: int) -> float:
+    """Factor on the learning rate after so many epochs, of ``step`` epochs a step.
+
+    Zero in the first epoch, in which labels and centres settle on the untrained network; then a
+    line up to the end of the warm-up; then a half cosine down. No warm-up is the cosine alone.
+    """
+    if epochs >= warmup:
+        return (1 + math.cos(math.pi * (epochs - warmup) / (n_epochs - warmup))) / 2
+    return 0.0 if epochs < 1 else max(step, epochs - 1) / (warmup - 1)
+
+
+class SeCuClustering(ViewsClustering):
+    """Stable cluster discrimination (SeCu).
+
+    One stage: a network learns to tell clusters apart in augmented views of the samples while the
+    cluster centres follow its embedding, moved by their own samples alone. A constraint on cluster
+    sizes keeps all samples from sharing one cluster.
+
+    Parameters
+    ----------
+    n_clusters : int, default=10
+        Number of clusters to look for.
+    constraint : {"entropy", "size", None}, default="entropy"
+        What keeps clusters from merging: the entropy of their sizes, Eq. (13), or a least size,
+        Eq. (10). None leaves that to chance: most or all clusters vanish, with a warning.
+    alpha : float, default=0.12
+        Weight of the entropy, for one sample: a cluster may hold r times the samples of another if
+        they fit it better by ``alpha * log(r)`` in cosine. Lower it, to 0.03 or 0.01, where
+        clusters differ much in size.
+    size_ratio : float in [0, 1], default=0.9
+        Least size of a cluster under ``constraint="size"``, as a share of the mean size; gamma in
+        Eq. (11). 0.4 suits clusters that differ much in size; at 1 all are of one size.
+    dual_lr : float, default=None
+        Step of the duals, eta in Eq. (11). None is 0.01 times the number of clusters.
+    assign_chunk : int, default=32
+        Samples of a batch that are labelled at once under ``constraint="entropy"``; the smaller,
+        the more exact and the slower.
+    head_multipliers : tuple of int, default=(1,)
+        Clusters of each head, as multiples of ``n_clusters``. The first head, of 1, is the one
+        that predicts; further ones make the network tell finer groups apart.
+    encoder : str, torch.nn.Module or callable, default="auto"
+        Trunk below the projector. ``"auto"`` is ``"mlp-skip"`` for vectors, ``"convnet"`` for
+        images up to 32 pixels and ``"resnet18"`` for larger ones. ``"mlp-skip:128-128"``: dense
+        layers of these widths beside a linear map. ``"convnet:32-64-128"``: two 3 x 3 convolutions
+        of these widths between poolings. ``"resnet18"``, ``"resnet34"``: with a 3 x 3 stem for
+        images up to 64 pixels; ``"bigresnet18"``, ``"bigresnet34"``: with that stem for images of
+        any size, as in the papers. A module, or a callable ``(sample_shape, None) -> Module``, must
+        map batches (B, d) or (B, C, H, W) to features (B, any width); a module is copied and never
+        changed.
+    hidden_dim : int, default=256
+        Width of the hidden layer of the projector.
+    embedding_dim : int, default=64
+        Size of the embedding, the output of the projector.
+    temperature : float, default=0.05
+        Temperature of the network's loss, t_x in Eq. (17), and of `predict_proba`.
+    center_temperature : float, default=None
+        Temperature of the centres' loss, t_w in Eq. (2): the lower, the more a centre follows its
+        worst-fitting samples. None means ``temperature``.
+    label_weight : float in [0, 1], default=0.2
+        Weight of the label beside the other view's soft assignment, tau in Eq. (17).
+    center_update : {"sgd", "closed"}, default="sgd"
+        How centres move: by SGD on Eq. (2) after each batch, or after each epoch halfway to the
+        weighted mean of their samples, Eq. (6).
+    center_lr : float, default=0.02
+        Learning rate of the centres of each head, constant. The authors' 1.2 for ten heads is
+        0.12 here.
+    optimizer : {"adamw", "sgd"}, default="adamw"
+        What trains the network.
+    lr : float, default=0.003
+        Highest learning rate of the network.
+    momentum : float in [0, 1), default=0.9
+        Momentum of SGD.
+    weight_decay : float, default=0.0001
+        Weight decay of network and centres.
+    warmup : int or "auto", default="auto"
+        First epochs: the learning rate of the network is zero in the first, in which labels and
+        centres settle, and rises in a line in the others; afterwards it falls to zero in a half
+        cosine. ``"auto"`` is 3 % of all epochs.
+    max_epochs : int, default=80
+        Passes over the data, warm-up included.
+    batch_size : int or "auto", default="auto"
+        Samples in a batch. ``"auto"`` is 128, or less so that an epoch has about five batches, but
+        at least 16.
+    n_init : int, default=10
+        Restarts of the k-means that places the centres in the embedding of the untrained network.
+    augment : "auto", callable or pair of callables, default="auto"
+        Augmentation that makes the two views. ``"auto"``: crops, flips and colour jitter for
+        colour images; small motions, gain and noise for grey and tiny ones, which are not flipped;
+        noise and values from other rows for vectors. A callable ``(batch, generator) -> batch``
+        gets (B, d) or (B, C, H, W), scaled, on the device.
+    image_shape : (H, W) or (H, W, C), default=None
+        Shape of one image, if the rows of a 2-D X are images, or the size to which image files
+        are brought. None: rows are vectors; files keep their size if they agree and it is at
+        most 96 pixels, else they become 64 x 64.
+    device : str or torch.device, default="auto"
+        Where to train and predict. ``"auto"`` is a GPU if there is one.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Number format of the networks while training. ``"auto"`` is bfloat16 where the hardware
+        computes it natively, else float32. Distances, prototypes and predictions are float32.
+    compile : bool or "auto", default="auto"
+        Whether ``torch.compile`` speeds up the training networks. ``"auto"`` does so on a GPU in
+        fits of 2000 batches and more.
+    checkpoint : str or path-like, default=None
+        Folder that keeps the state of the training. A fit with the same data and parameters goes
+        on from there, bit for bit on a CPU, after it was cut off; a finished one need not train
+        again. None keeps nothing.
+    checkpoint_every : float, default=10.0
+        Least minutes between two states; 0 keeps one after every epoch.
+    random_state : int, RandomState or None, default=None
+        Seed of weights, shuffling, augmentation and k-means. The same int gives the same result
+        on the same machine with the same number of threads.
+    verbose : int, default=0
+        1 shows a progress bar with epoch, loss and time left on standard error.
+
+    Attributes
+    ----------
+    labels_ : ndarray of shape (n_samples,), int64
+        Label of each training sample, from 0; equal to ``predict`` of the training data.
+    cluster_centers_ : ndarray of shape (n_clusters, embedding_dim), float32
+        Prototypes in the embedding; only those that label a training sample.
+    objective_ : torch.nn.Module
+        The trained network: ``objective_.encoder`` and ``objective_.prototypes``.
+    history_ : list of dict
+        For each epoch of each phase: the loss and its terms, lr, batches so far in the phase
+        (``n_steps``), samples used, and seconds. ``pandas.DataFrame(est.history_)`` works.
+    n_iter_ : int
+        Epochs.
+    n_features_in_ : int
+        Values in a sample.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Column names, where X had any.
+    image_shape_ : (H, W, C) or None
+        Shape of an image; None for vectors.
+
+    Notes
+    -----
+    Equation numbers are those of this project's method notes; they are listed in `SeCuObjective`.
+    A fit keeps the last label of each sample, 4 bytes for each head, and nothing else that grows
+    with the data.
+
+    References
+    ----------
+    Q. Qian: Stable Cluster Discrimination for Deep Clustering. ICCV 2023, arXiv:2311.14310.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skdeepclust import SeCuClustering
+    >>> images = load_digits().images  # (1797, 8, 8)
+    >>> model = SeCuClustering(n_clusters=10, max_epochs=2, random_state=0)
+    >>> model.fit_predict(images).shape
+    (1797,)
+    >>> model.predict_proba(images[:3]).shape
+    (3, 10)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **ViewsClustering._parameter_constraints,
+        "constraint": [StrOptions({"entropy", "size"}), None],
+        "alpha": [WEIGHT],
+        "size_ratio": [Interval(Real, 0, 1, closed="both")],
+        "dual_lr": [POSITIVE_REAL, None],
+        "assign_chunk": [POSITIVE_INTEGER],
+        "head_multipliers": ["array-like"],
+        "center_temperature": [POSITIVE_REAL, None],
+        "label_weight": [Interval(Real, 0, 1, closed="both")],
+        "center_update": [StrOptions({"sgd", "closed"})],
+        "center_lr": [POSITIVE_REAL],
+        "optimizer": [StrOptions({"adamw", "sgd"})],
+        "momentum": [Interval(Real, 0, 1, closed="left")],
+        "warmup": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
+    }
+
+    # github.com/idstcv/SeCu at af6a992; "auto" batches and views are those of small data.
+    _PAPER: ClassVar[dict[str, Any]] = {
+        "constraint": "size",
+        "size_ratio": 0.9,
+        "dual_lr": 0.1,
+        "head_multipliers": tuple(range(1, 11)),
+        "encoder": "bigresnet18",
+        "hidden_dim": 512,
+        "embedding_dim": 128,
+        "temperature": 0.05,
+        "center_temperature": 0.05,
+        "label_weight": 0.2,
+        "center_update": "sgd",
+        "center_lr": 0.12,
+        "optimizer": "sgd",
+        "lr": 0.2,
+        "momentum": 0.9,
+        "weight_decay": 1e-4,
+        "warmup": 11,
+        "max_epochs": 401,
+        "batch_size": 128,
+    }
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+        "cifar10-size": {**_PAPER, "n_clusters": 10, "augment": secu_views(min_crop=0.3)},
+        "cifar10-entropy": {
+            **_PAPER,
+            "n_clusters": 10,
+            "constraint": "entropy",
+            "alpha": 0.12,
+            "augment": secu_views(min_crop=0.3),
+        },
+        "cifar20": {
+            **_PAPER,
+            "n_clusters": 20,
+            "max_epochs": 801,
+            "center_lr": 0.08,
+            "augment": secu_views(min_crop=0.2),
+        },
+        "stl10": {
+            **_PAPER,
+            "n_clusters": 10,
+            "max_epochs": 801,
+            "center_lr": 0.08,
+            "center_temperature": 1.0,
+            "augment": secu_views(min_crop=0.2),
+            "image_shape": (96, 96, 3),
+        },
+    }
+
+    def __init__(
+        self,
+        n_clusters: int = 10,
+        *,
+        constraint: str | None = "entropy",
+        alpha: float = 0.12,
+        size_ratio: float = 0.9,
+        dual_lr: float | None = None,
+        assign_chunk: int = 32,
+        head_multipliers: Sequence[int] = (1,),
+        encoder: Any = "auto",
+        hidden_dim: int = 256,
+        embedding_dim: int = 64,
+        temperature: float = 0.05,
+        center_temperature: float | None = None,
+        label_weight: float = 0.2,
+        center_update: str = "sgd",
+        center_lr: float = 0.02,
+        optimizer: str = "adamw",
+        lr: float = 3e-3,
+        momentum: float = 0.9,
+        weight_decay: float = 1e-4,
+        warmup: int | str = "auto",
+        max_epochs: int = 80,
+        batch_size: int | str = "auto",
+        n_init: int = 10,
+        augment: Any = "auto",
+        image_shape: Any = None,
+        device: Any = "auto",
+        precision: str = "auto",
+        compile: bool | str = "auto",
+        checkpoint: Any = None,
+        checkpoint_every: float = 10.0,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.n_clusters = n_clusters
+        self.constraint = constraint
+        self.alpha = alpha
+        self.size_ratio = size_ratio
+        self.dual_lr = dual_lr
+        self.assign_chunk = assign_chunk
+        self.head_multipliers = head_multipliers
+        self.encoder = encoder
+        self.hidden_dim = hidden_dim
+        self.embedding_dim = embedding_dim
+        self.temperature = temperature
+        self.center_temperature = center_temperature
+        self.label_weight = label_weight
+        self.center_update = center_update
+        self.center_lr = center_lr
+        self.optimizer = optimizer
+        self.lr = lr
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.warmup = warmup
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.n_init = n_init
+        self.augment = augment
+        self.image_shape = image_shape
+        self.device = device
+        self.precision = precision
+        self.compile = compile
+        self.checkpoint = checkpoint
+        self.checkpoint_every = checkpoint_every
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _make_objective(
+        self, encoder: nn.Module, sample_shape: tuple[int, ...], generator: torch.Generator
+    ) -> SeCuObjective:
+        return SeCuObjective(
+            head_multipliers=self._resolve_heads(),
+            constraint=self.constraint,
+            alpha=self.alpha,
+            size_ratio=self.size_ratio,
+            dual_lr=self.dual_lr,
+            assign_chunk=self.assign_chunk,
+            label_weight=self.label_weight,
+            center_temperature=self.center_temperature or self.temperature,
+            center_update=self.center_update,
+            center_lr=self.center_lr,
+            momentum=self.momentum,
+            optimizer=self.optimizer,
+            lr=self.lr,
+            weight_decay=self.weight_decay,
+            warmup=self._resolve_warmup(),
+            **self._objective_parts(encoder, sample_shape),
+        )
+
+    def _resolve_heads(self) -> tuple[int, ...]:
+        heads = tuple(self.head_multipliers)
+        if not heads or heads[0] != 1 or not all(isinstance(m, Integral) and m > 0 for m in heads):
+            raise ValueError(
+                f"head_multipliers={self.head_multipliers!r} must be positive integers, the first "
+                "of them 1: the head with n_clusters clusters."
+            )
+        return heads
+
+    def _resolve_warmup(self) -> int:
+        epochs = max(1, round(0.03 * self.max_epochs)) if self.warmup == "auto" else self.warmup
+        return min(int(epochs), self.max_epochs - 1)

@@ -1,0 +1,276 @@
+"""How many clusters there are: one representation, every k, and the evidence for each.
+
+The methods of this package want to be told the number of clusters. `select_n_clusters` trains
+a representation once, without clusters, and compares all numbers on it. No label is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import eigh
+from scipy.sparse import csr_matrix
+from sklearn.base import clone
+from sklearn.cluster import KMeans
+from sklearn.metrics import adjusted_rand_score
+from sklearn.neighbors import kneighbors_graph
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _num_samples
+
+from ._scorers import simplified_silhouette_score
+from .autoencoding import AutoencoderClustering
+from .displays import NClustersDisplay
+
+__all__ = ["NClusters", "select_n_clusters"]
+
+CRITERIA = ("modularity", "silhouette", "stability")
+FEWEST_NEIGHBORS = 15
+NEIGHBORS = 50  # a sample's neighbours are 1 in so many
+
+
+@dataclass(frozen=True)
+class NClusters:
+    """What `select_n_clusters` found.
+
+    Attributes
+    ----------
+    n_clusters : int
+        The smallest number whose mean score lies within one standard error of the greatest.
+    k_range : ndarray of shape (n_k,), int
+        The numbers that were compared.
+    scores : ndarray of shape (n_repeats, n_k)
+        Score of each number on each subsample.
+    criterion : str
+        What the scores are.
+    representation : ndarray of shape (n_samples, dim)
+        What was compared in, for a look of your own.
+    """
+
+    n_clusters: int
+    k_range: NDArray[np.int64]
+    scores: NDArray[np.float64]
+    criterion: str
+    representation: NDArray[Any]
+
+    def plot(self, ax: Any = None) -> NClustersDisplay:
+        """Draw mean score and spread over the subsamples against the number of clusters.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            None makes a new figure.
+
+        Returns
+        -------
+        display : NClustersDisplay
+        """
+        display = NClustersDisplay(self.k_range, self.scores, self.criterion, self.n_clusters)
+        return display.plot(ax)
+
+
+def select_n_clusters(
+    estimator: Any,
+    X: Any,
+    k_range: Iterable[int] = range(2, 21),
+    *,
+    representation: Any = None,
+    criterion: str = "modularity",
+    n_repeats: int = 5,
+    max_samples: int = 1500,
+    random_state: Any = 0,
+) -> NClusters:
+    """Choose the number of clusters without labels, from one representation for all numbers.
+
+    Parameters
+    ----------
+    estimator : estimator or None
+        `DECSClustering`, `DECClustering`, `IDECClustering`, or a pipeline that ends in one. A
+        clone is pretrained, never clustered. None if ``representation`` is given.
+    X : as in the estimator's ``fit``
+    k_range : iterable of int >= 2, default=range(2, 21)
+        Numbers to compare.
+    representation : array of shape (n_samples, dim) or fitted transformer, default=None
+        Used instead of what the estimator learns, such as the features of a pretrained network
+        or of any method's ``transform``.
+    criterion : {"modularity", "silhouette", "stability"}, default="modularity"
+        ``"modularity"``: Newman's modularity, on the graph of nearest neighbours, of its
+        spectral partition into k. ``"silhouette"``: simplified silhouette of k-means.
+        ``"stability"``: adjusted Rand index of two k-means that saw one half each.
+    n_repeats : int >= 1, default=5
+        Random subsamples, whose scores are averaged.
+    max_samples : int, default=1500
+        Size of a subsample, at most four fifths of the samples. Time grows with its cube.
+    random_state : int, RandomState or None, default=0
+        Seed of subsamples and k-means; the estimator's own random_state seeds the training.
+
+    Returns
+    -------
+    result : NClusters
+        ``result.n_clusters``, and the evidence: ``result.scores``, ``result.plot()``.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range, or there are too few samples for the largest k.
+    TypeError
+        If the estimator has no pretraining and no representation is given.
+
+    Notes
+    -----
+    The number is the smallest whose mean score lies within one standard error of the greatest
+    (Breiman et al., "Classification and Regression Trees", 1984, Section 3.4.3).
+
+    Each sample has max(15, n / 50) neighbours, n being the size of a subsample: a cluster with
+    fewer members is not seen, so that about 25 clusters are the most that can be told. Clusters
+    in only two or three dimensions are cut into pieces, and data without clusters gets an answer,
+    too: look at the plot. A sharp maximum is evidence; on a plateau several numbers are as good.
+    Of two and more stable clusterings, ``"stability"`` names the smallest.
+
+    References
+    ----------
+    Newman & Girvan, "Finding and evaluating community structure in networks", Physical Review
+    E 69 (2004), Eq. (5). Ng, Jordan & Weiss, "On spectral clustering", NIPS 2001.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_blobs
+    >>> from skdeepclust.model_selection import select_n_clusters
+    >>> X, _ = make_blobs(300, n_features=10, centers=4, random_state=0)
+    >>> select_n_clusters(None, X, range(2, 9), representation=X).n_clusters
+    4
+    """
+    numbers = _check_arguments(k_range, criterion, n_repeats, max_samples)
+    rng = check_random_state(random_state)
+    points = _represent(estimator, X, representation)
+    size = min(max_samples, len(points) * 4 // 5)
+    if size // 2 <= numbers[-1]:
+        raise ValueError(
+            f"k_range goes up to {numbers[-1]}, which {len(points)} samples, compared in "
+            f"subsamples of {size}, cannot show; end it below {size // 2}."
+        )
+    score = {"modularity": _modularities, "silhouette": _silhouettes, "stability": _stabilities}
+    draws = [rng.choice(len(points), size, replace=False) for _ in range(n_repeats)]
+    scores = np.array([list(score[criterion](points[draw], numbers, rng)) for draw in draws])
+    return NClusters(_fewest_as_good(numbers, scores), numbers, scores, criterion, points)
+
+
+def _fewest_as_good(numbers: NDArray[np.int64], scores: NDArray[np.float64]) -> int:
+    """Smallest number whose mean lies within one standard error of the greatest mean."""
+    mean, n_repeats = scores.mean(axis=0), len(scores)
+    best = mean.argmax()
+    error = scores[:, best].std(ddof=1) / np.sqrt(n_repeats) if n_repeats > 1 else 0.0
+    return int(numbers[np.argmax(mean >= mean[best] - error)])
+
+
+def _check_arguments(
+    k_range: Iterable[int], criterion: str, n_repeats: int, max_samples: int
+) -> NDArray[np.int64]:
+    """Return the numbers to compare, ascending; refuse what cannot be used, before training."""
+    listed = list(k_range)
+    numbers = np.unique(np.asarray(listed))
+    if len(listed) == 0 or numbers.dtype.kind not in "iu" or numbers[0] < 2:
+        raise ValueError(f"k_range={k_range!r} should hold integers >= 2, such as range(2, 21).")
+    if criterion not in CRITERIA:
+        raise ValueError(f"criterion={criterion!r} should be one of {list(CRITERIA)}.")
+    if n_repeats < 1:
+        raise ValueError(f"n_repeats={n_repeats!r} should be >= 1.")
+    if max_samples < 10:
+        raise ValueError(f"max_samples={max_samples!r} should be >= 10.")
+    return numbers.astype(np.int64)
+
+
+def _represent(estimator: Any, X: Any, representation: Any) -> NDArray[Any]:
+    if representation is None:
+        return np.asarray(_pretraining_only(estimator).fit(X).transform(X))
+    if hasattr(representation, "transform"):
+        representation = representation.transform(X)
+    points = np.asarray(representation)
+    if points.ndim != 2 or len(points) != _num_samples(X):
+        raise ValueError(
+            f"representation of shape {points.shape} should have one row for each of the "
+            f"{_num_samples(X)} samples."
+        )
+    return points
+
+
+def _pretraining_only(estimator: Any) -> Any:
+    """Clone an estimator or a pipeline so that its clustering phase has no batches."""
+    twin = clone(estimator) if hasattr(estimator, "get_params") else estimator
+    parts = [twin, *(twin.get_params().values() if twin is not None else ())]
+    own = [part for part in parts if isinstance(part, AutoencoderClustering)]
+    if not own:
+        raise TypeError(
+            f"estimator={estimator!r} has no pretraining whose embedding could be used; pass "
+            "representation= an array or a fitted transformer."
+        )
+    for part in own:
+        part.set_params(max_iter=0, n_init=1)
+    return twin
+
+
+def _modularities(
+    points: NDArray[Any], numbers: NDArray[np.int64], rng: np.random.RandomState
+) -> Iterator[float]:
+    """Modularity of the spectral partition into each number of clusters."""
+    n_neighbors = min(max(FEWEST_NEIGHBORS, len(points) // NEIGHBORS), len(points) - 1)
+    directed = kneighbors_graph(points, n_neighbors)
+    graph = directed.maximum(directed.T)
+    coordinates = _spectral_coordinates(graph, int(numbers[-1]))
+    seed = rng.randint(2**31 - 1)
+    for k in numbers:
+        rows = coordinates[:, :k]
+        rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+        labels = KMeans(k, n_init=3, random_state=seed).fit_predict(rows)
+        yield modularity(graph, labels)
+
+
+def _spectral_coordinates(graph: csr_matrix, dim: int) -> NDArray[Any]:
+    """Leading eigenvectors of the normalised adjacency matrix, (n_samples, dim)."""
+    scale = 1 / np.sqrt(np.asarray(graph.sum(axis=1)).ravel())
+    # Dense: Lanczos iterations stall where eigenvalues lie close, as without clusters.
+    adjacency = (graph.toarray() * scale[:, None] * scale).astype(np.float32)
+    n = len(scale)
+    vectors = eigh(adjacency, subset_by_index=[n - dim, n - 1], overwrite_a=True)[1]
+    return np.asarray(vectors[:, ::-1])
+
+
+def modularity(graph: csr_matrix, labels: NDArray[Any]) -> float:
+    """Share of edges inside clusters minus the share expected by chance, at most 1.
+
+    Parameters
+    ----------
+    graph : sparse matrix of shape (n_samples, n_samples), symmetric
+    labels : ndarray of shape (n_samples,), int >= 0
+
+    Returns
+    -------
+    modularity : float; Newman & Girvan 2004, Eq. (5)
+    """
+    member = np.eye(labels.max() + 1)[labels]  # (n, K)
+    edges = member.T @ (graph @ member)  # (K, K)
+    e = edges / edges.sum()
+    return float(np.trace(e) - np.square(e.sum(axis=0)).sum())  # Eq. (5)
+
+
+def _silhouettes(
+    points: NDArray[Any], numbers: NDArray[np.int64], rng: np.random.RandomState
+) -> Iterator[float]:
+    seed = rng.randint(2**31 - 1)
+    for k in numbers:
+        labels = KMeans(k, n_init=5, random_state=seed).fit_predict(points)
+        yield simplified_silhouette_score(points, labels)
+
+
+def _stabilities(
+    points: NDArray[Any], numbers: NDArray[np.int64], rng: np.random.RandomState
+) -> Iterator[float]:
+    """Agreement on all points of two k-means that saw one half each."""
+    halves = np.array_split(rng.permutation(len(points)), 2)
+    seed = rng.randint(2**31 - 1)
+    for k in numbers:
+        one, other = (KMeans(k, n_init=5, random_state=seed).fit(points[half]) for half in halves)
+        yield adjusted_rand_score(one.predict(points), other.predict(points))

@@ -1,0 +1,218 @@
+"""A search that pretrains once for each training set, with the results of one that does not."""
+
+import inspect
+
+import joblib
+import numpy as np
+import pytest
+import torch
+from sklearn.model_selection import GridSearchCV
+
+import skdeepclust._cache
+from skdeepclust import DECClustering, DECSClustering, IDECClustering
+from skdeepclust._cache import PretrainingCache
+from skdeepclust.data.augment import ShiftRotate
+from skdeepclust.metrics import get_scorer
+
+QUICK = {
+    "n_clusters": 3,
+    "encoder": "mlp:6",
+    "embedding_dim": 2,
+    "pretrain_epochs": 3,
+    "max_iter": 4,
+    "batch_size": 16,
+    "n_init": 1,
+    "random_state": 0,
+}
+GRID = {"max_iter": [0, 2, 4], "clustering_lr": [1e-3, 1e-2]}  # 6 settings
+METHODS = [DECSClustering, DECClustering, IDECClustering]
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+@pytest.fixture
+def pretrainings(monkeypatch):
+    """Counts the pretrainings that are not found in a memory."""
+    found = []
+    original = PretrainingCache._look_up
+
+    def counted(self):
+        state = original(self)
+        found.append(state is not None)
+        return state
+
+    monkeypatch.setattr(PretrainingCache, "_look_up", counted)
+    return lambda: found.count(False)
+
+
+def assert_same_fit(one, other):
+    assert np.array_equal(one.labels_, other.labels_)
+    assert np.array_equal(one.cluster_centers_, other.cluster_centers_)
+    for name, value in one.objective_.state_dict().items():
+        assert torch.equal(value, other.objective_.state_dict()[name]), name
+    timeless = [[{**record, "seconds": 0} for record in m.history_] for m in (one, other)]
+    assert timeless[0] == timeless[1]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_recalled_fit_is_bitwise_the_computed_one(method, blobs, tmp_path, pretrainings):
+    plain = method(**QUICK).fit(blobs[0])
+    first = method(**QUICK, memory=tmp_path).fit(blobs[0])
+    second = method(**QUICK, memory=str(tmp_path)).fit(blobs[0])
+    assert pretrainings() == 1
+    assert_same_fit(plain, first)
+    assert_same_fit(plain, second)
+
+
+def test_augmented_images_go_on_with_the_same_random_stream(tiny_images, tmp_path):
+    params = {**QUICK, "encoder": "conv:4", "augment_clustering": True}
+    plain = DECSClustering(**params).fit(tiny_images[0])
+    for _ in range(2):
+        stored = DECSClustering(**params, memory=tmp_path).fit(tiny_images[0])
+        assert_same_fit(plain, stored)
+
+
+def test_all_three_methods_share_one_pretraining(blobs, tmp_path, pretrainings):
+    for method in METHODS:
+        assert_same_fit(
+            method(**QUICK).fit(blobs[0]), method(**QUICK, memory=tmp_path).fit(blobs[0])
+        )
+    assert pretrainings() == 1
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_six_settings_and_three_folds_pretrain_four_times(blobs, tmp_path, n_jobs):
+    # A process that starts while another one pretrains the same fold would do it, too; with two
+    # jobs and three folds none does.
+    def search(memory):
+        model = DECSClustering(**{**QUICK, "memory": memory})
+        return GridSearchCV(
+            model, GRID, scoring=get_scorer("silhouette"), cv=3, n_jobs=n_jobs, error_score="raise"
+        ).fit(blobs[0])
+
+    plain, stored = search(None), search(str(tmp_path))
+    for name, column in plain.cv_results_.items():
+        if "time" not in name:
+            assert np.array_equal(column, stored.cv_results_[name]), name
+    assert_same_fit(plain.best_estimator_, stored.best_estimator_)
+    assert len(list(tmp_path.rglob("output.pkl"))) == 4
+
+
+def other_value(name, default):
+    """Another admissible value of a parameter."""
+    special = {
+        "encoder": "mlp:5",
+        "pretrain_epochs": 4,
+        "augment": lambda x, generator: x + 0.1 * torch.randn(x.shape, generator=generator),
+        "reconstruction_target": "augmented",
+        "determinacy": "linear",
+        "threshold": 0.5,
+        "image_shape": None,
+        "precision": "bfloat16",
+        "device": "cpu",
+        "checkpoint": None,
+        "memory": None,
+        "tol": 0.5,
+        "clustering_lr": 0.01,
+        "batch_size": 20,
+    }
+    if name in special:
+        return special[name]
+    if isinstance(default, bool):
+        return not default
+    return default + 1 if isinstance(default, int) else default / 2
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_pretraining_depends_on_the_declared_parameters_only(method, blobs):
+    def pretrained(**changed):
+        params = {**QUICK, "max_iter": 0, "augment": ShiftNoise(0.2), **changed}
+        return method(**params).fit(blobs[0]).objective_.encoder.state_dict()
+
+    same = pretrained()
+    apart = {"random_state", "precision", "max_iter"}  # the first two are in the key as well
+    for name, parameter in inspect.signature(method).parameters.items():
+        if name in apart:
+            continue
+        value = other_value(name, QUICK.get(name, parameter.default))
+        other = pretrained(**{name: value})
+        equal = same.keys() == other.keys() and all(
+            same[k].shape == other[k].shape and torch.equal(same[k], other[k]) for k in same
+        )
+        assert equal == (name not in method.PRETRAINING_PARAMS), name
+
+
+class ShiftNoise:
+    """An augmentation of vectors."""
+
+    def __init__(self, size):
+        self.size = size
+
+    def __call__(self, batch, generator):
+        return batch + self.size * torch.randn(batch.shape, generator=generator)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"random_state": 1}, {"lr": 0.01}, {"pretrain_epochs": 2}, {"encoder": "mlp:5"}],
+    ids=str,
+)
+def test_another_pretraining_is_not_found(changed, blobs, tmp_path, pretrainings):
+    DECSClustering(**QUICK, memory=tmp_path).fit(blobs[0])
+    DECSClustering(**{**QUICK, **changed}, memory=tmp_path).fit(blobs[0])
+    assert pretrainings() == 2
+
+
+def test_one_changed_value_of_the_data_is_another_pretraining(blobs, tmp_path, pretrainings):
+    X = blobs[0].copy()
+    DECSClustering(**QUICK, memory=tmp_path).fit(X)
+    X[7, 3] += 1e-9
+    DECSClustering(**QUICK, memory=tmp_path).fit(X)
+    assert pretrainings() == 2
+
+
+def test_a_memory_of_joblib_is_used_as_it_is(blobs, tmp_path, pretrainings):
+    memory = joblib.Memory(tmp_path, verbose=0)
+    for _ in range(2):
+        DECSClustering(**QUICK, memory=memory).fit(blobs[0])
+    assert pretrainings() == 1
+
+
+def test_a_folder_stays_below_its_limit(blobs, tmp_path, monkeypatch):
+    monkeypatch.setattr(skdeepclust._cache, "CACHE_BYTES", 20_000)
+    for seed in range(6):
+        DECSClustering(**{**QUICK, "random_state": seed}, memory=tmp_path).fit(blobs[0])
+    assert sum(f.stat().st_size for f in tmp_path.rglob("output.pkl")) <= 20_000
+    assert list(tmp_path.rglob("output.pkl"))
+
+
+def test_an_interrupted_pretraining_is_not_stored(blobs, tmp_path):
+    class Interrupt(skdeepclust._cache.Hook):
+        def on_epoch_end(self, run):
+            raise KeyboardInterrupt
+
+    DECSClustering(**QUICK, memory=tmp_path)._fit(blobs[0], hooks=[Interrupt()])
+    assert list(tmp_path.rglob("output.pkl")) == []
+
+
+def test_without_a_seed_nothing_is_stored(blobs, tmp_path):
+    DECSClustering(**{**QUICK, "random_state": None}, memory=tmp_path).fit(blobs[0])
+    assert list(tmp_path.rglob("output.pkl")) == []
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{"encoder": torch.nn.Linear(5, 2)}, {"augment": lambda batch, generator: batch}],
+    ids=["encoder", "augment"],
+)
+def test_what_has_no_name_is_refused_before_training(params, blobs, tmp_path):
+    model = DECSClustering(**{**QUICK, **params}, memory=tmp_path)
+    with pytest.raises(ValueError, match=f"memory= can't tell {next(iter(params))}="):
+        model.fit(blobs[0])
+
+
+def test_augmentations_of_this_package_are_told_apart(tiny_images, tmp_path, pretrainings):
+    params = {**QUICK, "encoder": "conv:4"}
+    for augment in (ShiftRotate(0.1), ShiftRotate(0.2), ShiftRotate(0.1)):
+        DECSClustering(**params, augment=augment, memory=tmp_path).fit(tiny_images[0])
+    assert pretrainings() == 2

@@ -1,0 +1,160 @@
+"""The number of clusters, from one representation."""
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+from sklearn.cluster import KMeans
+from sklearn.datasets import make_blobs
+from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skdeepclust import DECSClustering
+from skdeepclust.model_selection import (
+    _fewest_as_good,
+    _spectral_coordinates,
+    modularity,
+    select_n_clusters,
+)
+
+
+def two_triangles():
+    """Two triangles joined by one edge: 7 edges."""
+    graph = np.zeros((6, 6))
+    for i, j in [(0, 1), (1, 2), (0, 2), (3, 4), (4, 5), (3, 5), (2, 3)]:
+        graph[i, j] = graph[j, i] = 1
+    return csr_matrix(graph)
+
+
+def test_modularity_of_two_triangles():
+    # 6 of 7 edges are inside; each triangle holds half of all edge ends
+    halves = np.array([0, 0, 0, 1, 1, 1])
+    assert modularity(two_triangles(), halves) == pytest.approx(6 / 7 - 2 * 0.5**2)
+    assert modularity(two_triangles(), np.zeros(6, int)) == pytest.approx(0)
+
+
+def test_modularity_equals_slow_loop():
+    rng = np.random.RandomState(0)
+    upper = np.triu(rng.randint(0, 2, (12, 12)), 1)
+    graph, labels = upper + upper.T, rng.randint(0, 4, 12)
+    degree, ends = graph.sum(axis=1), graph.sum()
+    slow = sum(
+        graph[i, j] / ends - degree[i] * degree[j] / ends**2
+        for i in range(12)
+        for j in range(12)
+        if labels[i] == labels[j]
+    )
+    assert modularity(csr_matrix(graph), labels) == pytest.approx(slow)
+
+
+def test_second_coordinate_parts_the_triangles():
+    second = _spectral_coordinates(two_triangles(), 2)[:, 1]
+    assert set(np.sign(second[:3])) != set(np.sign(second[3:]))
+    assert len(set(np.sign(second[:3]))) == 1
+
+
+def test_fewest_within_one_standard_error():
+    numbers = np.array([2, 3, 4, 5])
+    scores = np.array([[0.1, 0.70, 0.70, 0.3], [0.1, 0.72, 0.80, 0.3]])  # at 4: 0.75 +- 0.05
+    assert _fewest_as_good(numbers, scores) == 3
+    assert _fewest_as_good(numbers, scores[1:]) == 4
+
+
+@pytest.mark.parametrize(
+    ("criterion", "k"),
+    # Of three distant blobs, two are as stable as three: stability is asked for seven only.
+    [("modularity", 3), ("modularity", 7), ("silhouette", 3), ("silhouette", 7), ("stability", 7)],
+)
+def test_separate_blobs_are_counted(criterion, k):
+    X, _ = make_blobs(600, n_features=10, centers=k, random_state=2)
+    found = select_n_clusters(None, X, range(2, 11), representation=X, criterion=criterion)
+    assert found.n_clusters == k
+    assert found.k_range.tolist() == list(range(2, 11))
+    assert found.scores.shape == (5, 9)
+
+
+def test_each_cluster_needs_more_members_than_neighbours():
+    X, _ = make_blobs(400, n_features=10, centers=40, random_state=0)  # 8 in a subsample of 320
+    found = select_n_clusters(None, X, range(2, 51), representation=X, n_repeats=1)
+    assert found.n_clusters < 30
+
+
+@pytest.mark.parametrize("steps", [[], [StandardScaler()]], ids=["alone", "in a pipeline"])
+def test_one_pretraining_serves_all_numbers(steps, monkeypatch):
+    X, _ = make_blobs(200, n_features=8, centers=4, random_state=0)
+    fits = []
+    original = DECSClustering._fit
+    monkeypatch.setattr(
+        DECSClustering,
+        "_fit",
+        lambda self, *a, **k: (fits.append(self), original(self, *a, **k))[1],
+    )
+    model = DECSClustering(2, encoder="mlp:32", pretrain_epochs=20, max_iter=5, random_state=0)
+    found = select_n_clusters(make_pipeline(*steps, model) if steps else model, X, range(2, 8))
+    assert found.n_clusters == 4
+    assert found.representation.shape == (200, 10)
+    assert len(fits) == 1
+    assert {record["phase"] for record in fits[0].history_} == {"pretrain"}
+    assert model.max_iter == 5  # the user's own is left alone
+    assert not hasattr(model, "labels_")
+
+
+def test_memory_hands_the_pretraining_to_the_final_fit(tmp_path):
+    X, _ = make_blobs(100, n_features=8, centers=3, random_state=0)
+    model = DECSClustering(
+        encoder="mlp:8", pretrain_epochs=3, max_iter=2, memory=tmp_path, random_state=0
+    )
+    found = select_n_clusters(model, X, range(2, 6))
+    model.set_params(n_clusters=found.n_clusters).fit(X)
+    assert len(list(tmp_path.rglob("output.pkl"))) == 1
+
+
+def test_a_fitted_transformer_may_represent():
+    X, _ = make_blobs(200, n_features=8, centers=4, random_state=0)
+    space = PCA(5).fit(X)
+    found = select_n_clusters(None, X, range(2, 8), representation=space)
+    assert np.array_equal(found.representation, space.transform(X))
+    assert found.n_clusters == 4
+
+
+def test_same_random_state_same_scores():
+    X, _ = make_blobs(100, n_features=4, centers=3, random_state=0)
+    once, again = (
+        select_n_clusters(None, X, range(2, 6), representation=X, random_state=1).scores
+        for _ in range(2)
+    )
+    assert np.array_equal(once, again)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"k_range": []}, "integers >= 2"),
+        ({"k_range": [1, 2]}, "integers >= 2"),
+        ({"k_range": [2.5]}, "integers >= 2"),
+        ({"k_range": [2, 60]}, "k_range goes up to 60"),
+        ({"criterion": "accuracy"}, "criterion='accuracy'"),
+        ({"n_repeats": 0}, "n_repeats=0"),
+        ({"max_samples": 5}, "max_samples=5"),
+        ({"representation": np.zeros((7, 2))}, "one row for each of the 100 samples"),
+    ],
+)
+def test_arguments_are_checked(params, message):
+    X = np.random.RandomState(0).normal(size=(100, 3))
+    with pytest.raises(ValueError, match=message):
+        select_n_clusters(None, X, **{"representation": X, **params})
+
+
+@pytest.mark.parametrize("estimator", [None, KMeans()])
+def test_without_a_pretraining_a_representation_is_asked_for(estimator):
+    with pytest.raises(TypeError, match="pass representation="):
+        select_n_clusters(estimator, np.zeros((100, 3)))
+
+
+def test_plot_marks_the_chosen_number():
+    pytest.importorskip("matplotlib").use("Agg")
+    X, _ = make_blobs(100, n_features=4, centers=3, random_state=0)
+    found = select_n_clusters(None, X, range(2, 6), representation=X)
+    display = found.plot()
+    assert display.ax_.get_legend_handles_labels()[1] == [f"chosen: {found.n_clusters}"]
+    assert display.figure_ is display.ax_.figure
