@@ -518,7 +518,8 @@ class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
             self._weigh_plain(X, labels)
             labels = self._fit_plain_again(X, labels)
         self._adopt()
-        self.labels_, self.history_ = labels, []
+        self.labels_ = labels
+        self.history_: list[dict[str, Any]] = []
         self.active_mask_ = np.ones(len(labels), dtype=bool)
 
     def _weigh_plain(self, X: Any, found: Array) -> None:
