@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .methods.hadis import HaDisClustering
     from .methods.idec import IDECClustering
     from .methods.secu import SeCuClustering
+    from .methods.selective import SelectiveClustering
     from .methods.self_labeling import SelfLabelingClustering
 
 # Public name -> where it lives. Imported on first use: torch takes seconds to load, and
@@ -28,6 +29,7 @@ _WHERE = {
     "IDECClustering": ".methods.idec",
     "ImageEmbedder": ".embedding",
     "SeCuClustering": ".methods.secu",
+    "SelectiveClustering": ".methods.selective",
     "SelfLabelingClustering": ".methods.self_labeling",
     "cluster_images": ".folder",
     "load": ".base",
@@ -41,6 +43,7 @@ __all__ = [
     "IDECClustering",
     "ImageEmbedder",
     "SeCuClustering",
+    "SelectiveClustering",
     "SelfLabelingClustering",
     "__version__",
     "cluster_images",

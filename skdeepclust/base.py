@@ -161,6 +161,7 @@ class BaseDeepClustering(
 
     def _fit(self, X: Any, hooks: Iterable[Hook] = ()) -> Self:
         """`fit` plus trainer hooks: the one seam through which a meta-estimator acts."""
+        hooks = list(hooks)
         self._validate_params()
         self._refuse_bools()
         device = resolve_device(self.device)
@@ -178,7 +179,7 @@ class BaseDeepClustering(
             trainer = Trainer(
                 batch_size=self._resolve_batch_size(len(samples)),
                 seed=seed,
-                checkpoint=self._open_checkpoint(rows),
+                checkpoint=self._open_checkpoint(rows, hooks),
             )
             stored = self._stored_stages(rows, seed, device)
             run = trainer.fit(objective, samples, [*shown, *stored, *hooks])
@@ -192,11 +193,13 @@ class BaseDeepClustering(
         """Hooks that reuse what an earlier fit has computed; none by default."""
         return []
 
-    def _open_checkpoint(self, rows: Any) -> Checkpoint | None:
+    def _open_checkpoint(self, rows: Any, hooks: list[Hook]) -> Checkpoint | None:
         """The state of an earlier call of this very fit, if ``checkpoint`` names a folder."""
         if self.checkpoint is None:
             return None
         stamp = fingerprint(type(self).__name__, self.get_params(deep=False), rows)
+        for hook in hooks:
+            stamp |= hook.stamp
         return Checkpoint(self.checkpoint, self.checkpoint_every, stamp)
 
     def _refuse_bools(self) -> None:
