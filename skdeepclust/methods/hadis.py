@@ -24,7 +24,6 @@ from ..engine import Phase, Run
 from ..engine.trainer import LossTerms
 from ..nn import MomentumCopy, predictor
 
-
 # Of `predict_proba`, about which the paper says nothing: at the 0.5 of Eq. (9) even clear cases
 # would be improbable.
 CERTAINTY_TEMPERATURE = 0.1
