@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, clone
 
 import skdeepclust
 from skdeepclust import DECSClustering, SelfLabelingClustering
-from skdeepclust.methods.self_labeling import cluster_mean_loss
+from skdeepclust.contrastive import cluster_mean_loss
 
 PUBLIC = [getattr(skdeepclust, name) for name in skdeepclust.__all__]
 BASES = [

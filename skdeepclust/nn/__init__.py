@@ -2,7 +2,7 @@
 
 from .build import build_decoder, build_encoder, build_trunk, check_encoder, parse_encoder
 from .ema import MomentumCopy
-from .heads import predictor, projector
+from .heads import hidden_layer, instance_head, linear_map, predictor, projector
 
 __all__ = [
     "MomentumCopy",
@@ -10,6 +10,9 @@ __all__ = [
     "build_encoder",
     "build_trunk",
     "check_encoder",
+    "hidden_layer",
+    "instance_head",
+    "linear_map",
     "parse_encoder",
     "predictor",
     "projector",
