@@ -10,6 +10,7 @@ from ._version import __version__
 if TYPE_CHECKING:
     from . import datasets, displays, metrics, model_selection
     from .base import load
+    from .methods.cdc import CDCClustering
     from .methods.dec import DECClustering
     from .methods.decs import DECSClustering
     from .methods.hadis import HaDisClustering
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
     from .methods.secu import SeCuClustering
     from .methods.selective import SelectiveClustering
     from .methods.self_labeling import SelfLabelingClustering
+    from .methods.self_supervised import SelfSupervisedEncoder
 
 # Public name -> where it lives. Imported on first use: torch takes seconds to load, and
 # `python -m skdeepclust --help` or `skdeepclust.metrics` need not wait for it.
 _WHERE = {
+    "CDCClustering": ".methods.cdc",
     "DECClustering": ".methods.dec",
     "DECSClustering": ".methods.decs",
     "HaDisClustering": ".methods.hadis",
@@ -28,11 +31,13 @@ _WHERE = {
     "SeCuClustering": ".methods.secu",
     "SelectiveClustering": ".methods.selective",
     "SelfLabelingClustering": ".methods.self_labeling",
+    "SelfSupervisedEncoder": ".methods.self_supervised",
     "load": ".base",
 }
 _MODULES = ("datasets", "displays", "metrics", "model_selection")
 
 __all__ = [
+    "CDCClustering",
     "DECClustering",
     "DECSClustering",
     "HaDisClustering",
@@ -40,6 +45,7 @@ __all__ = [
     "SeCuClustering",
     "SelectiveClustering",
     "SelfLabelingClustering",
+    "SelfSupervisedEncoder",
     "__version__",
     "datasets",
     "displays",

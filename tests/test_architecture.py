@@ -22,6 +22,7 @@ FLOORS = [
     {"objective", "_cache", "_callbacks", "displays"},
     {"base"},
     {"autoencoding", "contrastive", "wrapping"},  # what a family of papers shares
+    {"pretraining"},  # a first stage of papers, built from what they share
     {"methods", "model_selection"},  # one paper, one file; what searches over papers
     {"__init__"},  # names all that is public, most of it lazily
     {"cli"},  # public names only
