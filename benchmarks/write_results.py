@@ -265,8 +265,8 @@ def n_clusters() -> str:
         close = sum(abs(k - 10) <= 1 for k in chosen)
         lines.append([*names, f"{close} of {len(chosen)}", ", ".join(map(str, chosen))])
     text = (
-        "`select_n_clusters` among 2 to 20 on ten classes, a pretraining for each seed: the default "
-        "one for digits, 10 epochs for the others. The size of a neighbourhood was settled on "
+        "`select_n_clusters` among 2 to 20 on ten classes, a pretraining for each seed: the "
+        "default one for digits, 10 epochs for the others. The size of a neighbourhood was settled on "
         "the embeddings of digits, of USPS and Fashion-MNIST with one seed, of MNIST with two, and "
         "on generated blobs. Target: within 1 of 10 for at least 8 of 10 seeds."
     )
