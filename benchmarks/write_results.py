@@ -266,9 +266,9 @@ def n_clusters() -> str:
         lines.append([*names, f"{close} of {len(chosen)}", ", ".join(map(str, chosen))])
     text = (
         "`select_n_clusters` among 2 to 20 on ten classes, a pretraining for each seed: the "
-        "default one for digits, 10 epochs for the others. The size of a neighbourhood was settled on "
-        "the embeddings of digits, of USPS and Fashion-MNIST with one seed, of MNIST with two, and "
-        "on generated blobs. Target: within 1 of 10 for at least 8 of 10 seeds."
+        "default one for digits, 10 epochs for the others. The size of a neighbourhood was "
+        "settled on the embeddings of digits, of USPS and Fashion-MNIST with one seed, of MNIST "
+        "with two, and on generated blobs. Target: within 1 of 10 for at least 8 of 10 seeds."
     )
     head = ["data", "criterion", "within 1 of 10", "chosen, by seed"]
     return f"## Number of clusters\n\n{text}\n\n{table(head, lines)}\n{provenance(rows)}\n"

@@ -170,7 +170,7 @@ class BaseDeepClustering(
                 f"n_samples={rows.shape[0]} should be >= n_clusters={self.n_clusters}."
             )
         seed = draw_seed(self.random_state)
-        with self._guarded_random_state(seed, device):
+        with self._guarded_random_state(seed, device), torch.enable_grad():
             objective = self._build_objective(seed).to(device)
             scaling = Scaling.of_vectors(rows) if rows.ndim == 2 else Scaling.of_images(rows)
             samples = Samples(rows, scaling, device)
