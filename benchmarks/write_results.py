@@ -266,9 +266,9 @@ def n_clusters() -> str:
         lines.append([*names, f"{close} of {len(chosen)}", ", ".join(map(str, chosen))])
     text = (
         "`select_n_clusters` among 2 to 20 on ten classes, a pretraining for each seed: the "
-        "default one for digits, 10 epochs for the others. The size of a neighbourhood was settled "
-        "on the embeddings of digits, of USPS and Fashion-MNIST with one seed, of MNIST with two, "
-        "and on generated blobs. Target: within 1 of 10 for at least 8 of 10 seeds."
+        "default one for digits, 10 epochs for the others. The size of a neighbourhood was "
+        "settled on the embeddings of digits, of USPS and Fashion-MNIST with one seed, of MNIST "
+        "with two, and on generated blobs. Target: within 1 of 10 for at least 8 of 10 seeds."
     )
     head = ["data", "criterion", "within 1 of 10", "chosen, by seed"]
     return f"## Number of clusters\n\n{text}\n\n{table(head, lines)}\n{provenance(rows)}\n"
@@ -307,62 +307,6 @@ def scorers() -> str:
     )
     head = ["data", "fits", *SCORES]
     return f"## Scores without labels\n\n{text}\n\n{table(head, lines)}\n{provenance(rows)}\n"
-
-
-SECU_TEXT = {
-    "quality": (
-        "SeCu",
-        "Defaults, but for the number of epochs; all samples of each set. Batch size, network and "
-        "epochs were settled in trials on digits, seed 0, and USPS whose scores were seen.",
-    ),
-    "parts": (
-        "What the parts of SeCu bring",
-        "Digits, 40 epochs, one option changed at a time.",
-    ),
-    "imbalance": (
-        "SeCu on tables, and its balance prior",
-        "Standardised features, 40 epochs. Breast cancer has 357 and 212 samples in its classes, "
-        "wine 59, 71 and 48.",
-    ),
-}
-
-
-def secu() -> list[str]:
-    rows = recorded("secu")
-    sections = [
-        quality([r for r in rows if r["part"] == part], title, text)
-        for part, (title, text) in SECU_TEXT.items()
-    ]
-    curve = newest(
-        recorded("secu_curve"),
-        ("data", "seed", "max_epochs", "epoch"),
-        "SeCu over time",
-        "Scores at the end of an epoch of one fit; CPU seconds without the looking.",
-        {
-            "data": lambda r: f"{r['data']}, seed {r['seed']}",
-            "epoch": lambda r: f"{r['epoch']} of {r['max_epochs']}",
-            "batches": lambda r: str(r["steps"]),
-            "CPU s": lambda r: f"{r['cpu']:.0f}",
-            "ACC %": lambda r: f"{100 * r['ACC']:.1f}",
-            "NMI %": lambda r: f"{100 * r['NMI']:.1f}",
-        },
-    )
-    cost = newest(
-        recorded("secu_cost"),
-        ("what", "n", "batch_size", "n_clusters"),
-        "Cost of SeCu",
-        "Random vectors of 16 features, float32, one head, each row in a process of its own: the "
-        "mean of 60 steps, and the peak of memory beyond interpreter, libraries and data.",
-        {
-            "varied": lambda r: r["what"],
-            "samples": lambda r: f"{r['n']:,}",
-            "batch size": lambda r: str(r["batch_size"]),
-            "clusters": lambda r: str(r["n_clusters"]),
-            "ms a step": lambda r: f"{r['step_ms']:.1f}",
-            "peak, MiB": lambda r: f"{r['peak_beyond_data_mib']:.0f}",
-        },
-    )
-    return [*sections, curve, cost]
 
 
 def main() -> None:
@@ -405,7 +349,6 @@ def main() -> None:
         n_clusters(),
         search(),
         scorers(),
-        *secu(),
     ]
     (HERE / "RESULTS.md").write_text("\n".join(part for part in parts if part))
 
