@@ -12,36 +12,45 @@ if TYPE_CHECKING:
     from .base import load
     from .embedding import ImageEmbedder
     from .folder import cluster_images
+    from .methods.cdc import CDCClustering
     from .methods.dec import DECClustering
     from .methods.decs import DECSClustering
     from .methods.hadis import HaDisClustering
     from .methods.idec import IDECClustering
     from .methods.secu import SeCuClustering
+    from .methods.selective import SelectiveClustering
     from .methods.self_labeling import SelfLabelingClustering
+    from .methods.self_supervised import SelfSupervisedEncoder
 
 # Public name -> where it lives. Imported on first use: torch takes seconds to load, and
 # `python -m skdeepclust --help` or `skdeepclust.metrics` need not wait for it.
 _WHERE = {
+    "CDCClustering": ".methods.cdc",
     "DECClustering": ".methods.dec",
     "DECSClustering": ".methods.decs",
     "HaDisClustering": ".methods.hadis",
     "IDECClustering": ".methods.idec",
     "ImageEmbedder": ".embedding",
     "SeCuClustering": ".methods.secu",
+    "SelectiveClustering": ".methods.selective",
     "SelfLabelingClustering": ".methods.self_labeling",
+    "SelfSupervisedEncoder": ".methods.self_supervised",
     "cluster_images": ".folder",
     "load": ".base",
 }
 _MODULES = ("datasets", "displays", "metrics", "model_selection")
 
 __all__ = [
+    "CDCClustering",
     "DECClustering",
     "DECSClustering",
     "HaDisClustering",
     "IDECClustering",
     "ImageEmbedder",
     "SeCuClustering",
+    "SelectiveClustering",
     "SelfLabelingClustering",
+    "SelfSupervisedEncoder",
     "__version__",
     "cluster_images",
     "datasets",

@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .data.augment import Augment
 from .data.samples import Samples
 from .engine import Hook, Phase, Run
-from .ops import keep_names, kmeans
+from .ops import keep_names, kmeans, weighted_means
 
 
 class Objective(nn.Module, Hook):
@@ -33,6 +34,9 @@ class Objective(nn.Module, Hook):
 
     prototypes: Tensor
     spherical = False  # whether only the directions of embeddings count
+    starts_trained = False  # whether the encoder has learnt something before the fit
+    views: tuple[Augment, ...] = ()  # the two that each step embeds; empty if it embeds one
+    seen: list[Tensor] | None = None  # what the encoder made of this batch; None: nobody asks
 
     def __init__(
         self,
@@ -66,7 +70,10 @@ class Objective(nn.Module, Hook):
         with torch.autocast(
             x.device.type, torch.bfloat16, enabled=self.uses_bfloat16 and self.training
         ):
-            return net(x).float()  # type: ignore[no-any-return]
+            out: Tensor = net(x).float()
+        if self.seen is not None and net is self.encoder and torch.is_grad_enabled():
+            self.seen.append(out.detach())
+        return out
 
     def predict(self, x: Tensor) -> Tensor:
         """Label each sample of a batch with its closest cluster, (B,)."""
@@ -103,10 +110,8 @@ class Objective(nn.Module, Hook):
         if previous is not None:
             labels, centers = keep_names(labels, previous, centers)
         if run.sample_weight is not None:
-            weight = run.sample_weight(z, labels)
-            member = nn.functional.one_hot(labels, len(centers)).to(z.dtype) * weight[:, None]
-            total = member.sum(0)[:, None]  # 0 where fewer distinct points than clusters
-            centers = torch.where(total > 0, (member.T @ z) / total.clamp(min=1e-12), centers)
+            centers = weighted_means(z, labels, run.sample_weight(z, labels), centers)
+            centers = nn.functional.normalize(centers, dim=1) if self.spherical else centers
         with torch.no_grad():
             self.prototypes.copy_(centers)
         self.placed = True

@@ -1,13 +1,10 @@
 """Pictures hold what they show, and draw into axes that they are given."""
 
+import importlib
 import sys
 
 import numpy as np
 import pytest
-
-pytest.importorskip("matplotlib").use("Agg")
-
-from matplotlib.figure import Figure
 from sklearn.exceptions import NotFittedError
 
 import skdeepclust._optional
@@ -21,10 +18,16 @@ from skdeepclust.displays import (
 )
 from skdeepclust.metrics import expected_calibration_error
 
+pytest.importorskip("matplotlib").use("Agg")
+
+
+def new_axes():
+    return importlib.import_module("matplotlib.figure").Figure().subplots()
+
 
 @pytest.fixture
 def axes():
-    return Figure().subplots()
+    return new_axes()
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +60,7 @@ def test_displays_draw_where_they_are_told(fitted, axes):
 
 def test_displays_draw_again_elsewhere(fitted, axes):
     for display in drawn_from_estimator(fitted, axes):
-        other = Figure().subplots()
+        other = new_axes()
         assert display.plot(ax=other) is display
         assert display.ax_ is other
 

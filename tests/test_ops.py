@@ -163,7 +163,7 @@ def run_over(z, sample_weight=None):
         if name.endswith("generator")
     }
     active = torch.ones(len(z), dtype=torch.bool)
-    run = Run(objective=net, samples=samples, batch_size=8, active=active, **generators)
+    run = Run(net, samples, listeners=[net], batch_size=8, active=active, **generators)
     run.sample_weight = sample_weight
     return net, run
 

@@ -11,6 +11,11 @@ if TYPE_CHECKING:
 class Hook:
     """Override any of these; the default does nothing."""
 
+    @property
+    def stamp(self) -> dict[str, str]:
+        """What of this hook changes the result of a fit; `Checkpoint` keeps such fits apart."""
+        return {}
+
     def on_fit_start(self, run: Run) -> None:
         """Before the first phase."""
 

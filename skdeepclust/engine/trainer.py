@@ -91,6 +91,8 @@ class Run:
     step: int = 0  # within the phase
     epoch_step: int = 0  # within the epoch
     epoch_length: int = 1  # batches in this epoch
+    batch: Tensor = field(init=False)  # the last one, clean, on the device
+    index: Tensor = field(init=False)  # its samples, (B,), on the device
     stop_phase: bool = False
     interrupted: bool = False
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -221,6 +223,7 @@ class Trainer:
         totals: dict[str, Tensor] = {}
         n_seen = 0
         for clean, index in self._shuffled_batches(run):
+            run.batch, run.index = clean, index
             terms = self._train_step(run, clean, index)
             run.step += 1
             run.epoch_step += 1

@@ -1,16 +1,21 @@
 """Clustering operations that know no paper."""
 
+from .density import center_rows, density_weights, set_apart, weighted_means
 from .kmeans import keep_names, kmeans
 from .likeness import near_duplicates, outlier_scores
 from .neighbors import knn
 from .student_t import squared_distances, student_t_log_affinity
 
 __all__ = [
+    "center_rows",
+    "density_weights",
     "keep_names",
     "kmeans",
     "knn",
     "near_duplicates",
     "outlier_scores",
+    "set_apart",
     "squared_distances",
     "student_t_log_affinity",
+    "weighted_means",
 ]
