@@ -5,7 +5,6 @@ the last tests train the real ones.
 """
 
 import csv
-import inspect
 import json
 import os
 import pickle
