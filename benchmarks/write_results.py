@@ -404,8 +404,8 @@ def main() -> None:
         quality(
             recorded("hadis"),
             "HaDis and what it contains",
-            "Defaults, 60 epochs; tables standardised. Each line is HaDis with an option at zero. The "
-            "width of the network was settled in trials on digits whose scores were seen.",
+            "Defaults, 60 epochs; tables standardised. Each line is HaDis with an option at zero. "
+            "The width of the network was settled in trials on digits whose scores were seen.",
         ),
         hadis_cifar10(),
         overhead(),
