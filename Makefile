@@ -16,13 +16,14 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint types clean
+.PHONY: help venv demo test lint types docs clean
 
 help:
 	@echo "make demo    cluster a folder of digit images"
 	@echo "make test    run the tests"
 	@echo "make lint    check style and format"
 	@echo "make types   check types"
+	@echo "make docs    build the documentation into docs/_build"
 	@echo "make venv    install into $(VENV), which the others do when needed"
 	@echo "make clean   remove what these commands made, $(VENV) included"
 
@@ -51,6 +52,11 @@ lint: $(STAMP)
 types: $(STAMP)
 	$(BIN)/python -m mypy
 
+docs: $(STAMP)
+	$(BIN)/python -m pip install --quiet --progress-bar off -e ".[docs]"
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build
+
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache build dist demo-output
+	rm -rf docs/_build docs/auto_examples docs/generated docs/methods.rst docs/sg_execution_times.rst
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -28,8 +28,8 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, help="folder that keeps pretrained autoencoders")
     args = parser.parse_args()
     done = [(row["data"], row["seed"], row["criterion"]) for row in recorded("n_clusters")]
-    for seed in args.seeds:
-        for name in args.sets:
+    for name in args.sets:
+        for seed in args.seeds:
             if all((name, seed, criterion) in done for criterion in CRITERIA):
                 continue
             X, _ = load_set(name, args.data)

@@ -30,7 +30,7 @@ def main() -> int:
     ours, kmeans = scores["decs"], scores["k-means"]
     gains = {name: 100 * (ours[name] - kmeans[name]) for name in ("ACC", "NMI")}
     print("\nAgainst k-means:", ", ".join(f"{v:+.1f} points of {k}" for k, v in gains.items()))
-    print(f"Look at {OUT / 'clusters.png'}; the assignments are in {OUT / 'labels.csv'}.")
+    print(f"Open {OUT / 'report.html'}; the assignments are in {OUT / 'labels.csv'}.")
     return 0 if min(gains.values()) > 0 else 1
 
 

@@ -10,6 +10,8 @@ from ._version import __version__
 if TYPE_CHECKING:
     from . import datasets, displays, metrics, model_selection
     from .base import load
+    from .embedding import ImageEmbedder
+    from .folder import cluster_images
     from .methods.cdc import CDCClustering
     from .methods.dec import DECClustering
     from .methods.decs import DECSClustering
@@ -28,10 +30,12 @@ _WHERE = {
     "DECSClustering": ".methods.decs",
     "HaDisClustering": ".methods.hadis",
     "IDECClustering": ".methods.idec",
+    "ImageEmbedder": ".embedding",
     "SeCuClustering": ".methods.secu",
     "SelectiveClustering": ".methods.selective",
     "SelfLabelingClustering": ".methods.self_labeling",
     "SelfSupervisedEncoder": ".methods.self_supervised",
+    "cluster_images": ".folder",
     "load": ".base",
 }
 _MODULES = ("datasets", "displays", "metrics", "model_selection")
@@ -42,11 +46,13 @@ __all__ = [
     "DECSClustering",
     "HaDisClustering",
     "IDECClustering",
+    "ImageEmbedder",
     "SeCuClustering",
     "SelectiveClustering",
     "SelfLabelingClustering",
     "SelfSupervisedEncoder",
     "__version__",
+    "cluster_images",
     "datasets",
     "displays",
     "load",

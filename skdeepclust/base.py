@@ -24,6 +24,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from ._callbacks import CALLBACKS_SUPPORTED, CallbackSupportMixin, callback_hooks, with_callbacks
+from ._repr import FittedFactsMixin
 from .data.inputs import read_input
 from .data.samples import Array, Samples, Scaling
 from .device import available_device, borrowed_random_state, resolve_device
@@ -54,6 +55,7 @@ class BaseDeepTransformer(
     ClassNamePrefixFeaturesOutMixin,  # type: ignore[misc]
     TransformerMixin,  # type: ignore[misc]
     CallbackSupportMixin,  # type: ignore[misc]
+    FittedFactsMixin,
     BaseEstimator,  # type: ignore[misc]
 ):
     """All that learns an embedding: a subclass adds ``__init__`` and `_make_objective`."""
@@ -160,7 +162,7 @@ class BaseDeepTransformer(
         rows = read_input(self, X, reset=True)
         self._check_size(rows.shape[0])
         seed = draw_seed(self.random_state)
-        with self._guarded_random_state(seed, device):
+        with self._guarded_random_state(seed, device), torch.enable_grad():
             objective = self._build_objective(seed).to(device)
             scaling = Scaling.of_vectors(rows) if rows.ndim == 2 else Scaling.of_images(rows)
             samples = Samples(rows, scaling, device)

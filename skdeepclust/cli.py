@@ -1,4 +1,4 @@
-"""The command line: ``skdeepclust cluster`` a folder of images, then ``predict`` another one.
+"""The command line: ``skdeepclust cluster`` a folder, ``predict`` another, ``report`` a result.
 
 No hyper-parameter is named here. The methods are the public estimators that can be built without
 arguments; their flags come from the signature of ``__init__`` and the docstring of the class.
@@ -8,34 +8,35 @@ from __future__ import annotations
 
 import argparse
 import ast
-import csv
 import inspect
-import io
 import json
+import math
 import os
 import platform
 import re
-import shutil
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # imported late otherwise: --help need not wait, nor a mistyped folder
     from numpy.typing import NDArray
 
+    from .folder import ImageClusters
+
 __all__ = ["main"]
 
-_RESULT_FILES = {
-    "labels.csv": "path in the folder, cluster and confidence of each image",
-    "model": "for `skdeepclust predict` and `skdeepclust.load`",
-    "clusters.png": "examples of each cluster and a map",
-    "summary.json": "settings, versions, seconds, sizes",
+_OWN_FLAGS = {  # parameters of the methods that are no flags under their own names
+    "random_state": "--seed",
+    "verbose": "--quiet",
+    "checkpoint": "--resume",
+    "memory": "-k auto",
+    "encoder": "--encoder",
 }
-_OWN_FLAGS = {"random_state": "--seed", "verbose": "--quiet"}  # not one flag under its own name
+_EMBEDDERS = ("torchvision:", "timm:", "hf:")
+_EFFORT = {"quick": 0.25, "thorough": 4.0}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -64,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _tell(f"error: {error}")
         return 1
     except KeyboardInterrupt:
-        _tell("interrupted; nothing was written.")
+        _tell("interrupted; --resume goes on from the epochs and features that are kept, if any.")
         return 130
     return 0
 
@@ -92,7 +93,7 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="skdeepclust", description="Deep clustering of folders of images.", allow_abbrev=False
     )
-    commands = parser.add_subparsers(required=True, metavar="{cluster,predict}")
+    commands = parser.add_subparsers(required=True, metavar="{cluster,predict,report}")
 
     predict = commands.add_parser(
         "predict", help="assign the images of another folder", allow_abbrev=False
@@ -101,6 +102,15 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     predict.add_argument("result", metavar="OUT", type=Path, help="result folder of `cluster`")
     predict.add_argument("folder", metavar="FOLDER", help="folder of images, with sub-folders")
     predict.add_argument("--to", metavar="FILE", type=Path, help="CSV file (default: print it)")
+
+    report = commands.add_parser(
+        "report",
+        help="write the page of a result again, such as after correcting labels.csv",
+        allow_abbrev=False,
+    )
+    report.set_defaults(run=_report)
+    report.add_argument("result", metavar="OUT", type=Path, help="result folder of `cluster`")
+    report.add_argument("--folder", metavar="FOLDER", help="where the images are now")
 
     cluster = commands.add_parser(
         "cluster", help="cluster the images of a folder", allow_abbrev=False
@@ -117,6 +127,11 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
         metavar="N",
         help="random seed, for the same result every time",
     )
+    cluster.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on where an earlier run with the same settings was cut off",
+    )
     cluster.add_argument("--strict", action="store_true", help="stop at an unreadable image")
     cluster.add_argument("--quiet", action="store_true", help="show no progress")
     cluster.add_argument(
@@ -124,9 +139,45 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
         action="store_true",
         help="score the clusters against the sub-folders' names; they are never used to fit",
     )
+    cluster.add_argument(
+        "--sort-into",
+        metavar="DIR",
+        type=Path,
+        help="copy each image into a sub-folder of this new folder, one for each cluster",
+    )
+    cluster.add_argument("--link", action="store_true", help="with --sort-into: link, not copy")
+    effort = cluster.add_mutually_exclusive_group()
+    effort.add_argument("--quick", action="store_true", help="a quarter of the training")
+    effort.add_argument("--thorough", action="store_true", help="four times the training")
     if argv[:1] == ["cluster"]:
+        _add_encoder(cluster)
         _add_method(cluster, argv)
     return parser
+
+
+def _add_encoder(parser: argparse.ArgumentParser) -> None:
+    """Add ``--encoder`` and the flags of a pretrained one."""
+    group = parser.add_argument_group("network")
+    group.add_argument(
+        "--encoder",
+        default="scratch",
+        metavar="NAME",
+        help="scratch: the method trains its own on the pixels (default); torchvision:NAME, "
+        "timm:NAME or hf:NAME: the method clusters features of this pretrained network; any other "
+        "name: the method trains this network",
+    )
+    group.add_argument(
+        "--weights", metavar="FILE", help="of a pretrained network (default: those of its name)"
+    )
+    group.add_argument(
+        "--image-size", type=int, metavar="N", help="pixels a side that a pretrained network sees"
+    )
+    group.add_argument(
+        "--cache",
+        type=Path,
+        metavar="DIR",
+        help="folder that keeps features for other runs (default: in the result folder)",
+    )
 
 
 def _add_method(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
@@ -148,8 +199,8 @@ def _add_method(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
             continue
         text = texts.get(name, "")
         required = name == "n_clusters"
-        if not required:
-            text = f"{text} (default: {parameter.default})".strip()
+        default = "auto compares 2 to 25" if required else f"default: {parameter.default}"
+        text = f"{text} ({default})".strip()
         flags = ["--" + name.replace("_", "-"), *(["-k"] if name == "n_clusters" else [])]
         group.add_argument(
             *flags,
@@ -192,159 +243,302 @@ def _parameter_texts(estimator: type[Any]) -> dict[str, str]:
 
 def _cluster(args: argparse.Namespace) -> None:
     """Cluster a folder and write the result folder, all of it or nothing."""
-    from skdeepclust.datasets import load_image_folder
+    from skdeepclust.folder import ImageClusters
+    from skdeepclust.results import check_sort_target, result_folder, sort_images, write_data
 
-    names = inspect.signature(args.estimator).parameters
-    settings = {name: value for name, value in vars(args).items() if name in names}
-    estimator = args.estimator(**settings, verbose=0 if args.quiet else 1)
+    estimator, embedder = _estimator(args), _embedder(args)
     watch = _Stopwatch()
-    with _result_folder(args.out, args.folder, args.overwrite) as folder:
-        images = load_image_folder(
-            args.folder, on_error="raise" if args.strict else "warn", n_jobs=-1
-        )
-        if args.labels_from_folders and images.target is None:
-            raise ValueError(
-                f"--labels-from-folders needs every image in a sub-folder of {args.folder!r}."
-            )
-        pixels = _decode(images.paths, estimator.image_shape)
+    if args.sort_into is not None:
+        check_sort_target(args.sort_into, args.folder, args.out)
+    elif args.link:
+        raise ValueError("--link needs --sort-into DIR.")
+    with result_folder(
+        args.out, args.folder, overwrite=args.overwrite, resume=args.resume
+    ) as folder:
+        images = _read_images(args, embedder, estimator)
         watch.lap("read")
-        estimator.fit(pixels)
+        rows = images.data
+        if embedder is not None:
+            rows = embedder.fit_transform(images.paths)
+            watch.lap("embed")
+        _set_effort(args, estimator, len(rows))
+        choice = _set_n_clusters(args, estimator, rows)
+        estimator.fit(rows)
         watch.lap("fit")
-        labels, confidence = estimator.labels_, estimator.predict_proba(pixels).max(axis=1)
-        table = _csv(args.folder, images.paths, labels, confidence)
-        (folder / "labels.csv").write_bytes(table)
-        estimator.save(folder / "model")
+        result = ImageClusters.of(images, args.folder, estimator, rows)
+        write_data(folder, result)
         watch.lap("save")
         scores = None
         if args.labels_from_folders:
-            scores = _scores(estimator, args.method, images.target, pixels)
+            scores = _scores(args.method, result, rows, embedder is not None)
             watch.lap("score")
-        missing = _draw(folder / "clusters.png", estimator, images.paths, pixels, confidence)
+        facts = _facts(args.method, scores, watch.laps)
+        failed = _write_views(folder, result, args, facts)
         watch.lap("draw")
-        summary = _summary(args, estimator, images, confidence, watch.laps, scores)
+        summary = _summary(args, estimator, embedder, images, result, watch.laps)
+        more = {"scores": scores, "n_clusters_scores": choice}
+        summary |= {name: value for name, value in more.items() if value is not None}
         text = json.dumps(summary, indent=2, default=str)
         (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
+    if args.sort_into is not None:
+        table = result.assignments
+        sort_images(args.sort_into, result.paths, table.paths, table.labels, link=args.link)
+    _say_result(args, result, scores, watch, failed)
 
-    _say(_sizes_table(labels, confidence))
+
+def _say_result(
+    args: argparse.Namespace,
+    result: ImageClusters,
+    scores: dict[str, dict[str, float]] | None,
+    watch: _Stopwatch,
+    failed: dict[str, str],
+) -> None:
+    from skdeepclust.results import RESULT_FILES
+
+    table = result.assignments
+    _say(_sizes_table(table.labels, table.confidence))
     if scores is not None:
         _say("\n" + _scores_table(scores))
     seconds = sum(watch.laps.values())
-    _say(f"\n{len(labels):,} images in {seconds:.1f} s; {_files(images.skipped)} skipped")
-    if missing:
-        _say(f"no clusters.png: {missing}")
-    for name, meaning in _RESULT_FILES.items():
+    _say(f"\n{len(table):,} images in {seconds:.1f} s; {_files(result.skipped)} skipped")
+    for name, reason in failed.items():
+        if reason:
+            _say(f"no {name}: {reason}")
+    for name, meaning in RESULT_FILES.items():
         if (args.out / name).exists():
-            _say(f"  {args.out / name!s:{len(str(args.out)) + 13}}  {meaning}")
+            _say(f"  {args.out / name!s:{len(str(args.out)) + 15}}  {meaning}")
 
 
 def _predict(args: argparse.Namespace) -> None:
     """Assign the images of a folder to the clusters of an earlier result."""
-    import skdeepclust
+    from skdeepclust import ImageEmbedder, load
+    from skdeepclust.assignments import Assignments
     from skdeepclust.datasets import load_image_folder
+    from skdeepclust.folder import names_in
+    from skdeepclust.results import FEATURES, read_summary, write_whole
 
-    model = args.result / "model"
-    if not model.exists():
-        raise FileNotFoundError(f"{str(args.result)!r} is no result of `skdeepclust cluster`.")
+    summary = read_summary(args.result)
     if args.to is not None and (args.to.is_dir() or not args.to.parent.is_dir()):
         raise ValueError(
             f"--to must be a file in an existing folder. Got {str(args.to)!r} instead."
         )
-    estimator = skdeepclust.load(model)
-    images = load_image_folder(args.folder, n_jobs=-1)
-    height, width, channels = estimator.image_shape_
-    pixels = _decode(images.paths, (height, width) if channels == 1 else estimator.image_shape_)
-    confidence = estimator.predict_proba(pixels)
-    labels, confidence = confidence.argmax(axis=1), confidence.max(axis=1)
-    table = _csv(args.folder, images.paths, labels, confidence)
+    estimator = load(args.result / "model")
+    if (settings := summary.get("embedder")) is not None:
+        images = load_image_folder(args.folder, n_jobs=-1)
+        settings.setdefault("cache_dir", args.result / FEATURES)
+        rows = ImageEmbedder(**settings).transform(images.paths)
+    else:
+        height, width, channels = estimator.image_shape_
+        shape = (height, width) if channels == 1 else estimator.image_shape_
+        images = load_image_folder(args.folder, image_shape=shape, n_jobs=-1)
+        rows = images.data
+    names = names_in(args.folder, images.paths)
+    table = Assignments.of(names, estimator.predict_proba(rows)).to_csv()
     if args.to is None:
         sys.stdout.flush()
         sys.stdout.buffer.write(table)
         sys.stdout.buffer.flush()
         return
-    new = args.to.with_name(f".{args.to.name}.{os.getpid()}")
+    write_whole(args.to, table)
+    _say(f"{len(names):,} images, {_files(images.skipped)} skipped; written to {args.to}")
+
+
+def _report(args: argparse.Namespace) -> None:
+    """Write the page of a result again, from its table and the images."""
+    from skdeepclust.results import RESULT_FILES, read_result, read_summary
+
+    summary = read_summary(args.result)
+    args.folder, args.out = args.folder or summary["folder"], args.result
+    result = read_result(args.result, args.folder, with_classes="scores" in summary)
+    scores = None
+    if result.classes is not None:
+        scores = {summary["method"]: _agreement(result.classes, result.labels)}
+    new = args.result / f".report.{os.getpid()}"
     try:
-        new.write_bytes(table)
-        os.replace(new, args.to)
+        _write_page(new, result, args, _facts(summary["method"], scores, summary["seconds"]))
+        os.replace(new, args.result / "report.html")
     finally:
         new.unlink(missing_ok=True)
-    _say(f"{len(labels):,} images, {_files(images.skipped)} skipped; written to {args.to}")
+    _say(f"{args.result / 'report.html'}  {RESULT_FILES['report.html']}")
 
 
-@contextmanager
-def _result_folder(out: Path, source: str, overwrite: bool) -> Iterator[Path]:
-    """A new folder beside `out` that takes its place at the end, or vanishes with an error."""
-    out, images = out.resolve(), Path(source).resolve()
-    if out == images or out in images.parents or images in out.parents:
-        raise ValueError(f"--out must be outside the folder of images. Got {str(out)!r} instead.")
-    if out.exists() and not out.is_dir():
-        raise FileExistsError(f"--out must be a folder. {str(out)!r} is a file.")
-    old = sorted(path.name for path in out.iterdir()) if out.exists() else []
-    if old and not overwrite:
-        raise FileExistsError(f"{str(out)!r} is not empty; --overwrite replaces an earlier result.")
-    if foreign := set(old) - {*_RESULT_FILES, ".DS_Store"}:
-        raise FileExistsError(
-            f"--overwrite replaces earlier results only; {str(out)!r} also holds {min(foreign)!r}."
+# ----------------------------------------------------------------------------------------------
+# Steps
+
+
+def _estimator(args: argparse.Namespace) -> Any:
+    """The method with the parameters that were given."""
+    from skdeepclust.results import CHECKPOINT
+
+    names = inspect.signature(args.estimator).parameters
+    settings = {name: value for name, value in vars(args).items() if name in names}
+    settings.pop("encoder", None)
+    if args.encoder != "scratch" and not args.encoder.startswith(_EMBEDDERS):
+        settings["encoder"] = args.encoder
+    if "checkpoint" in names:
+        # After every epoch, so that one is all that can be lost.
+        settings = {"checkpoint_every": 0.0, **settings, "checkpoint": str(args.out / CHECKPOINT)}
+    return args.estimator(**settings, verbose=0 if args.quiet else 1)
+
+
+def _embedder(args: argparse.Namespace) -> Any:
+    """The pretrained network that was asked for, or None."""
+    pretrained = {"weights": args.weights, "image_size": args.image_size, "cache_dir": args.cache}
+    given = {name: value for name, value in pretrained.items() if value is not None}
+    if not args.encoder.startswith(_EMBEDDERS):
+        if given:
+            raise ValueError(
+                "--weights, --image-size and --cache are for a pretrained --encoder, such as "
+                f"torchvision:resnet50. Got --encoder {args.encoder} instead."
+            )
+        return None
+    from skdeepclust import ImageEmbedder
+    from skdeepclust.results import FEATURES
+
+    shared = {name: getattr(args, name) for name in ("device", "precision") if hasattr(args, name)}
+    given.setdefault("cache_dir", args.out / FEATURES)
+    return ImageEmbedder(args.encoder, **given, **shared, verbose=0 if args.quiet else 1)
+
+
+def _read_images(args: argparse.Namespace, embedder: Any, estimator: Any) -> Any:
+    """Pixels of the folder: as the method wants them, or for the page only."""
+    from skdeepclust.datasets import load_image_folder
+    from skdeepclust.folder import SHOWN
+
+    shape = SHOWN if embedder is not None else getattr(estimator, "image_shape", None) or "auto"
+    on_error = "raise" if args.strict else "warn"
+    images = load_image_folder(args.folder, image_shape=shape, on_error=on_error, n_jobs=-1)
+    if args.labels_from_folders and images.target is None:
+        raise ValueError(
+            f"--labels-from-folders needs every image in a sub-folder of {args.folder!r}."
         )
-    new_parents = [parent for parent in out.parents if not parent.exists()]
-    new, aside = (out.with_name(f".{out.name}.{os.getpid()}.{part}") for part in ("new", "old"))
+    return images
+
+
+def _set_n_clusters(
+    args: argparse.Namespace, estimator: Any, rows: NDArray[Any]
+) -> dict[int, float] | None:
+    """Replace "auto" by the number that is found; return the score of each."""
+    if estimator.n_clusters != "auto":
+        return None
+    from skdeepclust.folder import choose_n_clusters
+    from skdeepclust.results import CHECKPOINT
+
+    if estimator.random_state is None:
+        estimator.set_params(random_state=0)  # or a resumed run could find another number
+    if hasattr(estimator, "memory") and estimator.memory is None:
+        # So that the fit does not repeat the pretraining of the search.
+        estimator.set_params(memory=str(args.out / CHECKPOINT / "pretraining"))
+    found = choose_n_clusters(estimator, rows)
+    estimator.set_params(n_clusters=found.n_clusters)
+    _tell(f"-k auto: {found.n_clusters} clusters, by {found.criterion}")
+    means = found.scores.mean(axis=0).tolist()
+    return dict(zip(found.k_range.tolist(), means, strict=True))
+
+
+def _set_effort(args: argparse.Namespace, estimator: Any, n_samples: int) -> None:
+    """Scale every length of training that was not given itself."""
+    factor = next((_EFFORT[name] for name in _EFFORT if getattr(args, name)), 1.0)
+    if factor == 1.0:
+        return
+    from skdeepclust.autoencoding import AUTO_PRETRAIN_STEPS
+
+    for name, value in estimator.get_params(deep=False).items():
+        if hasattr(args, name) or not name.endswith(("_epochs", "max_iter")):
+            continue
+        if name == "pretrain_epochs" and value == "auto":
+            value = AUTO_PRETRAIN_STEPS / math.ceil(n_samples / estimator.batch_size)
+        if isinstance(value, int | float) and value > 0:
+            estimator.set_params(**{name: max(1, round(factor * value))})
+
+
+def _write_views(
+    folder: Path, result: ImageClusters, args: argparse.Namespace, facts: list[tuple[str, str]]
+) -> dict[str, str]:
+    """Write what can be done without; return why there is none of each, or an empty string."""
+    if not args.quiet:
+        sys.stderr.write("drawing the page\n")
+    return {
+        "labels.parquet": _attempt(result.assignments.to_parquet, folder / "labels.parquet"),
+        "clusters.png": _attempt(_draw, folder / "clusters.png", result),
+        "report.html": _attempt(_write_page, folder / "report.html", result, args, facts),
+    }
+
+
+def _attempt(write: Callable[..., Any], file: Path, *rest: Any) -> str:
+    """Write one file; return why there is none, or an empty string."""
     try:
-        new.mkdir(parents=True)
-        yield new
-        if out.exists():
-            os.replace(out, aside)
-        try:
-            os.replace(new, out)
-        except OSError:
-            if aside.exists():
-                os.replace(aside, out)
-            raise
-    except BaseException:
-        shutil.rmtree(new, ignore_errors=True)
-        with suppress(OSError):
-            for parent in new_parents:
-                parent.rmdir()
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
+        written = write(file, *rest)
+    # Whatever happens here, hours of training must not be lost for want of a picture.
+    except (Exception, KeyboardInterrupt) as error:
+        file.unlink(missing_ok=True)
+        return " ".join(str(error).split()) or type(error).__name__
+    return "" if written is not False else "it needs pip install 'skdeepclust[table]'"
+
+
+def _draw(file: Path, result: ImageClusters) -> None:
+    from skdeepclust.folder import LazyImages
+    from skdeepclust.report import plot_clusters
+
+    table = result.assignments
+    pictures = LazyImages(result.paths)
+    plot_clusters(pictures, table.labels, result.embedding, table.confidence).savefig(file)
+
+
+def _write_page(
+    file: Path, result: ImageClusters, args: argparse.Namespace, facts: list[tuple[str, str]]
+) -> None:
+    from skdeepclust.folder import address_of
+
+    title = Path(args.folder).resolve().name
+    base = address_of(args.folder, args.out / "report.html")
+    result.write_page(file, title=title, facts=facts, base=base)
+
+
+def _facts(
+    method: str, scores: dict[str, dict[str, float]] | None, seconds: dict[str, float]
+) -> list[tuple[str, str]]:
+    """What the page shows beside numbers of images."""
+    own = {} if scores is None else scores[method]
+    total = sum(seconds.values())
+    took = f"{total / 60:.0f} min" if total >= 120 else f"{total:.0f} s"
+    return [(name, f"{value:.3f}") for name, value in own.items()] + [
+        ("method", method),
+        ("time", took),
+    ]
 
 
 # ----------------------------------------------------------------------------------------------
 # Contents
 
 
-def _csv(folder: str, paths: NDArray[Any], labels: NDArray[Any], confidence: NDArray[Any]) -> bytes:
-    """The table of assignments; bytes, because file names need not be valid text."""
-    text = io.StringIO()
-    # Quoted always: the default dialect leaves a carriage return in a name bare.
-    writer = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
-    writer.writerow(("path", "cluster", "confidence"))
-    for path, label, sure in zip(paths, labels, confidence, strict=True):
-        name = os.path.relpath(path, folder).replace(os.sep, "/")
-        writer.writerow((name, int(label), round(float(sure), 6)))
-    return text.getvalue().encode("utf-8", "surrogateescape")
-
-
-def _decode(paths: NDArray[Any], image_shape: Any) -> NDArray[Any]:
-    """Read all images once, for all that is done with them."""
-    from skdeepclust.data.images import read_images, resolve_image_shape
-
-    return read_images(paths, image_shape or resolve_image_shape(paths), n_jobs=-1)
-
-
 def _scores(
-    estimator: Any, method: str, target: NDArray[Any], pixels: NDArray[Any]
+    method: str, result: ImageClusters, rows: NDArray[Any], are_features: bool
 ) -> dict[str, dict[str, float]]:
-    """ACC, NMI and ARI against the sub-folders, of the method and of k-means on the pixels."""
+    """ACC, NMI and ARI against the sub-folders, of the method and of k-means."""
+    scores = {
+        method: _agreement(result.classes, result.labels),
+        "k-means": _agreement(result.classes, _kmeans(result.estimator, rows)),
+    }
+    if are_features:
+        labels = _kmeans(result.estimator, result.images)
+        scores["k-means on pixels"] = _agreement(result.classes, labels)
+    return scores
+
+
+def _kmeans(estimator: Any, rows: NDArray[Any]) -> NDArray[Any]:
     from sklearn.cluster import KMeans
 
-    kmeans = KMeans(estimator.n_clusters, n_init=10, random_state=estimator.random_state)
-    rows = pixels.reshape(len(pixels), -1).astype("float32") / 255
-    return {
-        method: _agreement(target, estimator.labels_),
-        "k-means": _agreement(target, kmeans.fit_predict(rows)),
-    }
+    flat = rows.reshape(len(rows), -1).astype("float32")
+    # Its own copy would be the largest array of all.
+    kmeans = KMeans(
+        estimator.n_clusters, n_init=10, random_state=estimator.random_state, copy_x=False
+    )
+    labels: NDArray[Any] = kmeans.fit_predict(flat)
+    return labels
 
 
-def _agreement(target: NDArray[Any], labels: NDArray[Any]) -> dict[str, float]:
+def _agreement(target: Any, labels: NDArray[Any]) -> dict[str, float]:
     from skdeepclust import metrics
 
     return {
@@ -354,49 +548,13 @@ def _agreement(target: NDArray[Any], labels: NDArray[Any]) -> dict[str, float]:
     }
 
 
-class _Thumbnails(Sequence[Any]):
-    """The images of the paths, read when looked up: a picture shows a few of many."""
-
-    def __init__(self, paths: NDArray[Any]) -> None:
-        self.paths = paths
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, index: Any) -> Any:
-        from skdeepclust.data.images import read_image
-
-        return read_image(self.paths[index])
-
-
-def _draw(
-    file: Path,
-    estimator: Any,
-    paths: NDArray[Any],
-    pixels: NDArray[Any],
-    confidence: NDArray[Any],
-) -> str:
-    """Write the picture; return why there is none, or an empty string."""
-    try:
-        from skdeepclust.report import plot_clusters
-
-        embedding = estimator.transform(pixels)
-        figure = plot_clusters(_Thumbnails(paths), estimator.labels_, embedding, confidence)
-        figure.savefig(file)
-    # Whatever happens here, hours of training must not be lost for want of a picture.
-    except (Exception, KeyboardInterrupt) as error:
-        file.unlink(missing_ok=True)
-        return " ".join(str(error).split()) or type(error).__name__
-    return ""
-
-
 def _summary(
     args: argparse.Namespace,
     estimator: Any,
+    embedder: Any,
     images: Any,
-    confidence: NDArray[Any],
+    result: ImageClusters,
     seconds: dict[str, float],
-    scores: dict[str, dict[str, float]] | None,
 ) -> dict[str, Any]:
     """What was done, with what, and how it went: enough to do it again."""
     from importlib.metadata import version
@@ -404,25 +562,40 @@ def _summary(
     import skdeepclust
 
     packages = ("numpy", "scikit-learn", "torch")
-    summary = {
+    settings = estimator.get_params(deep=False)
+    for name in ("checkpoint", "memory"):
+        settings.pop(name, None)
+    table = result.assignments
+    return {
         "method": args.method,
-        "folder": args.folder,
-        "settings": estimator.get_params(deep=False),
+        "folder": os.path.abspath(args.folder),
+        "settings": settings,
+        "embedder": None if embedder is None else _embedder_settings(args, embedder),
         "versions": {
             "skdeepclust": skdeepclust.__version__,
             "python": platform.python_version(),
             **{package: version(package) for package in packages},
         },
-        "n_images": len(images.paths),
-        "skipped": [
-            {"path": os.path.relpath(path, args.folder), "reason": reason}
-            for path, reason in images.skipped
-        ],
+        "n_images": len(table),
+        "skipped": _listed(args.folder, images.skipped),
+        "ignored": _listed(args.folder, images.ignored),
         "n_iter": estimator.n_iter_,
         "seconds": {name: round(lap, 3) for name, lap in seconds.items()},
-        "clusters": _sizes(estimator.labels_, confidence),
+        "clusters": _sizes(table.labels, table.confidence),
     }
-    return summary if scores is None else {**summary, "scores": scores}
+
+
+def _embedder_settings(args: argparse.Namespace, embedder: Any) -> dict[str, Any]:
+    """Settings of the embedder, from wherever it is used; its own features move with a result."""
+    settings: dict[str, Any] = embedder.get_params(deep=False)
+    if settings["weights"] != "pretrained":
+        settings["weights"] = os.path.abspath(settings["weights"])
+    del settings["cache_dir"]
+    return settings if args.cache is None else {**settings, "cache_dir": args.cache.absolute()}
+
+
+def _listed(folder: str, files: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
+    return [{"path": os.path.relpath(path, folder), "reason": reason} for path, reason in files]
 
 
 def _sizes(labels: NDArray[Any], confidence: NDArray[Any]) -> list[dict[str, Any]]:
@@ -451,13 +624,13 @@ def _sizes_table(labels: NDArray[Any], confidence: NDArray[Any]) -> str:
 
 
 def _scores_table(scores: dict[str, dict[str, float]]) -> str:
-    width = max(len("k-means"), *map(len, scores))
+    width = max(map(len, scores))
     lines = [f"{'':{width}}  {'ACC':>6}  {'NMI':>6}  {'ARI':>6}"]
     lines += [
         f"{name:{width}}  {row['ACC']:>6.3f}  {row['NMI']:>6.3f}  {row['ARI']:>6.3f}"
         for name, row in scores.items()
     ]
-    return "\n".join([*lines, "(k-means on the same pixels; the sub-folders only score)"])
+    return "\n".join([*lines, "(k-means on what the method saw; the sub-folders only score)"])
 
 
 def _files(skipped: Sequence[Any]) -> str:

@@ -12,13 +12,7 @@ import torch.nn.functional as F
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
-from .base import (
-    POSITIVE_INTEGER,
-    POSITIVE_REAL,
-    WEIGHT,
-    BaseDeepClustering,
-    BaseDeepTransformer,
-)
+from .base import POSITIVE_INTEGER, WEIGHT, BaseDeepClustering, BaseDeepTransformer
 from .data.augment import Augment
 from .data.views import auto_views
 from .device import available_device, can_compile, uses_bfloat16
@@ -102,7 +96,6 @@ class ViewsTransformer(BaseDeepTransformer):
         "max_epochs": [POSITIVE_INTEGER],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 2, None, closed="left")],
         "weight_decay": [WEIGHT],
-        "temperature": [POSITIVE_REAL],
         "augment": [StrOptions({"auto"}), callable, tuple],
         "compile": [StrOptions({"auto"}), "boolean"],
     }
@@ -110,7 +103,6 @@ class ViewsTransformer(BaseDeepTransformer):
     hidden_dim: int
     max_epochs: int
     weight_decay: float
-    temperature: float
     augment: Any
     compile: Any
 
@@ -120,11 +112,13 @@ class ViewsTransformer(BaseDeepTransformer):
         fifth = 1 << int(math.log2(max(n_samples / 5, 1)))  # five steps an epoch, where it can be
         return min(max(fifth, 16), 128)
 
-    def _objective_parts(self, encoder: nn.Module, sample_shape: tuple[int, ...]) -> dict[str, Any]:
+    def _objective_parts(
+        self, encoder: nn.Module, sample_shape: tuple[int, ...], temperature: float
+    ) -> dict[str, Any]:
         """Return the arguments that every `ViewsObjective` takes, but those of clusters."""
         return {
             "encoder": encoder,
-            "temperature": self.temperature,
+            "temperature": temperature,
             "max_epochs": self.max_epochs,
             "views": self._resolve_views(sample_shape),
             "compile": self.compile,
@@ -158,9 +152,11 @@ class ViewsClustering(ViewsTransformer, BaseDeepClustering):
         head = projector(n_features, self.hidden_dim, self.embedding_dim, generator)
         return nn.Sequential(OrderedDict(trunk=trunk, projector=head))
 
-    def _objective_parts(self, encoder: nn.Module, sample_shape: tuple[int, ...]) -> dict[str, Any]:
+    def _objective_parts(
+        self, encoder: nn.Module, sample_shape: tuple[int, ...], temperature: float
+    ) -> dict[str, Any]:
         return {
-            **super()._objective_parts(encoder, sample_shape),
+            **super()._objective_parts(encoder, sample_shape, temperature),
             "embedding_dim": self.embedding_dim,
             "n_clusters": self.n_clusters,
             "n_init": self.n_init,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,12 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.utils import Bunch
 
-from skdeepclust.data.images import ImageReadError, check_images
+from skdeepclust.data.images import (
+    ImageReadError,
+    check_images,
+    read_readable_images,
+    survey_images,
+)
 
 __all__ = ["load_image_folder", "make_digits_folder"]
 
@@ -27,6 +32,7 @@ _N_LISTED = 5
 def load_image_folder(
     path: str | os.PathLike[str],
     *,
+    image_shape: Sequence[int] | str | None = None,
     on_error: str = "warn",
     n_jobs: int | None = None,
     return_X_y: bool = False,
@@ -34,14 +40,17 @@ def load_image_folder(
     """Paths of the readable images in a folder, with labels from its sub-folders if they have any.
 
     Every file that is neither hidden nor litter of an operating system is decoded once, whatever
-    its suffix; what cannot be decoded is reported and left out. Images stay on disk: `data` can go
-    straight into ``fit``. The labels are for scoring only.
+    its suffix; what cannot be decoded is reported and left out. `data` can go straight into
+    ``fit``. The labels are for scoring only.
 
     Parameters
     ----------
     path : str or path-like
         The folder, searched with all its sub-folders. Symbolic links to files inside it are read;
         links that lead outside, and links to folders, are not followed.
+    image_shape : tuple (H, W) or (H, W, C) with C in {1, 3, 4}, "auto" or None, default=None
+        None leaves the images on disk and gives their paths. A shape gives the pixels, and saves
+        decoding them a second time; "auto" is the shape that a fit on the paths would take.
     on_error : {"warn", "raise", "skip"}, default="warn"
         What to do about files that are no readable images: leave them out with one warning, raise
         an error for the first, or leave them out quietly. `skipped` names them in any case.
@@ -53,14 +62,19 @@ def load_image_folder(
     Returns
     -------
     folder : :class:`~sklearn.utils.Bunch`
-        data, paths : ndarray of shape (n_images,) of str
-            The same array under two names, sorted by folder and file name.
+        data : ndarray of shape (n_images,) of str, or (n_images, *image_shape), uint8
+            The paths, or with an `image_shape` the pixels.
+        paths : ndarray of shape (n_images,) of str
+            Sorted by folder and file name.
         target : ndarray of shape (n_images,), int64, or None
             Index into `target_names`. None if there are no sub-folders with images, or if there are
             also images beside the sub-folders.
         target_names : list of str, or None
             The sub-folders that hold readable images; deeper ones count as part of them.
         skipped : list of (path, reason)
+            Files that are no readable images.
+        ignored : list of (path, reason)
+            Files and folders that were not looked at: hidden, or litter of an operating system.
 
     Raises
     ------
@@ -79,11 +93,11 @@ def load_image_folder(
     if not os.path.isdir(root):
         raise NotADirectoryError(f"{root!r} is a file; load_image_folder needs a folder.")
 
-    found = dict(_walk(root, (), os.path.realpath(root)))
+    found, ignored = _find(root)
     candidates = sorted(parts for parts, reason in found.items() if reason is None)
-    parts_of = {os.path.join(root, *parts): parts for parts in candidates}
-    for file, reason in check_images(list(parts_of), n_jobs=n_jobs):
-        found[parts_of[os.fspath(file)]] = reason
+    files = [os.path.join(root, *parts) for parts in candidates]
+    pixels, unreadable = _read(files, image_shape, n_jobs)
+    found.update((candidates[i], reason) for i, reason in unreadable.items())
 
     kept = [parts for parts in candidates if found[parts] is None]
     skipped = [
@@ -105,9 +119,17 @@ def load_image_folder(
 
     paths = np.array([os.path.join(root, *parts) for parts in kept], dtype=object)
     target, target_names = _labels(kept)
+    data = paths if pixels is None else pixels
     if return_X_y:
-        return paths, target
-    return Bunch(data=paths, paths=paths, target=target, target_names=target_names, skipped=skipped)
+        return data, target
+    return Bunch(
+        data=data,
+        paths=paths,
+        target=target,
+        target_names=target_names,
+        skipped=skipped,
+        ignored=[(os.path.join(root, *parts), reason) for parts, reason in ignored],
+    )
 
 
 def make_digits_folder(path: str | os.PathLike[str]) -> str:
@@ -152,26 +174,59 @@ def make_digits_folder(path: str | os.PathLike[str]) -> str:
 _Parts = tuple[str, ...]
 
 
-def _walk(root: str, parts: _Parts, real_root: str) -> Iterator[tuple[_Parts, str | None]]:
+def _find(root: str) -> tuple[dict[_Parts, str | None], list[tuple[_Parts, str]]]:
+    """Files below `root`, with why not to read them (or None), and what was not looked at."""
+    ignored: list[tuple[_Parts, str]] = []
+    return dict(_walk(root, (), os.path.realpath(root), ignored)), sorted(ignored)
+
+
+def _walk(
+    root: str, parts: _Parts, real_root: str, ignored: list[tuple[_Parts, str]]
+) -> Iterator[tuple[_Parts, str | None]]:
     """Files below `root` in any order: the parts of the path, and why not to read it (or None)."""
     try:
         with os.scandir(os.path.join(root, *parts)) as scan:
-            entries = [e for e in scan if not _is_ignored(e.name)]
+            entries = list(scan)
     except OSError as error:
         yield parts, f"the folder cannot be listed ({error.strerror})"
         return
     for entry in entries:
         below = (*parts, entry.name)
-        if entry.is_symlink():
+        if (reason := _why_ignored(entry.name)) is not None:
+            ignored.append((below, reason))
+        elif entry.is_symlink():
             yield below, _link_problem(entry.path, real_root)
         elif entry.is_dir():
-            yield from _walk(root, below, real_root)
+            yield from _walk(root, below, real_root, ignored)
         else:
             yield below, None
 
 
-def _is_ignored(name: str) -> bool:
-    return name.startswith(".") or name.lower() in _LITTER
+def _why_ignored(name: str) -> str | None:
+    if name.lower() in _LITTER or name == ".DS_Store" or name.startswith("._"):
+        return "left behind by an operating system"
+    return "hidden" if name.startswith(".") else None
+
+
+def _read(
+    files: list[str], image_shape: Sequence[int] | str | None, n_jobs: int | None
+) -> tuple[npt.NDArray[np.uint8] | None, dict[int, str]]:
+    """Pixels, if a shape was asked for, and the reason for each file that has none."""
+    if not files:
+        return None, {}
+    if image_shape is None:
+        place = {file: i for i, file in enumerate(files)}
+        unreadable = check_images(files, n_jobs=n_jobs)
+        return None, {place[os.fspath(file)]: reason for file, reason in unreadable}
+    if not isinstance(image_shape, str):
+        return read_readable_images(files, image_shape, n_jobs=n_jobs)
+    if image_shape != "auto":
+        raise ValueError(f"image_shape should be a tuple, 'auto' or None; got {image_shape!r}.")
+    shape, headless = survey_images(files)
+    kept = [i for i in range(len(files)) if i not in headless]
+    pixels, unreadable_kept = read_readable_images([files[i] for i in kept], shape, n_jobs=n_jobs)
+    reasons = {i: error.reason for i, error in headless.items()}
+    return pixels, reasons | {kept[i]: reason for i, reason in unreadable_kept.items()}
 
 
 def _link_problem(link: str, real_root: str) -> str | None:

@@ -29,7 +29,7 @@ __all__ = ["NClusters", "select_n_clusters"]
 
 CRITERIA = ("modularity", "silhouette", "stability")
 FEWEST_NEIGHBORS = 15
-NEIGHBORS = 50  # a sample's neighbours are 1 in so many
+NEIGHBORS = 40  # a sample's neighbours are 1 in so many
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class NClusters:
     Attributes
     ----------
     n_clusters : int
-        The smallest number whose mean score lies within one standard error of the greatest.
+        The number with the greatest mean score.
     k_range : ndarray of shape (n_k,), int
         The numbers that were compared.
     scores : ndarray of shape (n_repeats, n_k)
@@ -121,11 +121,8 @@ def select_n_clusters(
 
     Notes
     -----
-    The number is the smallest whose mean score lies within one standard error of the greatest
-    (Breiman et al., "Classification and Regression Trees", 1984, Section 3.4.3).
-
-    Each sample has max(15, n / 50) neighbours, n being the size of a subsample: a cluster with
-    fewer members is not seen, so that about 25 clusters are the most that can be told. Clusters
+    Each sample has max(15, n / 40) neighbours, n being the size of a subsample: a cluster with
+    fewer members is not seen, so that about 20 clusters are the most that can be told. Clusters
     in only two or three dimensions are cut into pieces, and data without clusters gets an answer,
     too: look at the plot. A sharp maximum is evidence; on a plateau several numbers are as good.
     Of two and more stable clusterings, ``"stability"`` names the smallest.
@@ -155,15 +152,8 @@ def select_n_clusters(
     score = {"modularity": _modularities, "silhouette": _silhouettes, "stability": _stabilities}
     draws = [rng.choice(len(points), size, replace=False) for _ in range(n_repeats)]
     scores = np.array([list(score[criterion](points[draw], numbers, rng)) for draw in draws])
-    return NClusters(_fewest_as_good(numbers, scores), numbers, scores, criterion, points)
-
-
-def _fewest_as_good(numbers: NDArray[np.int64], scores: NDArray[np.float64]) -> int:
-    """Smallest number whose mean lies within one standard error of the greatest mean."""
-    mean, n_repeats = scores.mean(axis=0), len(scores)
-    best = mean.argmax()
-    error = scores[:, best].std(ddof=1) / np.sqrt(n_repeats) if n_repeats > 1 else 0.0
-    return int(numbers[np.argmax(mean >= mean[best] - error)])
+    best = int(numbers[scores.mean(axis=0).argmax()])
+    return NClusters(best, numbers, scores, criterion, points)
 
 
 def _check_arguments(

@@ -296,14 +296,17 @@ def _picture(
 
 
 def _flatten(
-    embedding: NDArray[Any], labels: NDArray[Any], rng: np.random.RandomState
+    embedding: NDArray[Any],
+    labels: NDArray[Any],
+    rng: np.random.RandomState,
+    max_points: int = _MAX_POINTS,
 ) -> tuple[NDArray[Any], NDArray[np.intp], str]:
     """Points in the plane, the samples they stand for, and how they came there."""
     n, dim = embedding.shape
     if dim <= 2:
         plane = np.hstack([embedding, np.zeros((n, 2 - dim))])
         return plane, np.arange(n), f"its {dim} dimension{'s' if dim > 1 else ''}"
-    shown = _sample(labels, rng)
+    shown = _sample(labels, rng, max_points)
     chosen = np.asarray(embedding[shown], dtype=np.float64)
     of = f"{len(shown):,} of {n:,} images" if len(shown) < n else f"{n:,} images"
     chosen = chosen - chosen.mean(axis=0)
@@ -322,17 +325,19 @@ def _flatten(
         return tsne.fit_transform(main / main.std()), shown, f"t-SNE of {of}"
 
 
-def _sample(labels: NDArray[Any], rng: np.random.RandomState) -> NDArray[np.intp]:
-    """At most 2,000 samples at random, a few of every cluster first."""
+def _sample(
+    labels: NDArray[Any], rng: np.random.RandomState, max_points: int = _MAX_POINTS
+) -> NDArray[np.intp]:
+    """At most `max_points` samples at random, a few of every cluster first."""
     n = len(labels)
-    if n <= _MAX_POINTS:
+    if n <= max_points:
         return np.arange(n)
     order = rng.permutation(n)
     names, inverse = np.unique(labels[order], return_inverse=True)
-    few = max(1, min(20, _MAX_POINTS // len(names)))
+    few = max(1, min(20, max_points // len(names)))
     first = [order[np.flatnonzero(inverse == j)[:few]] for j in range(len(names))]
-    chosen = np.concatenate(first)[:_MAX_POINTS]
-    rest = order[~np.isin(order, chosen)][: _MAX_POINTS - len(chosen)]
+    chosen = np.concatenate(first)[:max_points]
+    rest = order[~np.isin(order, chosen)][: max_points - len(chosen)]
     return np.sort(np.concatenate([chosen, rest]))
 
 

@@ -7,6 +7,7 @@ import skdeepclust
 # By the parameter that tells the families apart. As small as a fit can be: two epochs of each
 # phase where a batch holds all samples. The rate lets all of a few clusters live.
 QUICK = {
+    "selection": {},
     "base": {"max_epochs": 2},
     "pretraining": {"pretrain_epochs": 1, "max_epochs": 2, "n_init": 1},
     "projection_dim": {"max_epochs": 2},

@@ -8,9 +8,11 @@ import pytest
 import torch
 from sklearn.model_selection import GridSearchCV
 
+import skdeepclust
 import skdeepclust._cache
-from skdeepclust import DECClustering, DECSClustering, IDECClustering
+from skdeepclust import DECSClustering
 from skdeepclust._cache import PretrainingCache
+from skdeepclust.autoencoding import AutoencoderClustering
 from skdeepclust.data.augment import ShiftRotate
 from skdeepclust.metrics import get_scorer
 
@@ -25,7 +27,8 @@ QUICK = {
     "random_state": 0,
 }
 GRID = {"max_iter": [0, 2, 4], "clustering_lr": [1e-3, 1e-2]}  # 6 settings
-METHODS = [DECSClustering, DECClustering, IDECClustering]
+PUBLIC = [getattr(skdeepclust, name) for name in skdeepclust.__all__]
+METHODS = [x for x in PUBLIC if inspect.isclass(x) and issubclass(x, AutoencoderClustering)]
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -72,7 +75,7 @@ def test_augmented_images_go_on_with_the_same_random_stream(tiny_images, tmp_pat
         assert_same_fit(plain, stored)
 
 
-def test_all_three_methods_share_one_pretraining(blobs, tmp_path, pretrainings):
+def test_all_methods_share_one_pretraining(blobs, tmp_path, pretrainings):
     for method in METHODS:
         assert_same_fit(
             method(**QUICK).fit(blobs[0]), method(**QUICK, memory=tmp_path).fit(blobs[0])
@@ -80,7 +83,7 @@ def test_all_three_methods_share_one_pretraining(blobs, tmp_path, pretrainings):
     assert pretrainings() == 1
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("n_jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_six_settings_and_three_folds_pretrain_four_times(blobs, tmp_path, n_jobs):
     # A process that starts while another one pretrains the same fold would do it, too; with two
     # jobs and three folds none does.

@@ -5,23 +5,30 @@ the last tests train the real ones.
 """
 
 import csv
-import inspect
 import json
 import os
 import pickle
 import subprocess
 import sys
+import time
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from families import QUICK, of_family
 from PIL import Image
 from sklearn.base import BaseEstimator
 from sklearn.cluster import KMeans
+from torch import nn
 
 import skdeepclust
-from skdeepclust.cli import _csv, _literal, _methods, _parameter_texts, main
+from skdeepclust import DECSClustering
+from skdeepclust.assignments import Assignments
+from skdeepclust.cli import _literal, _methods, _parameter_texts, _parser, _set_effort, main
+from skdeepclust.embedding import _Network
+from skdeepclust.results import RESULT_FILES
 
 
 class ToyClustering(BaseEstimator):
@@ -89,6 +96,7 @@ class ToyClustering(BaseEstimator):
         kmeans = KMeans(self.n_clusters, n_init=1, random_state=self.random_state)
         self.kmeans_ = kmeans.fit(self._pixels(X))
         self.labels_, self.n_iter_, self.image_shape_ = self.predict(X), 1, (8, 8, 1)
+        self.history_ = [{"phase": "toy", "epoch": 0, "loss": float(self.kmeans_.inertia_)}]
         if self.alpha == "warn":
             warnings.warn("all is\nwell", UserWarning, stacklevel=1)
         return self
@@ -207,11 +215,12 @@ def test_wrong_arguments_exit_with_2(toy, argv, capsys):
 
 def test_result_holds_table_model_picture_and_summary(toy, folder, tmp_path, capsys):
     pytest.importorskip("matplotlib")
+    pytest.importorskip("polars")
     out = tmp_path / "new" / "out"
     flags = ("--seed", "0", "--batch-size", "4", "--beta", "3,4", "--quiet", "--device", "cpu")
     assert cluster(folder, out, *toy, *flags) == 0
     files = sorted(path.name for path in out.iterdir())
-    assert files == ["clusters.png", "labels.csv", "model", "summary.json"]
+    assert files == sorted(RESULT_FILES)
     assert Image.open(out / "clusters.png").size[0] > 500
 
     rows = rows_of(out / "labels.csv")
@@ -251,15 +260,6 @@ def test_folders_score_beside_kmeans_on_pixels(toy, folder, tmp_path, capsys):
     assert "k-means" in capsys.readouterr().out
 
 
-def test_hostile_names_survive_the_table():
-    names = ['a,b".png', "line\nbreak.png", "carriage\rreturn.png", " ü.png", os.fsdecode(b"\xff")]
-    table = _csv("in", [f"in/{name}" for name in names], range(5), np.full(5, 0.5))
-    lines = table.decode("utf-8", "surrogateescape").splitlines(keepends=True)
-    rows = list(csv.DictReader(lines))
-    assert [row["path"] for row in rows] == names
-    assert [row["cluster"] for row in rows] == list("01234")
-
-
 def test_folder_with_a_hostile_name(toy, folder, tmp_path):
     name = os.fsdecode(b'\xff,"\n.png')
     try:
@@ -281,11 +281,8 @@ def test_picture_is_left_out_without_matplotlib(toy, folder, tmp_path, monkeypat
     assert (
         "no clusters.png: plot_clusters needs matplotlib: pip install 'skdeepclust[plot]'" in text
     )
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
-        "labels.csv",
-        "model",
-        "summary.json",
-    ]
+    assert not (tmp_path / "out" / "clusters.png").exists()
+    assert (tmp_path / "out" / "summary.json").exists()
 
 
 def test_failing_picture_does_not_lose_the_training(toy, folder, tmp_path, monkeypatch, capsys):
@@ -293,6 +290,16 @@ def test_failing_picture_does_not_lose_the_training(toy, folder, tmp_path, monke
     monkeypatch.setattr(ToyClustering, "predict_proba", lambda self, X: np.full((len(X), 2), 0.5))
     assert cluster(folder, tmp_path / "out", *toy) == 0
     assert "no clusters.png: embedding must be finite" in capsys.readouterr().out
+
+
+def test_interrupted_drawing_does_not_lose_the_training(toy, folder, tmp_path, monkeypatch, capsys):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("skdeepclust.folder.write_page", interrupted)
+    assert cluster(folder, tmp_path / "out", *toy) == 0
+    assert "no report.html: KeyboardInterrupt" in capsys.readouterr().out
+    assert len(rows_of(tmp_path / "out" / "labels.csv")) == 24
 
 
 def test_predict_assigns_another_folder(toy, folder, tmp_path, capfdbinary):
@@ -308,6 +315,143 @@ def test_predict_assigns_another_folder(toy, folder, tmp_path, capfdbinary):
     capfdbinary.readouterr()
     assert main(["predict", str(out), str(other)]) == 0
     assert capfdbinary.readouterr().out == (tmp_path / "other.csv").read_bytes()
+
+
+def test_messy_folder_is_clustered_and_every_other_file_is_named(toy, folder, tmp_path):
+    picture = Image.open(folder / "left" / "0.png")
+    kinds = {
+        "cmyk.jpg": "CMYK",
+        "palette.GIF": "P",
+        "bilevel.bmp": "1",
+        "alpha.webp": "RGBA",
+        "grey16.tif": "I;16",
+        "a b.jpeg": "L",
+    }
+    for name, mode in kinds.items():
+        picture.convert(mode).save(folder / "left" / name)
+    (folder / "right" / "подсолнух").mkdir()
+    picture.save(folder / "right" / "подсолнух" / "wrong suffix.txt", "PNG")
+    good = {str(path.relative_to(folder)) for path in folder.rglob("*.*")}
+    bad = {
+        "left/empty.jpg": b"",
+        "left/half.png": (folder / "left" / "0.png").read_bytes()[:70],
+        "right/notes.txt": b"buy milk",
+        "right/Thumbs.db": b"litter",
+        "left/.DS_Store": b"litter",
+    }
+    for name, content in bad.items():
+        (folder / name).write_bytes(content)
+    outside = tmp_path / "secret.png"
+    picture.save(outside)
+    for name, target in {"right/out.png": outside, "right/loop": folder}.items():
+        (folder / name).symlink_to(target)
+        bad[name] = b""
+    assert cluster(folder, tmp_path / "out", *toy) == 0
+    assert {row["path"] for row in rows_of(tmp_path / "out" / "labels.csv")} == good
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    named = [*summary["skipped"], *summary["ignored"]]
+    assert {row["path"] for row in named} == set(bad)
+    assert all(row["reason"] for row in named)
+    assert cluster(folder, tmp_path / "strict", *toy, "--strict") == 1
+
+
+# Options
+
+
+def test_images_are_sorted_into_folders_of_their_clusters(toy, folder, tmp_path):
+    sorted_ = tmp_path / "sorted"
+    assert cluster(folder, tmp_path / "out", *toy, "--sort-into", str(sorted_)) == 0
+    for row in rows_of(tmp_path / "out" / "labels.csv"):
+        copy = sorted_ / f"{int(row['cluster']):03d}" / row["path"]
+        assert copy.read_bytes() == (folder / row["path"]).read_bytes()
+        assert not copy.is_symlink()
+    assert len(list(sorted_.rglob("*.png"))) == 24
+
+
+def test_images_can_be_linked_instead(toy, folder, tmp_path):
+    sorted_ = tmp_path / "sorted"
+    assert cluster(folder, tmp_path / "out", *toy, "--sort-into", str(sorted_), "--link") == 0
+    links = list(sorted_.rglob("*.png"))
+    assert len(links) == 24
+    assert all(link.is_symlink() and folder in link.resolve().parents for link in links)
+
+
+@pytest.mark.parametrize("target", ["images/sorted", "out/sorted", "full", "."])
+def test_sorting_into_a_wrong_folder_is_refused_before_training(
+    toy, folder, tmp_path, target, capsys
+):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.txt").write_text("years of work")
+    flags = ("--sort-into", str(tmp_path / target))
+    assert cluster(folder, tmp_path / "out", *toy, *flags) == 1
+    assert "--sort-into must be" in capsys.readouterr().err
+    assert ToyClustering.fits == 0
+    assert (tmp_path / "full" / "thesis.txt").exists()
+
+
+def test_number_of_clusters_is_found(tmp_path, capsys):
+    folder = write_folder(tmp_path / "images", n_each=40)
+    out = tmp_path / "out"
+    flags = ("--pretrain-epochs", "20", "--max-iter", "2", "--n-init", "1", "--device", "cpu")
+    assert main(["cluster", str(folder), "-k", "auto", "--out", str(out), *flags]) == 0
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["settings"]["n_clusters"] == 2
+    scores = summary["n_clusters_scores"]
+    assert max(scores, key=scores.get) == "2"
+    told = capsys.readouterr().err
+    assert "-k auto: 2 clusters" in told
+    assert told.count("pretrain: epoch 20/20") <= 1  # the fit finds that of the search
+    assert not (out / "checkpoint").exists()
+
+
+def test_quick_and_thorough_scale_the_training(folder, tmp_path):
+    flags = ["--pretrain-epochs", "8", "--n-init", "1", "--batch-size", "16", "--quiet"]
+    for effort, expected in (("--quick", 2), ("--thorough", 32)):
+        out = tmp_path / effort
+        args = _parser(["cluster", str(folder), "-k", "2", "--out", str(out), effort])
+        parsed = args.parse_args(["cluster", str(folder), "-k", "2", "--out", str(out), effort])
+        estimator = DECSClustering(2, pretrain_epochs=8, max_iter=100)
+        _set_effort(parsed, estimator, n_samples=24)
+        assert estimator.pretrain_epochs == expected
+        assert estimator.max_iter == {2: 25, 32: 400}[expected]
+    assert cluster(folder, tmp_path / "out", "--quick", *flags, "--max-iter", "4") == 0
+    settings = json.loads((tmp_path / "out" / "summary.json").read_text())["settings"]
+    assert (settings["pretrain_epochs"], settings["max_iter"]) == (8, 4)  # given ones are kept
+
+
+def test_report_shows_corrected_clusters(toy, folder, tmp_path):
+    out = tmp_path / "out"
+    assert cluster(folder, out, *toy, "--labels-from-folders", "--seed", "0") == 0
+    before = (out / "report.html").read_text()
+    table = Assignments.read_csv(out / "labels.csv")
+    table.labels[0] = 1 - table.labels[0]
+    (out / "labels.csv").write_bytes(table.to_csv())
+    assert main(["report", str(out)]) == 0
+    after = (out / "report.html").read_text()
+    assert before.count("0.958") < after.count("0.958")  # 23 of 24 agree with the folders now
+    moved = tmp_path / "moved"
+    folder.rename(moved)
+    assert main(["report", str(out)]) == 1
+    assert main(["report", str(out), "--folder", str(moved)]) == 0
+
+
+def test_report_reads_nothing_outside_the_folder(toy, folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert cluster(folder, out, *toy) == 0
+    text = (out / "labels.csv").read_text().replace("left/0.png", "../secret.png")
+    (out / "labels.csv").write_text(text)
+    assert main(["report", str(out)]) == 1
+    assert "outside" in capsys.readouterr().err
+
+
+def test_report_leaves_the_result_as_it_was_after_an_error(toy, folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert cluster(folder, out, *toy) == 0
+    (out / "labels.csv").write_text("nothing")
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert main(["report", str(out)]) == 1
+    assert "needs the columns" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 
 # Errors
@@ -336,7 +480,7 @@ def test_failure_keeps_the_earlier_result(toy, folder, tmp_path):
 
 
 def test_warning_is_one_line(toy, folder, tmp_path, capsys):
-    assert cluster(folder, tmp_path / "out", *toy, "--alpha", "warn") == 0
+    assert cluster(folder, tmp_path / "out", *toy, "--alpha", "warn", "--quiet") == 0
     assert capsys.readouterr().err == "skdeepclust: warning: all is well\n"
 
 
@@ -402,25 +546,103 @@ def test_predict_needs_a_result(toy, folder, tmp_path, capsys):
     assert "no result" in capsys.readouterr().err
 
 
+# Pretrained networks and resuming
+
+
+@pytest.fixture
+def mean_colour(monkeypatch):
+    """A pretrained network that needs no library: brightness left and right."""
+
+    class Halves(nn.Module):
+        seen = 0
+
+        def forward(self, x):
+            Halves.seen += int((x.flatten(1).sum(1) > 0).sum())
+            return torch.stack([x[..., :2].mean((1, 2, 3)), x[..., 2:].mean((1, 2, 3))], 1)
+
+    network = _Network(Halves(), lambda m, x: m(x), (0,) * 3, (1,) * 3, 4, "digest", "cpu")
+    assert network.n_features == 2
+    monkeypatch.setattr("skdeepclust.embedding._load", lambda *which: network)
+    monkeypatch.setattr(Halves, "seen", 0)
+    return Halves
+
+
+def test_pretrained_network_clusters_and_predicts(mean_colour, folder, tmp_path, capfdbinary):
+    out = tmp_path / "out"
+    flags = ("--encoder", "timm:halves", "--labels-from-folders", "--seed", "0", *tiny())
+    assert cluster(folder, out, *flags, "--quiet") == 0
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["scores"]["decs"]["ACC"] == 1
+    assert set(summary["scores"]) == {"decs", "k-means", "k-means on pixels"}
+    assert summary["embedder"]["model"] == "timm:halves"
+    assert mean_colour.seen == 24
+    capfdbinary.readouterr()
+    out = out.rename(tmp_path / "moved")
+    assert main(["predict", str(out), str(folder)]) == 0
+    assert mean_colour.seen == 24  # its features have moved with it
+    again = [line.split(b",")[1] for line in capfdbinary.readouterr().out.splitlines()[1:]]
+    assert again == [row["cluster"].encode() for row in rows_of(out / "labels.csv")]
+
+
+def test_features_are_kept_for_another_number_of_clusters(mean_colour, folder, tmp_path):
+    flags = ("--encoder", "timm:halves", "--quiet", *tiny())
+    assert cluster(folder, tmp_path / "out", *flags) == 0
+    assert cluster(folder, tmp_path / "out", *flags, "-k", "3", "--overwrite") == 0
+    assert cluster(folder, tmp_path / "a", *flags, "--cache", str(tmp_path / "cache")) == 0
+    assert cluster(folder, tmp_path / "b", *flags, "--cache", str(tmp_path / "cache")) == 0
+    assert mean_colour.seen == 2 * 24
+
+
+def test_flags_of_a_pretrained_network_need_one(folder, tmp_path, capsys):
+    assert cluster(folder, tmp_path / "out", "--weights", "w.pt") == 1
+    assert "are for a pretrained --encoder" in capsys.readouterr().err
+
+
+def test_encoder_of_the_method_is_passed_on(folder, tmp_path):
+    assert cluster(folder, tmp_path / "out", "--encoder", "mlp:8", "--quiet", *tiny()) == 0
+    settings = json.loads((tmp_path / "out" / "summary.json").read_text())["settings"]
+    assert settings["encoder"] == "mlp:8"
+
+
+@pytest.mark.slow
+def test_killed_run_goes_on_to_the_same_result(folder, tmp_path, capsys):
+    flags = ["--seed", "0", "--device", "cpu", "--batch-size", "24", "--n-init", "1"]
+    flags += ["--pretrain-epochs", "150", "--max-iter", "2"]
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "skdeepclust", "cluster", str(folder), "-k", "2"]
+    run = subprocess.Popen([*command, "--out", str(out), *flags], stderr=subprocess.DEVNULL)
+    while not list(out.glob("checkpoint/*.pt")):
+        assert run.poll() is None
+        time.sleep(0.01)
+    run.kill()
+    run.wait()
+    assert not (out / "labels.csv").exists()
+    assert cluster(folder, out, *flags) == 1
+    assert "--resume goes on with it" in capsys.readouterr().err
+    assert cluster(folder, out, *flags, "--resume") == 0
+    assert "epoch 1/150" not in capsys.readouterr().err
+    assert not (out / "checkpoint").exists()
+    assert cluster(folder, tmp_path / "whole", *flags, "--quiet") == 0
+    table = (out / "labels.csv").read_bytes()
+    assert table == (tmp_path / "whole" / "labels.csv").read_bytes()
+
+
 # The real methods
 
 
 def tiny(method="decs"):
     """Flags for the shortest training of a method, however it counts."""
-    names = inspect.signature(_methods()[method]).parameters
-    counts = [name for name in names if name.endswith(("_epochs", "_steps", "max_iter"))]
-    assert counts
-    flags = {**dict.fromkeys(counts, 2), "batch_size": 16, "n_init": 1, "device": "cpu"}
-    return [f"--{name.replace('_', '-')}={flags[name]}" for name in names if name in flags]
+    settings = {**of_family(QUICK, _methods()[method]), "batch_size": 12, "device": "cpu"}
+    return [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
 
 
-@pytest.mark.parametrize("method", ["decs", "dec", "idec"])
+@pytest.mark.parametrize("method", ["decs", "dec", "idec", "hadis", "secu"])
 def test_real_method_clusters_and_predicts(method, folder, tmp_path):
     out = tmp_path / "out"
     assert cluster(folder, out, "--method", method, "--seed", "0", "--quiet", *tiny(method)) == 0
     summary = json.loads((out / "summary.json").read_text())
     assert summary["method"] == method
-    assert summary["settings"]["batch_size"] == 16
+    assert summary["settings"]["batch_size"] == 12
     assert main(["predict", str(out), str(folder), "--to", str(tmp_path / "again.csv")]) == 0
     fitted, again = rows_of(out / "labels.csv"), rows_of(tmp_path / "again.csv")
     assert len(fitted) == 24

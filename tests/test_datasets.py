@@ -344,3 +344,43 @@ def test_digits_folder_does_not_touch_other_files(tmp_path):
         make_digits_folder(tmp_path / "0" / "0000.png")
     assert relative(tmp_path, tmp_path.rglob("*.*")) == ["0/0000.png"]
     assert (tmp_path / "0" / "0000.png").read_bytes() == before
+
+
+# Pixels in one pass
+
+
+def test_pixels_are_those_that_a_fit_would_read(tmp_path):
+    rng = np.random.default_rng(0)
+    for i in range(4):
+        image = rng.integers(0, 256, (12, 9, 3), dtype=np.uint8)
+        Image.fromarray(image).save(tmp_path / f"{i}.png")
+    (tmp_path / "0a.png").write_bytes(b"no image")
+    half = (tmp_path / "1.png").read_bytes()[:200]
+    (tmp_path / "1a.png").write_bytes(half)
+    folder = load_image_folder(tmp_path, image_shape="auto", on_error="skip")
+    assert folder.data.shape == (4, 12, 9, 3)
+    assert (folder.data == read_images(folder.paths, (12, 9, 3))).all()
+    assert [os.path.basename(path) for path, _ in folder.skipped] == ["0a.png", "1a.png"]
+    smaller = load_image_folder(tmp_path, image_shape=(6, 6), on_error="skip")
+    assert smaller.data.shape == (4, 6, 6)
+    assert smaller.skipped == folder.skipped
+
+
+def test_wrong_image_shape_is_named(tmp_path):
+    Image.new("L", (4, 4)).save(tmp_path / "0.png")
+    with pytest.raises(ValueError, match="image_shape should be a tuple, 'auto' or None"):
+        load_image_folder(tmp_path, image_shape="automatic")
+
+
+def test_ignored_files_are_named_but_no_error(tmp_path):
+    Image.new("L", (4, 4)).save(tmp_path / "0.png")
+    for name in (".DS_Store", "._0.png", "Thumbs.db", ".secret.png"):
+        (tmp_path / name).write_bytes(b"anything")
+    folder = load_image_folder(tmp_path, on_error="raise")
+    assert [(os.path.basename(path), reason) for path, reason in folder.ignored] == [
+        (".DS_Store", "left behind by an operating system"),
+        ("._0.png", "left behind by an operating system"),
+        (".secret.png", "hidden"),
+        ("Thumbs.db", "left behind by an operating system"),
+    ]
+    assert folder.skipped == []

@@ -6,12 +6,12 @@ import re
 
 import pytest
 from families import QUICK, of_family, quick
-from sklearn.base import BaseEstimator
+from sklearn.base import ClusterMixin
 
 import skdeepclust
 
 PUBLIC = {name: getattr(skdeepclust, name) for name in skdeepclust.__all__ if name[0] != "_"}
-ESTIMATORS = [x for x in PUBLIC.values() if inspect.isclass(x) and issubclass(x, BaseEstimator)]
+ESTIMATORS = [x for x in PUBLIC.values() if inspect.isclass(x) and issubclass(x, ClusterMixin)]
 MODULES = [x for x in PUBLIC.values() if inspect.ismodule(x)]
 METHODS = ["fit", "predict", "predict_proba", "transform", "save"]
 
@@ -48,6 +48,9 @@ def parameters(function):
 
 def public_functions():
     yield "load", skdeepclust.load
+    yield "cluster_images", skdeepclust.cluster_images
+    for name in ("fit", "transform"):
+        yield f"ImageEmbedder.{name}", getattr(skdeepclust.ImageEmbedder, name)
     for module in MODULES:
         for name in getattr(module, "__all__", []):
             member = getattr(module, name)
@@ -61,6 +64,9 @@ def public_functions():
 
 FUNCTIONS = dict(public_functions())
 each_estimator = pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: e.__name__)
+each_class = pytest.mark.parametrize(
+    "estimator", [*ESTIMATORS, skdeepclust.ImageEmbedder], ids=lambda e: e.__name__
+)
 each_function = pytest.mark.parametrize("name", FUNCTIONS)
 
 
@@ -75,7 +81,7 @@ def test_sections_are_found():
     }
 
 
-@each_estimator
+@each_class
 def test_every_parameter_is_documented_and_no_other(estimator):
     assert estimator.__doc__
     documented = entries(sections(estimator.__doc__).get("Parameters", ""))
@@ -83,7 +89,7 @@ def test_every_parameter_is_documented_and_no_other(estimator):
     assert all(description for _, description in documented.values())
 
 
-@each_estimator
+@each_class
 def test_documented_defaults_are_the_real_ones(estimator):
     documented = entries(sections(estimator.__doc__).get("Parameters", ""))
     for name, parameter in inspect.signature(estimator).parameters.items():
@@ -128,7 +134,7 @@ def test_shared_parameters_in_the_same_words():
     assert {key: texts for key, texts in found.items() if len(texts) > 1} == {}
 
 
-@each_estimator
+@each_class
 def test_sections_of_an_estimator(estimator):
     found = sections(estimator.__doc__)
     assert re.match(r"\S.*\.$", found[""].strip().splitlines()[0])

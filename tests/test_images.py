@@ -24,7 +24,10 @@ from skdeepclust.data.images import (
     is_image_path_array,
     read_image,
     read_images,
+    read_readable_images,
+    resize_images,
     resolve_image_shape,
+    survey_images,
 )
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
@@ -499,6 +502,7 @@ def test_first_unreadable_image_is_named(tmp_path, n_jobs):
 
 def test_first_unreadable_image_is_the_first_by_order_and_not_by_time(tmp_path, monkeypatch):
     second_failed = threading.Event()
+    monkeypatch.setattr(images, "_PER_TASK", 1)
 
     def read(path, shape):
         if path == "first":
@@ -648,3 +652,31 @@ def test_paths_are_recognised(X):
 )
 def test_other_things_are_no_paths(X):
     assert is_image_path_array(X) is False
+
+
+# Arrays and folders
+
+
+def test_unreadable_images_are_left_out_with_their_reason(tmp_path):
+    good = save(tmp_path / "a.png", ramp(4, 4))
+    found, reasons = read_readable_images([good, "missing", good] * 30, (4, 4), n_jobs=2)
+    assert found.shape == (60, 4, 4)
+    assert (found == read_image(good, (4, 4))).all()
+    assert reasons == {i: "there is no such file" for i in range(1, 90, 3)}
+
+
+@pytest.mark.parametrize("shape", [(5, 7), (9, 4, 3), (6, 6, 4)])
+@pytest.mark.parametrize("channels", [(), (1,), (3,), (4,)])
+def test_arrays_are_resized_as_if_they_had_been_files(tmp_path, shape, channels):
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 8, 6, *channels), dtype=np.uint8)
+    paths = [tmp_path / "0.png", tmp_path / "1.png"]
+    for path, image in zip(paths, pixels, strict=True):
+        Image.fromarray(image[..., 0] if channels == (1,) else image).save(path)
+    assert_array_equal(resize_images(pixels, shape), read_images(paths, shape))
+
+
+def test_survey_passes_over_files_without_a_header(tmp_path):
+    good = save(tmp_path / "a.png", ramp(4, 6))
+    shape, unreadable = survey_images([good, "missing"])
+    assert shape == read_image(good).shape
+    assert [(i, error.reason) for i, error in unreadable.items()] == [(1, "there is no such file")]

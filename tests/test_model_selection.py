@@ -11,7 +11,6 @@ from sklearn.preprocessing import StandardScaler
 
 from skdeepclust import DECSClustering
 from skdeepclust.model_selection import (
-    _fewest_as_good,
     _spectral_coordinates,
     modularity,
     select_n_clusters,
@@ -51,13 +50,6 @@ def test_second_coordinate_parts_the_triangles():
     second = _spectral_coordinates(two_triangles(), 2)[:, 1]
     assert set(np.sign(second[:3])) != set(np.sign(second[3:]))
     assert len(set(np.sign(second[:3]))) == 1
-
-
-def test_fewest_within_one_standard_error():
-    numbers = np.array([2, 3, 4, 5])
-    scores = np.array([[0.1, 0.70, 0.70, 0.3], [0.1, 0.72, 0.80, 0.3]])  # at 4: 0.75 +- 0.05
-    assert _fewest_as_good(numbers, scores) == 3
-    assert _fewest_as_good(numbers, scores[1:]) == 4
 
 
 @pytest.mark.parametrize(

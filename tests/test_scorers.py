@@ -233,11 +233,16 @@ def test_several_scorers_at_once_beside_labels(blobs):
     assert found["test_ari"].min() > 0.9
 
 
-def test_scorers_travel_to_other_processes(blobs):
+def test_scorers_pickle(blobs):
     scorer = make_unsupervised_scorer("seed_stability", n_repeats=2)
     copy = pickle.loads(pickle.dumps(scorer))
     model = KMeans(3, n_init=1, random_state=0).fit(blobs[0])
     assert copy(model, blobs[0]) == scorer(model, blobs[0])
+
+
+@pytest.mark.slow
+def test_scorers_work_in_other_processes(blobs):
+    scorer = make_unsupervised_scorer("seed_stability", n_repeats=2)
     search = RandomizedSearchCV(
         KMeans(), {"n_clusters": [2, 3]}, n_iter=2, scoring=scorer, n_jobs=2, cv=2
     )

@@ -29,7 +29,7 @@ import os
 import stat
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 import numpy as np
@@ -43,7 +43,10 @@ __all__ = [
     "is_image_path_array",
     "read_image",
     "read_images",
+    "read_readable_images",
+    "resize_images",
     "resolve_image_shape",
+    "survey_images",
 ]
 
 StrPath = str | os.PathLike[str]
@@ -52,6 +55,10 @@ UInt8Array = npt.NDArray[np.uint8]
 # `resolve_image_shape` keeps a common size up to this long side, and else takes this default.
 _MAX_NATIVE_SIDE = 96
 _DEFAULT_SIZE = (64, 64)
+
+_PER_TASK = 32  # files: a task costs as much as a small image
+# Where Pillow keeps an orientation, but for TIFF; asking it takes longer than looking here.
+_ORIENTATION_KEYS = {"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"}
 
 _GREY_MODES = {"1", "L", "LA", "La", "I", "F"}
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
@@ -131,27 +138,90 @@ def read_images(
     ImageReadError
         For the first file, in the order of `paths`, that cannot be read.
     """
-    names = _as_names(paths)
-    shape = _check_image_shape(image_shape)
-    images = np.empty((len(names), *shape), dtype=np.uint8)
-    failed: dict[int, ImageReadError] = {}
-
-    def read_into(i: int) -> None:
-        # Files before the first failure are still read: one of them may be the one to report.
-        if failed and min(tuple(failed)) < i:
-            return
-        try:
-            images[i] = _read_image(names[i], shape)
-        except ImageReadError as error:
-            failed[i] = error
-
-    with _quiet_pillow():
-        Parallel(n_jobs=n_jobs, require="sharedmem")(
-            delayed(read_into)(i) for i in range(len(names))
-        )
+    images, failed = _read_all(_as_names(paths), _check_image_shape(image_shape), n_jobs, True)
     if failed:
         raise failed[min(failed)]
     return images
+
+
+def read_readable_images(
+    paths: Iterable[StrPath], image_shape: Sequence[int], *, n_jobs: int | None = None
+) -> tuple[UInt8Array, dict[int, str]]:
+    """Image files as one array, those that cannot be read left out.
+
+    Parameters
+    ----------
+    paths : sequence of n str or path-like
+    image_shape : tuple (H, W) or (H, W, C) with C in {1, 3, 4}
+    n_jobs : int, default=None
+        Number of decoding threads; None means 1, -1 one for each processor.
+
+    Returns
+    -------
+    images : ndarray of shape (n_readable, H, W) or (n_readable, H, W, C), uint8
+    unreadable : dict
+        Reason by position in `paths`.
+    """
+    images, failed = _read_all(_as_names(paths), _check_image_shape(image_shape), n_jobs, False)
+    if failed:
+        images = np.delete(images, sorted(failed), axis=0)
+    return images, {i: error.reason for i, error in failed.items()}
+
+
+def _read_all(
+    names: list[str], shape: tuple[int, ...], n_jobs: int | None, stop: bool
+) -> tuple[UInt8Array, dict[int, ImageReadError]]:
+    """Decode into one array; with `stop`, files after the first failure may be left undecoded."""
+    images = np.empty((len(names), *shape), dtype=np.uint8)
+    failed: dict[int, ImageReadError] = {}
+
+    def read_some(part: range) -> None:
+        for i in part:
+            # Files before the first failure are still read: one of them may be the one to report.
+            if stop and failed and min(tuple(failed)) < i:
+                return
+            try:
+                images[i] = _read_image(names[i], shape)
+            except ImageReadError as error:
+                failed[i] = error
+
+    every = range(len(names))
+    parts = [every[i : i + _PER_TASK] for i in every[::_PER_TASK]]
+    with _quiet_pillow():
+        Parallel(n_jobs=n_jobs, require="sharedmem")(delayed(read_some)(part) for part in parts)
+    return images, failed
+
+
+def resize_images(
+    images: UInt8Array, image_shape: Sequence[int], *, n_jobs: int | None = None
+) -> UInt8Array:
+    """Images of one size at another, as if they had been read from files.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, H, W) or (n, H, W, C) with C in {1, 3, 4}, uint8
+    image_shape : tuple (H, W) or (H, W, C) with C in {1, 3, 4}
+    n_jobs : int, default=None
+        Number of threads; None means 1, -1 one for each processor.
+
+    Returns
+    -------
+    images : ndarray of shape (n, H, W) or (n, H, W, C), uint8
+    """
+    shape = _check_image_shape(image_shape)
+    if images.ndim == 4 and images.shape[3] == 1:
+        images = images[..., 0]
+    resized = np.empty((len(images), *shape), dtype=np.uint8)
+    channels = shape[2] if len(shape) == 3 else 1
+
+    def resize_into(i: int) -> None:
+        image = _with_channels(Image.fromarray(images[i]), channels)
+        resized[i] = np.asarray(_fit(image, shape[1], shape[0])).reshape(shape)
+
+    Parallel(n_jobs=n_jobs, require="sharedmem")(
+        delayed(resize_into)(i) for i in range(len(images))
+    )
+    return resized
 
 
 def resolve_image_shape(paths: Iterable[StrPath]) -> tuple[int, ...]:
@@ -174,21 +244,52 @@ def resolve_image_shape(paths: Iterable[StrPath]) -> tuple[int, ...]:
     ImageReadError
         For the first file whose header cannot be read.
     """
+    shape, unreadable = survey_images(paths)
+    if unreadable:
+        raise min(unreadable.items())[1]
+    return shape
+
+
+def survey_images(
+    paths: Iterable[StrPath],
+) -> tuple[tuple[int, ...], dict[int, ImageReadError]]:
+    """`resolve_image_shape` of the files whose header can be read, and errors about the others.
+
+    Parameters
+    ----------
+    paths : non-empty sequence of str or path-like
+
+    Returns
+    -------
+    image_shape : tuple (H, W) or (H, W, 3)
+    unreadable : dict
+        `ImageReadError` by position in `paths`.
+    """
     names = _as_names(paths)
     if not names:
         raise ValueError("paths should name at least one image file; it is empty.")
     sizes: set[tuple[int, int]] = set()
     all_small = all_grey = True
+    unreadable = {}
     with _quiet_pillow():
-        for name in names:
-            with _open_image(name) as image:
-                all_grey = all_grey and _is_grey(image)
-                all_small = all_small and max(image.size) <= _MAX_NATIVE_SIDE
-                if all_small and len(sizes) < 2:
-                    # Some formats tell their orientation only after decoding; these are small.
-                    sizes.add(_decode_upright(image).size)
+        for i, name in enumerate(names):
+            try:
+                with _open_image(name) as image:
+                    all_grey = all_grey and _is_grey(image)
+                    all_small = all_small and max(image.size) <= _MAX_NATIVE_SIDE
+                    if all_small and len(sizes) < 2:
+                        sizes.add(_upright_size(image))
+            except ImageReadError as error:
+                unreadable[i] = error
     width, height = sizes.pop() if all_small and len(sizes) == 1 else _DEFAULT_SIZE
-    return (height, width) if all_grey else (height, width, 3)
+    return ((height, width) if all_grey else (height, width, 3)), unreadable
+
+
+def _upright_size(image: Image.Image) -> tuple[int, int]:
+    if image.width == image.height:
+        return image.size
+    # Some formats tell their orientation only after decoding; these are small.
+    return _decode_upright(image).size
 
 
 def check_images(
@@ -365,11 +466,11 @@ def _read_image(path: StrPath, shape: tuple[int, ...] | None) -> UInt8Array:
 def _decode_upright(image: Image.Image) -> Image.Image:
     """Decoded image, rotated as its EXIF block says, with 8 bits for each channel."""
     image.load()
-    try:
-        # Only now: PNG may have its EXIF block after the pixels, and TIFF files rotate themselves.
-        transpose = _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # any kind of damage: it says nothing about the pixels
-        transpose = None
+    transpose = None
+    # Only now: PNG may have its EXIF block after the pixels, and TIFF files rotate themselves.
+    if not _ORIENTATION_KEYS.isdisjoint(image.info) or image.format == "TIFF":
+        with suppress(Exception):  # any kind of damage: it says nothing about the pixels
+            transpose = _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         image = _to_8_bits(image)
     return image if transpose is None else image.transpose(transpose)
@@ -392,16 +493,21 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
 
 
 def _with_channels(image: Image.Image, channels: int) -> Image.Image:
+    mode = {1: "L", 3: "RGB", 4: "RGBA"}[channels]
+    if image.mode == mode and "transparency" not in image.info:
+        return image  # `convert` would copy it
     if channels == 4:
         return image.convert("RGBA")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("L" if channels == 1 else "RGB")
+    return image.convert(mode)
 
 
 def _fit(image: Image.Image, width: int, height: int) -> Image.Image:
     """Largest centred part with the aspect ratio width : height, scaled to that size."""
+    if image.size == (width, height):
+        return image
     scale = min(image.width / width, image.height / height)
     left = (image.width - scale * width) / 2
     top = (image.height - scale * height) / 2

@@ -256,7 +256,7 @@ def selected_loss(logits: Tensor, labels: Tensor, selected: Tensor) -> Tensor:
 def calibration_loss(logits: Tensor, targets: Tensor, entropy_weight: float) -> Tensor:
     """Cross-entropy with the targets, less the entropy of the mean prediction; Eq. (7.5)."""
     mean = logits.softmax(1).mean(0)
-    spread = torch.special.xlogy(mean, mean).sum()
+    spread: Tensor = torch.special.xlogy(mean, mean).sum()
     return F.cross_entropy(logits, targets) + entropy_weight * spread
 
 
@@ -396,6 +396,7 @@ class CDCClustering(ViewsTransformer, BaseDeepClustering):
         "per_class": [POSITIVE_INTEGER, None],
         "n_mini_clusters": [POSITIVE_INTEGER, None],
         "entropy_weight": [Interval(Real, 0, None, closed="left")],
+        "temperature": [POSITIVE_REAL],
         "head": [StrOptions({"calibration", "clustering"})],
         "augment": [StrOptions({"auto"}), tuple],
     }
@@ -506,5 +507,5 @@ class CDCClustering(ViewsTransformer, BaseDeepClustering):
             n_clusters=self.n_clusters,
             n_init=self.n_init,
             **heads(d, 256, 64, generator),
-            **self._objective_parts(encoder, sample_shape),
+            **self._objective_parts(encoder, sample_shape, self.temperature),
         )

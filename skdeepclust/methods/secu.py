@@ -25,6 +25,7 @@ from ..engine.trainer import LossTerms
 from ..ops import kmeans
 
 UNSEEN = -1  # label of a sample that no batch held yet
+FEWEST_PLACED = 20_000  # samples are enough to place centres, and memory stays flat
 
 
 class SeCuObjective(ViewsObjective):
@@ -110,16 +111,27 @@ class SeCuObjective(ViewsObjective):
                 f"n_samples={n} should be >= {largest}, the clusters of the largest head; lower "
                 "head_multipliers."
             )
-        self.place_prototypes(run)
-        z = run.forward(self.embed)
-        for centers in self.further_heads:
-            placed, _ = kmeans(z, len(centers), n_init=1, seed=run.seed(), spherical=True)
+        self.check_finite(run.samples)
+        z = self._embed_some(run, max(FEWEST_PLACED, 20 * largest))
+        for centers in self.heads:
+            placed, _ = kmeans(z, len(centers), n_init=self.n_init, seed=run.seed(), spherical=True)
             with torch.no_grad():
                 centers.copy_(placed)
+        self.placed = True
         self.labels = torch.full((len(self.heads), n), UNSEEN, dtype=torch.int32, device=device)
         sizes = [len(centers) for centers in self.heads]
         self.counts = [torch.zeros(k, dtype=torch.float64, device=device) for k in sizes]
         self.duals = [torch.zeros(k, device=device) for k in sizes]
+
+    @torch.no_grad()
+    def _embed_some(self, run: Run, n: int) -> Tensor:
+        """Embeddings of n random samples in training mode: the first batches will look like this.
+
+        In inference mode an untrained BatchNorm does not centre, and all directions are alike.
+        """
+        index = torch.randperm(len(run.samples), generator=run.generator)[:n]
+        parts = index.chunk(max(1, len(index) // 512))  # none of them so small as one sample
+        return torch.cat([self.embed(run.samples.batch(part)) for part in parts])
 
     def on_epoch_start(self, run: Run) -> None:
         """Freeze the centres that the network learns from in this epoch."""
@@ -463,6 +475,7 @@ class SeCuClustering(ViewsClustering):
         "dual_lr": [POSITIVE_REAL, None],
         "assign_chunk": [POSITIVE_INTEGER],
         "head_multipliers": ["array-like"],
+        "temperature": [POSITIVE_REAL],
         "center_temperature": [POSITIVE_REAL, None],
         "label_weight": [Interval(Real, 0, 1, closed="both")],
         "center_update": [StrOptions({"sgd", "closed"})],
@@ -609,7 +622,7 @@ class SeCuClustering(ViewsClustering):
             lr=self.lr,
             weight_decay=self.weight_decay,
             warmup=self._resolve_warmup(),
-            **self._objective_parts(encoder, sample_shape),
+            **self._objective_parts(encoder, sample_shape, self.temperature),
         )
 
     def _resolve_heads(self) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
-from ..base import POSITIVE_INTEGER
+from ..base import POSITIVE_INTEGER, POSITIVE_REAL
 from ..contrastive import ViewsTransformer
 from ..nn import build_trunk, count_features
 from ..pretraining import METHODS, SelfSupervisedObjective, heads
@@ -129,6 +129,7 @@ class SelfSupervisedEncoder(ViewsTransformer):
         **ViewsTransformer._parameter_constraints,
         "method": [StrOptions(set(METHODS))],
         "projection_dim": [POSITIVE_INTEGER],
+        "temperature": [POSITIVE_REAL],
         "ema_momentum": [Interval(Real, 0, 1, closed="both")],
     }
 
@@ -192,5 +193,5 @@ class SelfSupervisedEncoder(ViewsTransformer):
             n_clusters=0,
             n_init=1,
             **heads(n_features, self.hidden_dim, self.projection_dim, generator),
-            **self._objective_parts(encoder, sample_shape),
+            **self._objective_parts(encoder, sample_shape, self.temperature),
         )

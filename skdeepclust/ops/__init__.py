@@ -2,6 +2,7 @@
 
 from .density import center_rows, density_weights, set_apart, weighted_means
 from .kmeans import keep_names, kmeans
+from .likeness import near_duplicates, outlier_scores
 from .neighbors import knn
 from .student_t import squared_distances, student_t_log_affinity
 
@@ -11,6 +12,8 @@ __all__ = [
     "keep_names",
     "kmeans",
     "knn",
+    "near_duplicates",
+    "outlier_scores",
     "set_apart",
     "squared_distances",
     "student_t_log_affinity",

@@ -1,0 +1,9 @@
+"""One HTML page about a clustering: open it in any browser, without a network.
+
+The page is a template, a style and a script, put together here; nothing in it is loaded from
+elsewhere, and its content-security policy forbids that it ever is.
+"""
+
+from .render import write_page
+
+__all__ = ["write_page"]

@@ -1,0 +1,110 @@
+"""A result folder: all of a run or nothing, and nothing of anybody else's."""
+
+import numpy as np
+import pytest
+
+from skdeepclust.results import (
+    CHECKPOINT,
+    FEATURES,
+    check_sort_target,
+    read_result,
+    read_summary,
+    result_folder,
+    sort_images,
+    write_whole,
+)
+
+
+def run(out, images, *, fail=None, overwrite=False, resume=False, files=("labels.csv",)):
+    with result_folder(out, str(images), overwrite=overwrite, resume=resume) as folder:
+        for name in files:
+            (folder / name).write_text("new")
+        (out / FEATURES).mkdir(exist_ok=True)
+        (out / FEATURES / "a.features").write_text("kept")
+        (out / CHECKPOINT).mkdir(exist_ok=True)
+        (out / CHECKPOINT / "checkpoint.pt").write_text("state")
+        if fail is not None:
+            raise fail
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_files_take_their_places_and_the_checkpoint_goes(tmp_path):
+    run(tmp_path / "out", tmp_path / "images")
+    assert names(tmp_path / "out") == [FEATURES, "labels.csv"]
+
+
+def test_earlier_files_that_are_not_written_again_go(tmp_path):
+    run(tmp_path / "out", tmp_path / "images", files=("labels.csv", "report.html"))
+    run(tmp_path / "out", tmp_path / "images", overwrite=True)
+    assert names(tmp_path / "out") == [FEATURES, "labels.csv"]
+
+
+def test_failed_run_can_be_resumed_and_keeps_the_earlier_result(tmp_path):
+    out, images = tmp_path / "out", tmp_path / "images"
+    run(out, images)
+    (out / "labels.csv").write_text("old")
+    with pytest.raises(KeyboardInterrupt):
+        run(out, images, overwrite=True, fail=KeyboardInterrupt)
+    assert names(out) == [CHECKPOINT, FEATURES, "labels.csv"]
+    assert (out / "labels.csv").read_text() == "old"
+    seen = []
+    with result_folder(out, str(images), overwrite=True, resume=True):
+        seen = names(out / CHECKPOINT)
+    assert seen == ["checkpoint.pt"]
+
+
+def test_unfinished_run_is_not_mixed_with_a_new_one(tmp_path):
+    out, images = tmp_path / "out", tmp_path / "images"
+    with pytest.raises(OSError, match="disk full"):
+        run(out, images, fail=OSError("disk full"))
+    with pytest.raises(FileExistsError, match="--resume goes on with it"):
+        run(out, images)
+    with result_folder(out, str(images), overwrite=True, resume=False):
+        assert not (out / CHECKPOINT).exists()
+
+
+def test_nothing_is_left_of_a_run_that_did_nothing(tmp_path):
+    with (
+        pytest.raises(ValueError, match="wrong"),
+        result_folder(tmp_path / "new" / "out", "images", overwrite=False, resume=False),
+    ):
+        raise ValueError("wrong")
+    assert names(tmp_path) == []
+
+
+def test_result_of_somebody_else_is_no_result(tmp_path):
+    with pytest.raises(FileNotFoundError, match="is no result"):
+        read_summary(tmp_path)
+
+
+def test_table_with_unknown_images_is_refused(tmp_path):
+    head = '"path","cluster","confidence","second_cluster","outlier_score"\n'
+    (tmp_path / "labels.csv").write_text(head + '"a.png",0,0.5,"",""\n')
+    np.savez(tmp_path / "embedding.npz", paths=np.array([b"b.png"]), embedding=np.zeros((1, 2)))
+    with pytest.raises(ValueError, match=r"were not clustered, such as 'a\.png'"):
+        read_result(tmp_path, str(tmp_path), with_classes=False)
+
+
+def test_failed_write_leaves_the_file_as_it_was(tmp_path):
+    file = tmp_path / "labels.csv"
+    write_whole(file, b"old")
+    with pytest.raises(TypeError):
+        write_whole(file, None)
+    assert file.read_bytes() == b"old"
+    assert names(tmp_path) == ["labels.csv"]
+
+
+def test_images_of_one_name_do_not_meet(tmp_path):
+    for side in ("left", "right"):
+        (tmp_path / side).mkdir()
+        (tmp_path / side / "0.png").write_text(side)
+    given = ["left/0.png", "right/0.png"]
+    target = tmp_path / "sorted"
+    sort_images(target, [tmp_path / name for name in given], given, [7, 7], link=False)
+    assert (target / "007" / "left" / "0.png").read_text() == "left"
+    assert (target / "007" / "right" / "0.png").read_text() == "right"
+    with pytest.raises(FileExistsError, match="must be a new or empty folder"):
+        check_sort_target(target, str(tmp_path / "left"), tmp_path / "out")
