@@ -112,6 +112,7 @@ def test_every_fitted_attribute_is_documented_and_no_other(estimator, blobs):
 OF_FAMILY = {"alpha", "augment", "embedding_dim", "encoder", "max_epochs"}
 OF_FAMILY |= {"pretrain_epochs", "random_state", "threshold"}
 OF_PAPER = {
+    "batch_size",
     "base",
     "ema_momentum",
     "hidden_dim",
