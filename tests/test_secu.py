@@ -526,7 +526,7 @@ def test_centers_learn_by_sgd_of_their_own_rate(blobs):
 )
 def test_blobs_are_found(params, blobs):
     X, y = blobs
-    model = SeCuClustering(3, max_epochs=20, random_state=0, **params).fit(X)
+    model = SeCuClustering(3, max_epochs=40, random_state=0, **params).fit(X)
     assert len(set(zip(model.labels_.tolist(), y.tolist(), strict=True))) == 3
 
 
