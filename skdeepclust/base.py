@@ -162,7 +162,7 @@ class BaseDeepTransformer(
         rows = read_input(self, X, reset=True)
         self._check_size(rows.shape[0])
         seed = draw_seed(self.random_state)
-        with self._guarded_random_state(seed, device):
+        with self._guarded_random_state(seed, device), torch.enable_grad():
             objective = self._build_objective(seed).to(device)
             scaling = Scaling.of_vectors(rows) if rows.ndim == 2 else Scaling.of_images(rows)
             samples = Samples(rows, scaling, device)

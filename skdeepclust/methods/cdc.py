@@ -1,4 +1,4 @@
-"""Towards Calibrated Deep Clustering Network (Jia, Cheng, Hou et al.; ICLR 2025).
+"""Towards Calibrated Deep Clustering Network (Jia, Cheng, Liu, Hou; ICLR 2025).
 
 arXiv:2403.02998. One head clusters, a second one learns how sure it may be: its confidence, spread
 evenly over small groups of neighbours, chooses how many samples of each cluster teach the first.
@@ -292,7 +292,7 @@ class CDCClustering(ViewsTransformer, BaseDeepClustering):
         Steps of the optimiser for each such batch, each on an equal part of it.
     lr : float, default=0.0001
         Learning rate of Adam for the heads, constant.
-    encoder_lr : float, default=0.00005
+    encoder_lr : float, default=5e-05
         That for the encoder, while clusters are learnt.
     pretrain_lr : float, default=0.05
         Highest learning rate of SGD at 256 samples a step, while the embedding is learnt.
@@ -369,7 +369,7 @@ class CDCClustering(ViewsTransformer, BaseDeepClustering):
 
     References
     ----------
-    Y. Jia, J. Cheng, Y. Hou et al.: Towards Calibrated Deep Clustering Network. ICLR 2025,
+    Y. Jia, J. Cheng, H. Liu, J. Hou: Towards Calibrated Deep Clustering Network. ICLR 2025,
     arXiv:2403.02998.
 
     Examples

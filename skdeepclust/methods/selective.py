@@ -393,7 +393,7 @@ class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
 
     References
     ----------
-    S. Jiao et al.: Samples Are Not Equal: A Sample Selection Approach for Deep Clustering.
+    Jiao et al.: Samples Are Not Equal: A Sample Selection Approach for Deep Clustering.
     ICLR 2026, OpenReview SpsmpVo349.
 
     Examples
