@@ -123,7 +123,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "center_update='closed'": {"center_update": "closed"},
     "head_multipliers=(1, 3, 5)": {"head_multipliers": (1, 3, 5)},
     "batch_size=128": {"batch_size": 128},
-    "encoder='convnet:16-32-64'": {"encoder": "convnet:16-32-64"},
+    "encoder='convnet:32-64-128'": {"encoder": "convnet:32-64-128"},
     "optimizer='sgd', lr=0.1": {"optimizer": "sgd", "lr": 0.1},
 }
 
@@ -132,7 +132,8 @@ def parts(args: argparse.Namespace) -> None:
     """One option changed at a time, on digits at half the epochs."""
     X, y = load_set("digits", None)
     for seed in args.seeds:
-        for name, params in VARIANTS.items():
+        for name in args.variants:
+            params = VARIANTS[name]
             key = {"part": "parts", "data": "digits", "seed": seed, "method": name}
             model = SeCuClustering(10, max_epochs=40, random_state=seed, **params)
             if name.startswith("no stop-gradient"):
@@ -232,6 +233,7 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", default=["digits"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--max-epochs", type=int)
+    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--self-label", action="store_true")
     parser.add_argument("--what")
     parser.add_argument("--n", type=int, default=10**4)

@@ -20,9 +20,20 @@ from typing import Any
 import numpy as np
 from common import load_set, record, recorded, scores, stopwatch
 
-from skdeepclust import DECSClustering, HaDisClustering, SeCuClustering, SelectiveClustering
+from skdeepclust import (
+    CDCClustering,
+    DECSClustering,
+    HaDisClustering,
+    SeCuClustering,
+    SelectiveClustering,
+)
 
-BASES = {"DECS": DECSClustering, "HaDis": HaDisClustering, "SeCu": SeCuClustering}
+BASES = {
+    "DECS": DECSClustering,
+    "HaDis": HaDisClustering,
+    "SeCu": SeCuClustering,
+    "CDC": CDCClustering,
+}
 ARMS: dict[str, dict[str, Any]] = {
     "base": {"init": None, "selection": None},
     "+ init": {"selection": None},

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .embedding import ImageEmbedder
     from .folder import cluster_images
     from .methods.cc import CCClustering
+    from .methods.cdc import CDCClustering
     from .methods.dec import DECClustering
     from .methods.decs import DECSClustering
     from .methods.hadis import HaDisClustering
@@ -21,11 +22,13 @@ if TYPE_CHECKING:
     from .methods.secu import SeCuClustering
     from .methods.selective import SelectiveClustering
     from .methods.self_labeling import SelfLabelingClustering
+    from .methods.self_supervised import SelfSupervisedEncoder
 
 # Public name -> where it lives. Imported on first use: torch takes seconds to load, and
 # `python -m skdeepclust --help` or `skdeepclust.metrics` need not wait for it.
 _WHERE = {
     "CCClustering": ".methods.cc",
+    "CDCClustering": ".methods.cdc",
     "DECClustering": ".methods.dec",
     "DECSClustering": ".methods.decs",
     "HaDisClustering": ".methods.hadis",
@@ -35,6 +38,7 @@ _WHERE = {
     "SeCuClustering": ".methods.secu",
     "SelectiveClustering": ".methods.selective",
     "SelfLabelingClustering": ".methods.self_labeling",
+    "SelfSupervisedEncoder": ".methods.self_supervised",
     "cluster_images": ".folder",
     "load": ".base",
 }
@@ -42,6 +46,7 @@ _MODULES = ("datasets", "displays", "metrics", "model_selection")
 
 __all__ = [
     "CCClustering",
+    "CDCClustering",
     "DECClustering",
     "DECSClustering",
     "HaDisClustering",
@@ -51,6 +56,7 @@ __all__ = [
     "SeCuClustering",
     "SelectiveClustering",
     "SelfLabelingClustering",
+    "SelfSupervisedEncoder",
     "__version__",
     "cluster_images",
     "datasets",

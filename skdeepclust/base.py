@@ -51,23 +51,20 @@ _USER = 4 + CALLBACKS_SUPPORTED
 ESTIMATORS: dict[str, type[Any]] = {}  # by class name, for `load`
 
 
-class BaseDeepClustering(
+class BaseDeepTransformer(
     ClassNamePrefixFeaturesOutMixin,  # type: ignore[misc]
     TransformerMixin,  # type: ignore[misc]
-    ClusterMixin,  # type: ignore[misc]
     CallbackSupportMixin,  # type: ignore[misc]
     FittedFactsMixin,
     BaseEstimator,  # type: ignore[misc]
 ):
-    """All but the paper: a subclass adds ``__init__`` and `_make_objective`, nothing else."""
+    """All that learns an embedding: a subclass adds ``__init__`` and `_make_objective`."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "n_clusters": [POSITIVE_INTEGER],
         "encoder": [str, nn.Module, callable],
         "embedding_dim": [POSITIVE_INTEGER],
         "batch_size": [Interval(Integral, 2, None, closed="left")],
         "lr": [POSITIVE_REAL],
-        "n_init": [POSITIVE_INTEGER],
         "augment": [StrOptions({"auto"}), callable, None],
         "image_shape": ["array-like", None],
         "device": [str, torch.device],
@@ -80,11 +77,9 @@ class BaseDeepClustering(
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
 
-    n_clusters: int
     encoder: Any
     embedding_dim: int
     batch_size: int | str
-    n_init: int
     device: Any
     precision: str
     checkpoint: Any
@@ -94,7 +89,6 @@ class BaseDeepClustering(
 
     objective_: Objective
     history_: list[dict[str, Any]]
-    labels_: Array
     n_iter_: int
     n_features_in_: int
     image_shape_: tuple[int, int, int] | None
@@ -166,12 +160,9 @@ class BaseDeepClustering(
         self._refuse_bools()
         device = resolve_device(self.device)
         rows = read_input(self, X, reset=True)
-        if rows.shape[0] < self.n_clusters:
-            raise ValueError(
-                f"n_samples={rows.shape[0]} should be >= n_clusters={self.n_clusters}."
-            )
+        self._check_size(rows.shape[0])
         seed = draw_seed(self.random_state)
-        with self._guarded_random_state(seed, device):
+        with self._guarded_random_state(seed, device), torch.enable_grad():
             objective = self._build_objective(seed).to(device)
             scaling = Scaling.of_vectors(rows) if rows.ndim == 2 else Scaling.of_images(rows)
             samples = Samples(rows, scaling, device)
@@ -185,6 +176,9 @@ class BaseDeepClustering(
             run = trainer.fit(objective, samples, [*shown, *stored, *hooks])
         self._publish(run, objective, scaling)
         return self
+
+    def _check_size(self, n_samples: int) -> None:
+        """Raise ValueError if these are too few samples."""
 
     def _resolve_batch_size(self, n_samples: int) -> int:
         return int(self.batch_size)
@@ -204,9 +198,10 @@ class BaseDeepClustering(
 
     def _refuse_bools(self) -> None:
         """True passes for the integer 1 in Python, but not for a number of clusters in torch."""
-        for name, constraints in self._parameter_constraints.items():
+        for name, value in self.get_params(deep=False).items():
+            constraints = self._parameter_constraints.get(name, [])
             numeric = any(isinstance(c, Interval) for c in constraints)
-            if numeric and isinstance(value := getattr(self, name), bool):
+            if numeric and isinstance(value, bool):
                 raise InvalidParameterError(
                     f"The {name!r} parameter of {type(self).__name__} must be a number. Got "
                     f"{value} instead."
@@ -244,7 +239,7 @@ class BaseDeepClustering(
         return (channels, height, width)
 
     def _publish(self, run: Run, objective: Objective, scaling: Scaling) -> None:
-        """Set the fitted attributes; labels come from the same code path as `predict`."""
+        """Set the fitted attributes."""
         objective.eval()
         objective.finish()
         objective.check_finite(run.samples)
@@ -252,62 +247,15 @@ class BaseDeepClustering(
         self._fit_params = self.get_params(deep=False)  # what the network was built from
         self.history_, self.n_iter_ = run.history, objective.n_iter(run)
         self.__dict__.update(objective.fitted_attributes())
-        self._n_features_out = self.embedding_dim
+        self._n_features_out = int(objective.prototypes.shape[1])
         self._publish_clusters(run.samples)
         for message in objective.warnings:
             warnings.warn(message, ConvergenceWarning, stacklevel=_USER)
         if run.interrupted:
             warn_of_interruption(run, _USER)
-        n_used = len(self.cluster_centers_)
-        if n_used < self.n_clusters:
-            warnings.warn(
-                f"Only {n_used} of n_clusters={self.n_clusters} clusters hold a sample; the "
-                "others were dropped. Try fewer clusters, longer pretraining or another "
-                "random_state.",
-                ConvergenceWarning,
-                stacklevel=_USER,
-            )
 
     def _publish_clusters(self, samples: Samples) -> None:
-        """Label the samples, and drop the clusters that label none."""
-        used, labels = torch.unique(samples.map(self.objective_.predict), return_inverse=True)
-        self.objective_.keep_clusters(used)
-        self.labels_ = labels.cpu().numpy()
-        self.cluster_centers_ = self.objective_.prototypes.detach().cpu().numpy()
-
-    def _publish_refined(self, run: Run) -> None:
-        """Publish anew after another training of the fitted network."""
-        self.objective_.eval()
-        self.objective_.check_finite(run.samples)
-        self.history_ = self.history_ + run.history
-        self._publish_clusters(run.samples)
-
-    def predict(self, X: Any) -> Array:
-        """Label each sample with its most probable cluster.
-
-        Parameters
-        ----------
-        X : as in `fit`
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,), int64, from 0
-        """
-        return self._infer(X, "predict")[0]
-
-    def predict_proba(self, X: Any) -> Array:
-        """Probability of each cluster for each sample; rows sum to 1.
-
-        Parameters
-        ----------
-        X : as in `fit`
-
-        Returns
-        -------
-        proba : ndarray of shape (n_samples, n_clusters_in_use)
-        """
-        proba, dtype = self._infer(X, "predict_proba")
-        return proba.astype(dtype)
+        """Publish what the paper has found beside the embedding; nothing by default."""
 
     def transform(self, X: Any) -> Array:
         """Embed each sample.
@@ -340,8 +288,6 @@ class BaseDeepClustering(
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.input_tags.sparse = True
         tags.input_tags.three_d_array = True
-        # The suite's sparse checks ask this of whatever has predict_proba.
-        tags.classifier_tags = ClassifierTags()
         return tags
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -404,6 +350,78 @@ class BaseDeepClustering(
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         ESTIMATORS[cls.__name__] = cls
+
+
+class BaseDeepClustering(ClusterMixin, BaseDeepTransformer):  # type: ignore[misc]
+    """All but the paper: a subclass adds ``__init__`` and `_make_objective`, nothing else."""
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "n_clusters": [POSITIVE_INTEGER],
+        **BaseDeepTransformer._parameter_constraints,
+        "n_init": [POSITIVE_INTEGER],
+    }
+
+    n_clusters: int
+    n_init: int
+
+    labels_: Array
+
+    def _check_size(self, n_samples: int) -> None:
+        if n_samples < self.n_clusters:
+            raise ValueError(f"n_samples={n_samples} should be >= n_clusters={self.n_clusters}.")
+
+    def _publish_clusters(self, samples: Samples) -> None:
+        """Label the samples by the code of `predict`, and drop the clusters that label none."""
+        used, labels = torch.unique(samples.map(self.objective_.predict), return_inverse=True)
+        self.objective_.keep_clusters(used)
+        self.labels_ = labels.cpu().numpy()
+        self.cluster_centers_ = self.objective_.prototypes.detach().cpu().numpy()
+        if len(used) < self.n_clusters:
+            self.objective_.warnings.append(
+                f"Only {len(used)} of n_clusters={self.n_clusters} clusters hold a sample; the "
+                "others were dropped. Try fewer clusters, longer pretraining or another "
+                "random_state."
+            )
+
+    def _publish_refined(self, run: Run) -> None:
+        """Publish anew after another training of the fitted network."""
+        self.objective_.eval()
+        self.objective_.check_finite(run.samples)
+        self.history_ = self.history_ + run.history
+        self._publish_clusters(run.samples)
+
+    def predict(self, X: Any) -> Array:
+        """Label each sample with its most probable cluster.
+
+        Parameters
+        ----------
+        X : as in `fit`
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,), int64, from 0
+        """
+        return self._infer(X, "predict")[0]
+
+    def predict_proba(self, X: Any) -> Array:
+        """Probability of each cluster for each sample; rows sum to 1.
+
+        Parameters
+        ----------
+        X : as in `fit`
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_clusters_in_use)
+        """
+        proba, dtype = self._infer(X, "predict_proba")
+        return proba.astype(dtype)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        # The suite's sparse checks ask this of whatever has predict_proba.
+        tags.classifier_tags = ClassifierTags()
+        return tags
 
 
 def load(path: Any, *, encoder: Any = None) -> Any:

@@ -272,14 +272,8 @@ def _cluster(args: argparse.Namespace) -> None:
         if args.labels_from_folders:
             scores = _scores(args.method, result, rows, embedder is not None)
             watch.lap("score")
-        if not args.quiet:
-            sys.stderr.write("drawing the page\n")
         facts = _facts(args.method, scores, watch.laps)
-        failed = {
-            "labels.parquet": _attempt(result.assignments.to_parquet, folder / "labels.parquet"),
-            "clusters.png": _attempt(_draw, folder / "clusters.png", result),
-            "report.html": _attempt(_write_page, folder / "report.html", result, args, facts),
-        }
+        failed = _write_views(folder, result, args, facts)
         watch.lap("draw")
         summary = _summary(args, estimator, embedder, images, result, watch.laps)
         more = {"scores": scores, "n_clusters_scores": choice}
@@ -458,8 +452,21 @@ def _set_effort(args: argparse.Namespace, estimator: Any, n_samples: int) -> Non
             estimator.set_params(**{name: max(1, round(factor * value))})
 
 
+def _write_views(
+    folder: Path, result: ImageClusters, args: argparse.Namespace, facts: list[tuple[str, str]]
+) -> dict[str, str]:
+    """Write what can be done without; return why there is none of each, or an empty string."""
+    if not args.quiet:
+        sys.stderr.write("drawing the page\n")
+    return {
+        "labels.parquet": _attempt(result.assignments.to_parquet, folder / "labels.parquet"),
+        "clusters.png": _attempt(_draw, folder / "clusters.png", result),
+        "report.html": _attempt(_write_page, folder / "report.html", result, args, facts),
+    }
+
+
 def _attempt(write: Callable[..., Any], file: Path, *rest: Any) -> str:
-    """Write a file that can be done without; return why there is none, or an empty string."""
+    """Write one file; return why there is none, or an empty string."""
     try:
         written = write(file, *rest)
     # Whatever happens here, hours of training must not be lost for want of a picture.

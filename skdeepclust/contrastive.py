@@ -13,7 +13,13 @@ import torch.nn.functional as F
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
-from .base import POSITIVE_INTEGER, POSITIVE_REAL, WEIGHT, BaseDeepClustering
+from .base import (
+    POSITIVE_INTEGER,
+    POSITIVE_REAL,
+    WEIGHT,
+    BaseDeepClustering,
+    BaseDeepTransformer,
+)
 from .data.augment import Augment
 from .data.views import auto_views
 from .device import available_device, can_compile, uses_bfloat16
@@ -219,11 +225,11 @@ def warmup_cosine(epoch: float, warmup: float, n_epochs: int) -> float:
     return (1 + math.cos(math.pi * (epoch - warmup) / max(n_epochs - warmup, 1e-9))) / 2
 
 
-class ViewsClustering(BaseDeepClustering):
+class ViewsTransformer(BaseDeepTransformer):
     """Estimators that learn from two augmented views; a subclass adds ``__init__``."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **BaseDeepClustering._parameter_constraints,
+        **BaseDeepTransformer._parameter_constraints,
         "hidden_dim": [POSITIVE_INTEGER],
         "max_epochs": [POSITIVE_INTEGER],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 2, None, closed="left")],
@@ -245,24 +251,16 @@ class ViewsClustering(BaseDeepClustering):
         fifth = 1 << int(math.log2(max(n_samples / 5, 1)))  # five steps an epoch, where it can be
         return min(max(fifth, 16), 128)
 
-    def _build_encoder(self, generator: torch.Generator) -> nn.Module:
-        trunk, n_features = build_trunk(self.encoder, self._sample_shape, generator)
-        head = projector(n_features, self.hidden_dim, self.embedding_dim, generator)
-        return nn.Sequential(OrderedDict(trunk=trunk, projector=head))
-
     def _objective_parts(
         self, encoder: nn.Module, sample_shape: tuple[int, ...], temperature: float = 1.0
     ) -> dict[str, Any]:
-        """Return the arguments that every `ViewsObjective` takes."""
+        """Return the arguments that every `ViewsObjective` takes, but those of clusters."""
         return {
             "encoder": encoder,
-            "embedding_dim": self.embedding_dim,
-            "n_clusters": self.n_clusters,
             "temperature": temperature,
             "max_epochs": self.max_epochs,
             "views": self._resolve_views(sample_shape),
             "compile": self.compile,
-            "n_init": self.n_init,
             "bfloat16": uses_bfloat16(self.precision, available_device(self.device)),
         }
 
@@ -278,6 +276,30 @@ class ViewsClustering(BaseDeepClustering):
             )
         first, second = self.augment
         return first, second
+
+
+class ViewsClustering(ViewsTransformer, BaseDeepClustering):
+    """Those that cluster a projection; a subclass adds ``__init__``."""
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseDeepClustering._parameter_constraints,
+        **ViewsTransformer._parameter_constraints,
+    }
+
+    def _build_encoder(self, generator: torch.Generator) -> nn.Module:
+        trunk, n_features = build_trunk(self.encoder, self._sample_shape, generator)
+        head = projector(n_features, self.hidden_dim, self.embedding_dim, generator)
+        return nn.Sequential(OrderedDict(trunk=trunk, projector=head))
+
+    def _objective_parts(
+        self, encoder: nn.Module, sample_shape: tuple[int, ...], temperature: float = 1.0
+    ) -> dict[str, Any]:
+        return {
+            **super()._objective_parts(encoder, sample_shape, temperature),
+            "embedding_dim": self.embedding_dim,
+            "n_clusters": self.n_clusters,
+            "n_init": self.n_init,
+        }
 
 
 class TwoHeadsClustering(ViewsClustering):

@@ -7,12 +7,16 @@ import skdeepclust
 # By the parameter that tells the families apart. As small as a fit can be: two epochs of each
 # phase where a batch holds all samples. The rate lets all of a few clusters live.
 QUICK = {
-    "base": {"max_epochs": 2, "random_state": 0},
+    "selection": {},
+    "base": {"max_epochs": 2},
+    "pretraining": {"pretrain_epochs": 1, "max_epochs": 2, "n_init": 1},
+    "projection_dim": {"max_epochs": 2},
     "pretrain_epochs": {"pretrain_epochs": 2, "max_iter": 2, "clustering_lr": 1e-4, "n_init": 1},
     "max_epochs": {"max_epochs": 2},
 }
 # Long enough to be cut off in several places: six passes over 60 samples, 16 a batch.
 CUT_OFF = {
+    "pretraining": {"pretrain_epochs": 3, "max_epochs": 3, "n_updates": 2, "n_init": 2},
     "pretrain_epochs": {"pretrain_epochs": 3, "max_iter": 12, "n_init": 2},
     "max_epochs": {"max_epochs": 6},
 }
@@ -26,7 +30,10 @@ def of_family(settings, estimator_class):
 
 def quick(estimator_class, n_clusters, **params):
     """A quick estimator; one that wraps another is put around DEC, which gets ``params``."""
-    settings = of_family(QUICK, estimator_class)
-    if "base" in inspect.signature(estimator_class).parameters:
-        return estimator_class(quick(skdeepclust.DECClustering, n_clusters, **params), **settings)
-    return estimator_class(n_clusters, random_state=0, **settings, **params)
+    known = inspect.signature(estimator_class).parameters
+    settings = {**of_family(QUICK, estimator_class), "random_state": 0}
+    if "base" in known:
+        params = {"base": quick(skdeepclust.DECClustering, n_clusters, **params)}
+    elif "n_clusters" in known:
+        params = {"n_clusters": n_clusters, **params}
+    return estimator_class(**{k: v for k, v in settings.items() if k in known}, **params)

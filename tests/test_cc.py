@@ -10,7 +10,6 @@ import skdeepclust
 from skdeepclust import CCClustering, SelectiveClustering
 from skdeepclust.contrastive import imbalance, pair_contrast
 
-
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 

@@ -5,10 +5,10 @@ the last tests train the real ones.
 """
 
 import csv
-import inspect
 import json
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import time
@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from families import QUICK, of_family
 from PIL import Image
 from sklearn.base import BaseEstimator
 from sklearn.cluster import KMeans
@@ -627,25 +628,46 @@ def test_killed_run_goes_on_to_the_same_result(folder, tmp_path, capsys):
     assert table == (tmp_path / "whole" / "labels.csv").read_bytes()
 
 
+@pytest.mark.slow
+def test_interrupted_training_writes_what_it_has_learnt(folder, tmp_path):
+    flags = ["--seed", "0", "--device", "cpu", "--batch-size", "24", "--n-init", "1"]
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "skdeepclust", "cluster", str(folder), "-k", "2"]
+    run = subprocess.Popen(
+        [*command, "--out", str(out), *flags, "--pretrain-epochs", "5000"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        # A shell that runs the tests in the background makes its children deaf to it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    while not list(out.glob("checkpoint/*.pt")):
+        assert run.poll() is None
+        time.sleep(0.01)
+    run.send_signal(signal.SIGINT)
+    _, told = run.communicate()
+    assert run.returncode == 0
+    assert "of 5000 of the pretrain phase" in told
+    assert len(rows_of(out / "labels.csv")) == 24
+    assert (out / "report.html").exists()
+
+
 # The real methods
 
 
 def tiny(method="decs"):
     """Flags for the shortest training of a method, however it counts."""
-    names = inspect.signature(_methods()[method]).parameters
-    counts = [name for name in names if name.endswith(("_epochs", "_steps", "max_iter"))]
-    assert counts
-    flags = {**dict.fromkeys(counts, 2), "batch_size": 16, "n_init": 1, "device": "cpu"}
-    return [f"--{name.replace('_', '-')}={flags[name]}" for name in names if name in flags]
+    settings = {**of_family(QUICK, _methods()[method]), "batch_size": 12, "device": "cpu"}
+    return [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
 
 
-@pytest.mark.parametrize("method", ["decs", "dec", "idec"])
+@pytest.mark.parametrize("method", ["decs", "dec", "idec", "hadis", "secu"])
 def test_real_method_clusters_and_predicts(method, folder, tmp_path):
     out = tmp_path / "out"
     assert cluster(folder, out, "--method", method, "--seed", "0", "--quiet", *tiny(method)) == 0
     summary = json.loads((out / "summary.json").read_text())
     assert summary["method"] == method
-    assert summary["settings"]["batch_size"] == 16
+    assert summary["settings"]["batch_size"] == 12
     assert main(["predict", str(out), str(folder), "--to", str(tmp_path / "again.csv")]) == 0
     fitted, again = rows_of(out / "labels.csv"), rows_of(tmp_path / "again.csv")
     assert len(fitted) == 24

@@ -14,7 +14,6 @@ from skdeepclust.engine import Hook
 from skdeepclust.methods.scan import consistency
 from skdeepclust.ops import knn
 
-
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 

@@ -306,6 +306,30 @@ def test_resting_samples_are_measured_less_often_on_demand(blobs):
     assert measured == [2, 5]  # of 8 epochs that cluster
 
 
+def test_measuring_costs_two_passes_of_those_that_rest_and_none_of_the_others(blobs):
+    model = SelectiveClustering(hadis(), eps=1.0)
+    rows, records = [], []
+
+    class Count(Hook):
+        def on_phase_start(self, run):
+            if run.phase.clusters:
+                encoder = run.objective.encoder
+                encoder.register_forward_hook(lambda net, x, z: rows.append(len(z)))
+
+        def on_epoch_start(self, run):
+            rows.clear()
+            self._resting = int((~run.active).sum())
+
+        def on_epoch_end(self, run):
+            if run.phase.clusters:
+                records.append((sum(rows), 2 * run.history[-1]["n_samples"], 2 * self._resting))
+
+    hooks = [model._density_hook(), model._selection_hook(), Count()]
+    hadis()._fit(blobs[0], hooks=hooks)
+    assert all(total == training + measuring for total, training, measuring in records)
+    assert records[-1][2] > 0
+
+
 def test_density_weights_move_the_prototypes_of_the_base(blobs):
     settings = {"max_iter": 0, "random_state": 0}
     model = SelectiveClustering(decs(**settings), n_neighbors=3, selection=None).fit(blobs[0])

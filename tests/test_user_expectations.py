@@ -37,7 +37,6 @@ from sklearn.model_selection import (
     HalvingGridSearchCV,
     cross_val_predict,
     cross_val_score,
-    cross_validate,
 )
 from sklearn.pipeline import FeatureUnion, make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
@@ -127,14 +126,11 @@ def test_pipelines_cluster_and_give_probabilities(blobs):
     assert np.array_equal(model.predict_proba(blobs[0]).argmax(axis=1), labels)
 
 
-def test_labels_and_probabilities_of_held_out_rows(blobs):
-    X, y = blobs
-    labels = cross_val_predict(quick(), X, cv=3)
-    assert labels.shape == (60,)
-    # Cluster numbers differ from fold to fold; probabilities are those of the fold's own.
-    assert (
-        cross_validate(quick(), X, y, scoring="adjusted_rand_score", cv=3)["test_score"].size == 3
-    )
+def test_every_row_is_labelled_by_a_fit_that_did_not_see_it(blobs):
+    assert cross_val_predict(quick(), blobs[0], cv=3).shape == (60,)
+    # Cluster numbers differ from fold to fold, so scores are computed inside each.
+    scores = cross_val_score(quick(), *blobs, scoring="adjusted_rand_score", cv=3)
+    assert scores.mean() > 0.5
 
 
 # --- Search --------------------------------------------------------------------------------------

@@ -22,6 +22,8 @@ from ..engine.trainer import LossTerms
 class CCObjective(TwoHeadsObjective):
     """a, b: two views.  e: instance embedding (B, .).  P: probabilities (B, K).  s: cosine.
 
+    t_I: instance_temperature.  t_C: cluster_temperature.
+
     rows     l_i = -log softmax(s(e_i^a, .) / t_I) at e_i^b, over all rows but itself       (2)
              L_I = mean of l_i over both views                                              (3)
     columns  l_k = the same for the columns of P^a and P^b, with t_C                        (4)
@@ -81,9 +83,9 @@ class CCClustering(TwoHeadsClustering):
     instance_dim : int, default=128
         Size of what the instance head gives.
     instance_temperature : float, default=0.5
-        Temperature of the contrast of samples, t_I in Eq. (2).
+        Temperature of the contrast of samples.
     cluster_temperature : float, default=1.0
-        Temperature of the contrast of clusters, t_C in Eq. (4).
+        Temperature of the contrast of clusters.
     contrast_epochs : int, default=0
         First epochs, in which the instance head learns alone. If there are any, k-means in the
         embedding gives the cluster head its first weights; else these are random, as in the paper.

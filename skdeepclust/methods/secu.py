@@ -125,13 +125,17 @@ class SeCuObjective(ViewsObjective):
 
     @torch.no_grad()
     def _embed_some(self, run: Run, n: int) -> Tensor:
-        """Embeddings of n random samples in training mode: the first batches will look like this.
+        """Embeddings of n random samples in inference mode.
 
-        In inference mode an untrained BatchNorm does not centre, and all directions are alike.
+        There an untrained BatchNorm does not centre and all embeddings are nearly parallel, so the
+        centres are, too: labels are soft at first, and the network parts the clusters. From
+        centres that are apart at once it holds on to the clusters of its random features.
         """
         index = torch.randperm(len(run.samples), generator=run.generator)[:n]
-        parts = index.chunk(max(1, len(index) // 512))  # none of them so small as one sample
-        return torch.cat([self.embed(run.samples.batch(part)) for part in parts])
+        self.eval()
+        z = [self.embed(run.samples.batch(part)) for part in torch.chunk(index, 1 + n // 512)]
+        self.train()
+        return torch.cat(z)
 
     def on_epoch_start(self, run: Run) -> None:
         """Freeze the centres that the network learns from in this epoch."""
@@ -392,7 +396,7 @@ class SeCuClustering(ViewsClustering):
     max_epochs : int, default=80
         Passes over the data, warm-up included.
     batch_size : int or "auto", default="auto"
-        Samples in a batch. ``"auto"`` is 128, or less so that an epoch has about five batches, but
+        Samples in a batch. ``"auto"`` is 64, or less so that an epoch has about five batches, but
         at least 16.
     n_init : int, default=10
         Restarts of the k-means that places the centres in the embedding of the untrained network.
@@ -440,7 +444,7 @@ class SeCuClustering(ViewsClustering):
         Epochs.
     n_features_in_ : int
         Values in a sample.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Column names, where X had any.
     image_shape_ : (H, W, C) or None
         Shape of an image; None for vectors.
@@ -450,6 +454,14 @@ class SeCuClustering(ViewsClustering):
     Equation numbers are those of this project's method notes; they are listed in `SeCuObjective`.
     A fit keeps the last label of each sample, 4 bytes for each head, and nothing else that grows
     with the data.
+
+    The balance prior must suit the sizes of the clusters. Breast cancer (357 and 212 samples,
+    standardised, 40 epochs, mean of 3 seeds): ACC 0.849 with ``alpha=0.12``, 0.922 with
+    ``alpha=0.01``, 0.938 with ``constraint="size", size_ratio=0.4``; k-means 0.910. Where clusters
+    are of one size, as in wine, such a weak prior lets two of them merge, with a warning.
+
+    The method learns from what the augmentation leaves alone; on tables, where none is natural, it
+    is seldom better than k-means. The presets are the authors' settings; they want a GPU.
 
     References
     ----------
@@ -624,6 +636,10 @@ class SeCuClustering(ViewsClustering):
             warmup=self._resolve_warmup(),
             **self._objective_parts(encoder, sample_shape, self.temperature),
         )
+
+    def _resolve_batch_size(self, n_samples: int) -> int:
+        size = super()._resolve_batch_size(n_samples)
+        return min(size, 64) if self.batch_size == "auto" else size
 
     def _resolve_heads(self) -> tuple[int, ...]:
         heads = tuple(self.head_multipliers)

@@ -357,6 +357,10 @@ class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
         The fitted clone of ``base``.
     labels_ : ndarray of shape (n_samples,), int64
         Label of each training sample.
+    cluster_centers_ : ndarray of shape (n_clusters, embedding_dim)
+        As the base has them.
+    n_iter_ : int
+        As the base has it.
     density_weights_ : ndarray of shape (n_samples,) or None
         Weight of each sample in its cluster's mean, at the last placing of prototypes; they sum
         to 1 in a cluster. None if no prototypes were placed after something had been learnt.
@@ -371,15 +375,16 @@ class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
         Empty for others.
     n_features_in_ : int
         Values in a sample.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Column names, where X had any.
+    image_shape_ : (H, W, C) or None
+        Shape of an image; None for vectors. Only with a deep base.
 
     Notes
     -----
     Equation numbers are those of this project's method notes; they are listed in
     `SampleSelection`. ``init=None, selection=None`` gives bit for bit what ``base`` gives. Random
-    numbers depend on the ``random_state`` of the base. Methods, and ``cluster_centers_``, are
-    those of the base.
+    numbers depend on the ``random_state`` of the base. Methods are those of the base.
 
     A base that embeds two views in each step is measured for nothing; one that embeds a single
     view pays a further forward pass now and then. What both parts bring is measured in
@@ -388,7 +393,7 @@ class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
 
     References
     ----------
-    S. Jiao et al.: Samples Are Not Equal: A Sample Selection Approach for Deep Clustering.
+    Jiao et al.: Samples Are Not Equal: A Sample Selection Approach for Deep Clustering.
     ICLR 2026, OpenReview SpsmpVo349.
 
     Examples

@@ -1,6 +1,13 @@
 """Networks that know nothing about any paper."""
 
-from .build import build_decoder, build_encoder, build_trunk, check_encoder, parse_encoder
+from .build import (
+    build_decoder,
+    build_encoder,
+    build_trunk,
+    check_encoder,
+    count_features,
+    parse_encoder,
+)
 from .ema import MomentumCopy
 from .heads import hidden_layer, instance_head, linear_map, predictor, projector
 
@@ -10,6 +17,7 @@ __all__ = [
     "build_encoder",
     "build_trunk",
     "check_encoder",
+    "count_features",
     "hidden_layer",
     "instance_head",
     "linear_map",

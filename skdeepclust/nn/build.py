@@ -168,7 +168,7 @@ def build_trunk(
             f"encoder={encoder!r} must build a torch.nn.Module when it is called with "
             f"(sample_shape, None). Got {type(trunk).__name__} instead."
         )
-    return trunk, _count_features(trunk.cpu(), sample_shape)
+    return trunk, count_features(trunk.cpu(), sample_shape)
 
 
 def auto_trunk(sample_shape: Shape) -> str:
@@ -207,7 +207,8 @@ def check_encoder(net: nn.Module, sample_shape: Shape, embedding_dim: int) -> No
         )
 
 
-def _count_features(trunk: nn.Module, sample_shape: Shape) -> int:
+def count_features(trunk: nn.Module, sample_shape: Shape) -> int:
+    """Width of what a trunk makes of two blank samples; raises ValueError if it makes no rows."""
     shape = _output_shape(trunk, sample_shape, "n_features")
     if isinstance(shape, str) or len(shape) != 2 or shape[0] != 2 or shape[1] < 1:
         raise ValueError(

@@ -142,7 +142,7 @@ function paint() {
   const ratio = devicePixelRatio || 1, style = getComputedStyle(document.documentElement);
   pen.setTransform(ratio, 0, 0, ratio, 0, 0);
   pen.clearRect(0, 0, width, height);
-  const radius = Math.max(1.6, Math.min(5, Math.sqrt(14000 / D.shown.length) * .8)) * Math.min(2.2, Math.sqrt(view.scale));
+  const radius = Math.max(2, Math.min(5, Math.sqrt(14000 / D.shown.length) * .8)) * Math.min(2.2, Math.sqrt(view.scale));
   const groups = new Map();
   D.shown.forEach((i, p) => {
     const x = screenX(p), y = screenY(p);
