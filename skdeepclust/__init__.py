@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .methods.selective import SelectiveClustering
     from .methods.self_labeling import SelfLabelingClustering
     from .methods.self_supervised import SelfSupervisedEncoder
+    from .methods.tcl import TCLClustering
 
 # Public name -> where it lives. Imported on first use: torch takes seconds to load, and
 # `python -m skdeepclust --help` or `skdeepclust.metrics` need not wait for it.
@@ -39,6 +40,7 @@ _WHERE = {
     "SelectiveClustering": ".methods.selective",
     "SelfLabelingClustering": ".methods.self_labeling",
     "SelfSupervisedEncoder": ".methods.self_supervised",
+    "TCLClustering": ".methods.tcl",
     "cluster_images": ".folder",
     "load": ".base",
 }
@@ -57,6 +59,7 @@ __all__ = [
     "SelectiveClustering",
     "SelfLabelingClustering",
     "SelfSupervisedEncoder",
+    "TCLClustering",
     "__version__",
     "cluster_images",
     "datasets",
