@@ -201,7 +201,7 @@ class SCANClustering(ViewsClustering):
     entropy_weight : float, default=2.0
         Weight of the entropy of the clusters' sizes, lambda in Eq. (2). The lower, the more they
         may differ; near 0 they merge into one.
-    n_heads : int, default=1
+    n_heads : int, default=5
         Cluster heads that are trained on one embedding; that with the lowest loss is kept.
     contrast_epochs : int or "auto", default="auto"
         First epochs, in which the network learns to tell samples apart. If there are any,
@@ -229,7 +229,7 @@ class SCANClustering(ViewsClustering):
         Learning rate of Adam, constant.
     weight_decay : float, default=0.0001
         Weight decay of all weights.
-    max_epochs : int, default=80
+    max_epochs : int, default=40
         Passes over the data, warm-up included.
     batch_size : int or "auto", default="auto"
         Samples in a batch. ``"auto"`` is 128, or less so that an epoch has about five batches, but
@@ -325,7 +325,7 @@ class SCANClustering(ViewsClustering):
         *,
         n_neighbors: int = 20,
         entropy_weight: float = 2.0,
-        n_heads: int = 1,
+        n_heads: int = 5,
         contrast_epochs: int | str = "auto",
         encoder: Any = "auto",
         hidden_dim: int = 256,
@@ -334,7 +334,7 @@ class SCANClustering(ViewsClustering):
         instance_temperature: float = 0.5,
         lr: float = 1e-3,
         weight_decay: float = 1e-4,
-        max_epochs: int = 80,
+        max_epochs: int = 40,
         batch_size: int | str = "auto",
         n_init: int = 10,
         augment: Any = "auto",
