@@ -9,9 +9,15 @@ from families import QUICK, of_family, quick
 from sklearn.base import ClusterMixin
 
 import skdeepclust
+from skdeepclust.base import BaseDeepTransformer
 
+CHECKED = (ClusterMixin, BaseDeepTransformer)
 PUBLIC = {name: getattr(skdeepclust, name) for name in skdeepclust.__all__ if name[0] != "_"}
-ESTIMATORS = [x for x in PUBLIC.values() if inspect.isclass(x) and issubclass(x, ClusterMixin)]
+ESTIMATORS = [
+    x
+    for x in PUBLIC.values()
+    if inspect.isclass(x) and issubclass(x, (ClusterMixin, BaseDeepTransformer))
+]
 MODULES = [x for x in PUBLIC.values() if inspect.ismodule(x)]
 METHODS = ["fit", "predict", "predict_proba", "transform", "save"]
 
@@ -112,6 +118,7 @@ def test_every_fitted_attribute_is_documented_and_no_other(estimator, blobs):
 OF_FAMILY = {"alpha", "augment", "embedding_dim", "encoder", "max_epochs"}
 OF_FAMILY |= {"pretrain_epochs", "random_state", "threshold"}
 OF_PAPER = {
+    "batch_size",
     "base",
     "ema_momentum",
     "hidden_dim",

@@ -455,6 +455,14 @@ class SeCuClustering(ViewsClustering):
     A fit keeps the last label of each sample, 4 bytes for each head, and nothing else that grows
     with the data.
 
+    The balance prior must suit the sizes of the clusters. Breast cancer (357 and 212 samples,
+    standardised, 40 epochs, mean of 3 seeds): ACC 0.849 with ``alpha=0.12``, 0.922 with
+    ``alpha=0.01``, 0.938 with ``constraint="size", size_ratio=0.4``; k-means 0.910. Where clusters
+    are of one size, as in wine, such a weak prior lets two of them merge, with a warning.
+
+    The method learns from what the augmentation leaves alone; on tables, where none is natural, it
+    is seldom better than k-means. The presets are the authors' settings; they want a GPU.
+
     References
     ----------
     Q. Qian: Stable Cluster Discrimination for Deep Clustering. ICCV 2023, arXiv:2311.14310.
