@@ -125,6 +125,6 @@ def apart_gradient(both: Tensor) -> Tensor:
     slope *= 5 / len(rows)  # of the loss by each cosine
     wanted = torch.stack([slope @ unit[1], slope.T @ unit[0]])
     along = (wanted * unit).sum(2, keepdim=True) * unit
-    gradient = (wanted - along) / length
+    gradient: Tensor = (wanted - along) / length
     gradient[0] *= queries > 0
     return gradient
