@@ -8,6 +8,7 @@ import csv
 import json
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import time
@@ -625,6 +626,30 @@ def test_killed_run_goes_on_to_the_same_result(folder, tmp_path, capsys):
     assert cluster(folder, tmp_path / "whole", *flags, "--quiet") == 0
     table = (out / "labels.csv").read_bytes()
     assert table == (tmp_path / "whole" / "labels.csv").read_bytes()
+
+
+@pytest.mark.slow
+def test_interrupted_training_writes_what_it_has_learnt(folder, tmp_path):
+    flags = ["--seed", "0", "--device", "cpu", "--batch-size", "24", "--n-init", "1"]
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "skdeepclust", "cluster", str(folder), "-k", "2"]
+    run = subprocess.Popen(
+        [*command, "--out", str(out), *flags, "--pretrain-epochs", "5000"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        # A shell that runs the tests in the background makes its children deaf to it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    while not list(out.glob("checkpoint/*.pt")):
+        assert run.poll() is None
+        time.sleep(0.01)
+    run.send_signal(signal.SIGINT)
+    _, told = run.communicate()
+    assert run.returncode == 0
+    assert "of 5000 of the pretrain phase" in told
+    assert len(rows_of(out / "labels.csv")) == 24
+    assert (out / "report.html").exists()
 
 
 # The real methods

@@ -444,7 +444,7 @@ class SeCuClustering(ViewsClustering):
         Epochs.
     n_features_in_ : int
         Values in a sample.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Column names, where X had any.
     image_shape_ : (H, W, C) or None
         Shape of an image; None for vectors.
@@ -454,6 +454,14 @@ class SeCuClustering(ViewsClustering):
     Equation numbers are those of this project's method notes; they are listed in `SeCuObjective`.
     A fit keeps the last label of each sample, 4 bytes for each head, and nothing else that grows
     with the data.
+
+    The balance prior must suit the sizes of the clusters. Breast cancer (357 and 212 samples,
+    standardised, 40 epochs, mean of 3 seeds): ACC 0.849 with ``alpha=0.12``, 0.922 with
+    ``alpha=0.01``, 0.938 with ``constraint="size", size_ratio=0.4``; k-means 0.910. Where clusters
+    are of one size, as in wine, such a weak prior lets two of them merge, with a warning.
+
+    The method learns from what the augmentation leaves alone; on tables, where none is natural, it
+    is seldom better than k-means. The presets are the authors' settings; they want a GPU.
 
     References
     ----------
