@@ -641,6 +641,7 @@ def test_killed_run_goes_on_to_the_same_result(folder, tmp_path, capsys):
 @pytest.mark.slow
 def test_interrupted_training_writes_what_it_has_learnt(folder, tmp_path):
     flags = ["--seed", "0", "--device", "cpu", "--batch-size", "24", "--n-init", "1"]
+    flags += ["--method", "decs"]
     out = tmp_path / "out"
     command = [sys.executable, "-m", "skdeepclust", "cluster", str(folder), "-k", "2"]
     run = subprocess.Popen(
