@@ -13,11 +13,7 @@ from skdeepclust.base import BaseDeepTransformer
 
 CHECKED = (ClusterMixin, BaseDeepTransformer)
 PUBLIC = {name: getattr(skdeepclust, name) for name in skdeepclust.__all__ if name[0] != "_"}
-ESTIMATORS = [
-    x
-    for x in PUBLIC.values()
-    if inspect.isclass(x) and issubclass(x, (ClusterMixin, BaseDeepTransformer))
-]
+ESTIMATORS = [x for x in PUBLIC.values() if inspect.isclass(x) and issubclass(x, CHECKED)]
 MODULES = [x for x in PUBLIC.values() if inspect.ismodule(x)]
 METHODS = ["fit", "predict", "predict_proba", "transform", "save"]
 

@@ -458,7 +458,7 @@ class SeCuClustering(ViewsClustering):
     The balance prior must suit the sizes of the clusters. Breast cancer (357 and 212 samples,
     standardised, 40 epochs, mean of 3 seeds): ACC 0.849 with ``alpha=0.12``, 0.922 with
     ``alpha=0.01``, 0.938 with ``constraint="size", size_ratio=0.4``; k-means 0.910. Where clusters
-    are of one size, as in wine, such a weak prior lets two of them merge, with a warning.
+    are of one size, as in wine, such a weak prior can let two of them merge, with a warning.
 
     The method learns from what the augmentation leaves alone; on tables, where none is natural, it
     is seldom better than k-means. The presets are the authors' settings; they want a GPU.
