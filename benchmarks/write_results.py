@@ -241,9 +241,9 @@ def folder_costs() -> str:
         "Killed and resumed",
         "The same folder through a ResNet-18 at 32 pixels, killed (SIGKILL) while it computed "
         "features; `--resume` computed the missing ones only, and a third run with `--overwrite` "
-        "none: its seconds are those of loading the network and hashing the files. Target: no "
-        "feature twice, and a third run below a tenth of the first, which holds where the network "
-        "costs more than this one.",
+        "none: its seconds are those of loading the network and hashing the files. Targets: no "
+        "feature twice; a third run below a tenth of a whole first one, missed for a network as "
+        "cheap as this.",
         {
             "features kept": lambda r: str(r["kept"]),
             "computed after": lambda r: str(r["computed_after"]),

@@ -26,8 +26,8 @@ def main() -> int:
     if done.returncode:
         return done.returncode
 
-    scores = json.loads((OUT / "summary.json").read_text())["scores"]
-    ours, kmeans = scores["decs"], scores["k-means"]
+    summary = json.loads((OUT / "summary.json").read_text())
+    ours, kmeans = (summary["scores"][name] for name in (summary["method"], "k-means"))
     gains = {name: 100 * (ours[name] - kmeans[name]) for name in ("ACC", "NMI")}
     print("\nAgainst k-means:", ", ".join(f"{v:+.1f} points of {k}" for k, v in gains.items()))
     print(f"Open {OUT / 'report.html'}; the assignments are in {OUT / 'labels.csv'}.")

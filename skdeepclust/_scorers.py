@@ -40,7 +40,7 @@ def simplified_silhouette_score(X: ArrayLike, labels: ArrayLike) -> float:
     References
     ----------
     Hruschka, de Castro & Campello, "Evolutionary algorithms for clustering gene-expression
-    data", ICDM 2004, Section 3.2.
+    data", ICDM 2004.
 
     Examples
     --------

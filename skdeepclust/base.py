@@ -43,6 +43,7 @@ from .persistence import (
 POSITIVE_INTEGER = Interval(Integral, 1, None, closed="left")
 POSITIVE_REAL = Interval(Real, 0, None, closed="neither")
 WEIGHT = Interval(Real, 0, None, closed="left")
+PRESERVED_DTYPES = ["float64", "float32"]
 
 
 # Stack levels from a warning in `_publish` to the caller of `fit`.
@@ -285,7 +286,7 @@ class BaseDeepTransformer(
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.transformer_tags.preserves_dtype = PRESERVED_DTYPES
         tags.input_tags.sparse = True
         tags.input_tags.three_d_array = True
         return tags
@@ -419,6 +420,7 @@ class BaseDeepClustering(ClusterMixin, BaseDeepTransformer):  # type: ignore[mis
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = PRESERVED_DTYPES  # ClusterMixin empties it
         # The suite's sparse checks ask this of whatever has predict_proba.
         tags.classifier_tags = ClassifierTags()
         return tags

@@ -183,24 +183,31 @@ def _add_encoder(parser: argparse.ArgumentParser) -> None:
 def _add_method(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
     """Add ``--method`` and the flags of the method that `argv` names."""
     methods = _methods()
-    default = "decs" if "decs" in methods else next(iter(methods))
     first = argparse.ArgumentParser(prog=parser.prog, add_help=False, allow_abbrev=False)
-    first.add_argument("--method", default=default)
+    first.add_argument("--method", default="auto")
     chosen = first.parse_known_args(argv)[0].method
-    parser.add_argument("--method", choices=methods, default=default, help=f"(default: {default})")
-    estimator = methods.get(chosen, methods[default])
-    parser.set_defaults(estimator=estimator)
+    parser.add_argument(
+        "--method",
+        choices=["auto", *methods],
+        default="auto",
+        help="auto is secu for grey images of at most 32 pixels, decs for all else (default: auto)",
+    )
+    # "auto" has the flags that both have.
+    estimators = [methods[name] for name in ([chosen] if chosen in methods else ["decs", "secu"])]
+    parser.set_defaults(estimator=estimators[0])
     group = parser.add_argument_group(
         f"hyper-parameters of {chosen}", "Values are read as Python literals, else as text."
     )
-    texts = _parameter_texts(estimator)
-    for name, parameter in inspect.signature(estimator).parameters.items():
-        if name in _OWN_FLAGS:
+    texts = _parameter_texts(estimators[0])
+    signatures = [inspect.signature(estimator).parameters for estimator in estimators]
+    for name in signatures[0]:
+        if name in _OWN_FLAGS or any(name not in signature for signature in signatures):
             continue
         text = texts.get(name, "")
         required = name == "n_clusters"
-        default = "auto compares 2 to 25" if required else f"default: {parameter.default}"
-        text = f"{text} ({default})".strip()
+        values = {str(signature[name].default) for signature in signatures}
+        default = f"default: {values.pop()}" if len(values) == 1 else "default: the method's"
+        text = f"{text} ({'auto compares 2 to 25' if required else default})".strip()
         flags = ["--" + name.replace("_", "-"), *(["-k"] if name == "n_clusters" else [])]
         group.add_argument(
             *flags,
@@ -261,6 +268,8 @@ def _cluster(args: argparse.Namespace) -> None:
         if embedder is not None:
             rows = embedder.fit_transform(images.paths)
             watch.lap("embed")
+        if args.method == "auto":
+            estimator = _choose_method(args, rows)
         _set_effort(args, estimator, len(rows))
         choice = _set_n_clusters(args, estimator, rows)
         estimator.fit(rows)
@@ -379,6 +388,16 @@ def _estimator(args: argparse.Namespace) -> Any:
         # After every epoch, so that one is all that can be lost.
         settings = {"checkpoint_every": 0.0, **settings, "checkpoint": str(args.out / CHECKPOINT)}
     return args.estimator(**settings, verbose=0 if args.quiet else 1)
+
+
+def _choose_method(args: argparse.Namespace, rows: NDArray[Any]) -> Any:
+    """The method that suits the data, with the parameters that were given."""
+    from skdeepclust.folder import suitable_method
+
+    args.estimator = suitable_method(rows)
+    args.method = next(name for name, method in _methods().items() if method is args.estimator)
+    _tell(f"--method auto: {args.method}")
+    return _estimator(args)
 
 
 def _embedder(args: argparse.Namespace) -> Any:

@@ -62,7 +62,7 @@ def load_image_folder(
     Returns
     -------
     folder : :class:`~sklearn.utils.Bunch`
-        data : ndarray of shape (n_images,) of str, or (n_images, *image_shape), uint8
+        data : ndarray of shape (n_images,) of str, or (n_images, H, W[, C]), uint8
             The paths, or with an `image_shape` the pixels.
         paths : ndarray of shape (n_images,) of str
             Sorted by folder and file name.

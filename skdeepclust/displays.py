@@ -27,6 +27,7 @@ __all__ = [
     "ClusterMapDisplay",
     "NClustersDisplay",
     "ReliabilityDisplay",
+    "SelectionDisplay",
     "TrainingCurveDisplay",
 ]
 
@@ -242,6 +243,74 @@ class TrainingCurveDisplay(_Display):
         ax.set(xlabel="epoch", ylabel="loss")
         if self.terms:
             ax.legend()
+        return self
+
+
+class SelectionDisplay(_Display):
+    """How many samples took part in each epoch, and how many came back from rest.
+
+    Parameters
+    ----------
+    active : ndarray of shape (n_epochs,), int
+    returned : ndarray of shape (n_epochs,), int
+    n_samples : int
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+    """
+
+    def __init__(
+        self, active: NDArray[np.int64], returned: NDArray[np.int64], n_samples: int
+    ) -> None:
+        self.active, self.returned, self.n_samples = active, returned, n_samples
+
+    @classmethod
+    def from_estimator(cls, estimator: Any, *, ax: Any = None) -> Self:
+        """Draw the ``history_`` of a fitted `SelectiveClustering`.
+
+        Parameters
+        ----------
+        estimator : fitted, with ``history_``
+        ax : matplotlib Axes, default=None
+            None makes a new figure.
+
+        Returns
+        -------
+        display : SelectionDisplay, drawn
+
+        Raises
+        ------
+        ValueError
+            If no epoch selected samples.
+        """
+        check_is_fitted(estimator)
+        records = [record for record in estimator.history_ if "n_active" in record]
+        if not records:
+            raise ValueError("estimator.history_ has no epoch in which samples were selected.")
+        counts = [np.array([record[k] for record in records]) for k in ("n_active", "n_returned")]
+        return cls(counts[0], counts[1], len(estimator.labels_)).plot(ax)
+
+    def plot(self, ax: Any = None) -> Self:
+        """Draw it.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            None makes a new figure.
+
+        Returns
+        -------
+        self
+        """
+        ax = self._open(ax)
+        epochs = np.arange(1, len(self.active) + 1)
+        ax.plot(epochs, self.active, ".-", color=_COLOURS[0], markersize=4, label="active")
+        ax.plot(epochs, self.returned, ".-", color=_COLOURS[1], markersize=4, label="returned")
+        ax.axhline(self.n_samples, color="#94a4a2", linewidth=0.8)
+        ax.set(xlabel="epoch of clustering", ylabel="samples", ylim=(0, None))
+        ax.legend()
         return self
 
 

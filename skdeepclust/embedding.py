@@ -154,7 +154,7 @@ class ImageEmbedder(
 
         Returns
         -------
-        features : ndarray of shape (n_samples, n_features_out_), float32
+        features : ndarray of shape (n_samples, n_features_out), float32
         """
         self._validate_params()
         images = _Files(X, self.n_jobs) if is_image_path_array(X) else _Pixels(X, self.n_jobs)

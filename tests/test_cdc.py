@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 import torch
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, make_blobs
+from sklearn.preprocessing import StandardScaler
 
 import skdeepclust
 from skdeepclust import CDCClustering, SelectiveClustering, SelfSupervisedEncoder
@@ -146,6 +147,13 @@ def test_ready_features_are_clustered_as_they_are(blobs):
     assert np.array_equal(proba.argmax(1), model.labels_)
     assert model.cluster_centers_.shape == (3, 5)
     assert model.transform(X).shape == (60, 5)
+
+
+def test_two_signed_features_are_enough():
+    """Without its own mean, a row of two values would keep one sign alone."""
+    X, y = make_blobs(50, random_state=1)
+    model = tiny(max_epochs=2).fit(StandardScaler().fit_transform(X))
+    assert clustering_accuracy(y, model.labels_) > 0.9
 
 
 def test_images_learn_an_embedding_first(tiny_images):

@@ -8,6 +8,7 @@ import csv
 import json
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import time
@@ -127,14 +128,14 @@ def toy(monkeypatch):
     return ["--method", "toy"]
 
 
-def write_folder(folder, n_each=12):
+def write_folder(folder, n_each=12, size=8):
     """Left-bright and right-bright images in two class folders."""
     rng = np.random.default_rng(0)
     for side in ("left", "right"):
         (folder / side).mkdir(parents=True)
         for i in range(n_each):
-            image = rng.integers(0, 60, size=(8, 8), dtype=np.uint8)
-            image[:, slice(0, 4) if side == "left" else slice(4, 8)] += 180
+            image = rng.integers(0, 60, size=(size, size), dtype=np.uint8)
+            image[:, slice(0, size // 2) if side == "left" else slice(size // 2, size)] += 180
             Image.fromarray(image).save(folder / side / f"{i}.png")
     return folder
 
@@ -392,7 +393,7 @@ def test_sorting_into_a_wrong_folder_is_refused_before_training(
 def test_number_of_clusters_is_found(tmp_path, capsys):
     folder = write_folder(tmp_path / "images", n_each=40)
     out = tmp_path / "out"
-    flags = ("--pretrain-epochs", "20", "--max-iter", "2", "--n-init", "1", "--device", "cpu")
+    flags = ("--method=decs", "--pretrain-epochs=20", "--max-iter=2", "--n-init=1", "--device=cpu")
     assert main(["cluster", str(folder), "-k", "auto", "--out", str(out), *flags]) == 0
     summary = json.loads((out / "summary.json").read_text())
     assert summary["settings"]["n_clusters"] == 2
@@ -405,7 +406,17 @@ def test_number_of_clusters_is_found(tmp_path, capsys):
 
 
 def test_quick_and_thorough_scale_the_training(folder, tmp_path):
-    flags = ["--pretrain-epochs", "8", "--n-init", "1", "--batch-size", "16", "--quiet"]
+    flags = [
+        "--method",
+        "decs",
+        "--pretrain-epochs",
+        "8",
+        "--n-init",
+        "1",
+        "--batch-size",
+        "16",
+        "--quiet",
+    ]
     for effort, expected in (("--quick", 2), ("--thorough", 32)):
         out = tmp_path / effort
         args = _parser(["cluster", str(folder), "-k", "2", "--out", str(out), effort])
@@ -607,7 +618,7 @@ def test_encoder_of_the_method_is_passed_on(folder, tmp_path):
 @pytest.mark.slow
 def test_killed_run_goes_on_to_the_same_result(folder, tmp_path, capsys):
     flags = ["--seed", "0", "--device", "cpu", "--batch-size", "24", "--n-init", "1"]
-    flags += ["--pretrain-epochs", "150", "--max-iter", "2"]
+    flags += ["--method", "decs", "--pretrain-epochs", "150", "--max-iter", "2"]
     out = tmp_path / "out"
     command = [sys.executable, "-m", "skdeepclust", "cluster", str(folder), "-k", "2"]
     run = subprocess.Popen([*command, "--out", str(out), *flags], stderr=subprocess.DEVNULL)
@@ -627,13 +638,58 @@ def test_killed_run_goes_on_to_the_same_result(folder, tmp_path, capsys):
     assert table == (tmp_path / "whole" / "labels.csv").read_bytes()
 
 
+@pytest.mark.slow
+def test_interrupted_training_writes_what_it_has_learnt(folder, tmp_path):
+    flags = ["--seed", "0", "--device", "cpu", "--batch-size", "24", "--n-init", "1"]
+    flags += ["--method", "decs"]
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "skdeepclust", "cluster", str(folder), "-k", "2"]
+    run = subprocess.Popen(
+        [*command, "--out", str(out), *flags, "--pretrain-epochs", "5000"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        # A shell that runs the tests in the background makes its children deaf to it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    while not list(out.glob("checkpoint/*.pt")):
+        assert run.poll() is None
+        time.sleep(0.01)
+    run.send_signal(signal.SIGINT)
+    _, told = run.communicate()
+    assert run.returncode == 0
+    assert "of 5000 of the pretrain phase" in told
+    assert len(rows_of(out / "labels.csv")) == 24
+    assert (out / "report.html").exists()
+
+
 # The real methods
 
 
 def tiny(method="decs"):
     """Flags for the shortest training of a method, however it counts."""
     settings = {**of_family(QUICK, _methods()[method]), "batch_size": 12, "device": "cpu"}
-    return [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
+    flags = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
+    return [f"--method={method}", *flags]
+
+
+def test_small_grey_images_are_for_secu_and_all_else_for_decs(tmp_path):
+    small, large = (write_folder(tmp_path / str(size), size=size) for size in (8, 40))
+    for folder, method in ((small, "secu"), (large, "decs")):
+        out = tmp_path / f"{method} out"
+        flags = ["--batch-size=12", "--n-init=1", "--device=cpu", "--quick", "--quiet"]
+        with pytest.MonkeyPatch.context() as patch:
+            for name in ("SeCuClustering", "DECSClustering"):
+                patch.setattr(getattr(skdeepclust, name), "fit", quick_fit)
+            assert cluster(folder, out, *flags) == 0
+        assert json.loads((out / "summary.json").read_text())["method"] == method
+
+
+def quick_fit(model, X):
+    """A fit with the least training."""
+    lengths = {"max_epochs": 1, "pretrain_epochs": 1, "max_iter": 1}
+    known = {name: value for name, value in lengths.items() if name in model.get_params()}
+    return model.set_params(**known)._fit(X)
 
 
 @pytest.mark.parametrize("method", ["decs", "dec", "idec", "hadis", "secu"])

@@ -672,9 +672,9 @@ def test_clustering_stops_once_fewer_than_tol_of_the_labels_change(monkeypatch, 
 def test_n_init_reaches_k_means(monkeypatch):
     seen = []
 
-    def spy(z, n_clusters, *, n_init, seed):
+    def spy(z, n_clusters, *, n_init, **options):
         seen.append((tuple(z.shape), n_clusters, n_init))
-        return kmeans(z, n_clusters, n_init=n_init, seed=seed)
+        return kmeans(z, n_clusters, n_init=n_init, **options)
 
     monkeypatch.setattr(objective_module, "kmeans", spy)
     decs(n_init=7).fit(blobs())

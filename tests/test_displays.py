@@ -8,12 +8,13 @@ import pytest
 from sklearn.exceptions import NotFittedError
 
 import skdeepclust._optional
-from skdeepclust import DECSClustering
+from skdeepclust import DECSClustering, SelectiveClustering
 from skdeepclust.displays import (
     ClusterGalleryDisplay,
     ClusterMapDisplay,
     NClustersDisplay,
     ReliabilityDisplay,
+    SelectionDisplay,
     TrainingCurveDisplay,
 )
 from skdeepclust.metrics import expected_calibration_error
@@ -103,6 +104,22 @@ def test_curve_breaks_between_phases(axes):
     lines = [np.asarray(line.get_xydata()).tolist() for line in axes.lines[:2]]
     assert lines == [[[1, 3], [2, 2]], [[3, 9]]]
     assert [t.get_text() for t in axes.texts] == ["pretrain", "cluster"]
+
+
+def test_selection_counts_who_took_part_and_who_returned(blobs, axes):
+    base = DECSClustering(3, encoder="mlp:4", pretrain_epochs=1, max_iter=5, n_init=1)
+    model = SelectiveClustering(base.set_params(random_state=0, batch_size=60)).fit(blobs[0])
+    SelectionDisplay.from_estimator(model, ax=axes)
+    active, returned, every = (np.asarray(line.get_ydata()).tolist() for line in axes.lines)
+    clustering = [record for record in model.history_ if record["phase"] == "cluster"]
+    assert active == [record["n_active"] for record in clustering]
+    assert returned == [record["n_returned"] for record in clustering]
+    assert every == [60, 60]
+
+
+def test_selection_of_a_fit_without_any_is_refused(fitted):
+    with pytest.raises(ValueError, match="no epoch in which samples were selected"):
+        SelectionDisplay.from_estimator(fitted[0])
 
 
 def test_curve_of_an_unknown_term_names_the_known(fitted):

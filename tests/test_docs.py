@@ -9,9 +9,11 @@ from families import QUICK, of_family, quick
 from sklearn.base import ClusterMixin
 
 import skdeepclust
+from skdeepclust.base import BaseDeepTransformer
 
+CHECKED = (ClusterMixin, BaseDeepTransformer)
 PUBLIC = {name: getattr(skdeepclust, name) for name in skdeepclust.__all__ if name[0] != "_"}
-ESTIMATORS = [x for x in PUBLIC.values() if inspect.isclass(x) and issubclass(x, ClusterMixin)]
+ESTIMATORS = [x for x in PUBLIC.values() if inspect.isclass(x) and issubclass(x, CHECKED)]
 MODULES = [x for x in PUBLIC.values() if inspect.ismodule(x)]
 METHODS = ["fit", "predict", "predict_proba", "transform", "save"]
 

@@ -10,11 +10,13 @@ from sklearn.base import ClusterMixin
 from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
 
 import skdeepclust
+from skdeepclust.base import BaseDeepTransformer
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
+CHECKED = (ClusterMixin, BaseDeepTransformer)
 PUBLIC = [getattr(skdeepclust, name) for name in skdeepclust.__all__]
-ESTIMATORS = [x for x in PUBLIC if inspect.isclass(x) and issubclass(x, ClusterMixin)]
+ESTIMATORS = [x for x in PUBLIC if inspect.isclass(x) and issubclass(x, CHECKED)]
 
 
 # The suite's sparse check believes that whatever has ``predict_proba`` is a classifier, and that

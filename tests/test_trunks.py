@@ -52,9 +52,9 @@ def test_layers_of_the_perceptron_are_linear_batchnorm_relu_and_none_repeats_a_b
 
 def test_the_convolutional_network_pools_between_blocks_only():
     assert maps(trunk("convnet", (1, 8, 8)), torch.rand(2, 1, 8, 8)) == [
-        *[(16, 8, 8)] * 2,
-        *[(32, 4, 4)] * 2,
-        *[(64, 2, 2)] * 2,
+        *[(32, 8, 8)] * 2,
+        *[(64, 4, 4)] * 2,
+        *[(128, 2, 2)] * 2,
     ]
 
 

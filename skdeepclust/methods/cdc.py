@@ -122,14 +122,19 @@ class CDCObjective(SelfSupervisedObjective):
         layer = self.clustering_head[0]  # type: ignore[index]
         # A row for about ten samples; further units would be noise, and stay silent.
         width = min(len(layer.weight), max(n // 10, 2 * n_clusters), n)
-        first, _ = kmeans(center_rows(z), width, n_init=self.n_init, seed=run.seed())
+        # Without their own mean rows that end in a ReLU differ more; of few signed values it
+        # would take the most telling one.
+        rows = z if bool((z < 0).any()) else center_rows(z)
+        first, _ = kmeans(rows, width, n_init=self.n_init, seed=run.seed())
         hidden = hidden_activations(z, first)
         u = center_rows(hidden)
         second, labels = kmeans(u, n_clusters, n_init=self.n_init, seed=run.seed())
         if run.sample_weight is not None:
             second = weighted_means(u, labels, run.sample_weight(u, labels), second)
         silent = (0, 0, 0, len(layer.weight) - width)
-        first = F.pad(set_apart(first), silent)
+        if width <= z.shape[1] + 1:  # there is room for a simplex
+            first = set_apart(first)
+        first = F.pad(first, silent)
         second = F.pad(set_apart(second), silent[2:])
         for head in (self.clustering_head, self.calibration_head):
             load_head(head, first, second)
@@ -356,7 +361,7 @@ class CDCClustering(ViewsTransformer, BaseDeepClustering):
         Epochs.
     n_features_in_ : int
         Values in a sample.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Column names, where X had any.
     image_shape_ : (H, W, C) or None
         Shape of an image; None for vectors.

@@ -232,7 +232,7 @@ class DECSClustering(AutoencoderClustering):
         Batches of the clustering phase, also where its last stretch was taken back.
     n_features_in_ : int
         Values in a sample.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Column names, where X had any.
     image_shape_ : (H, W, C) or None
         Shape of an image; None for vectors.

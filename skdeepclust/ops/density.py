@@ -102,15 +102,29 @@ def set_apart(prototypes: Tensor, *, n_steps: int = 2000) -> Tensor:
     all, to the rectified query that starts from the same prototype. Their norm is the initial
     scale of the logits.
     """
-    queries, rows = (prototypes.detach().clone().requires_grad_() for _ in range(2))
-    optimizer = torch.optim.SGD([queries, rows], 0.1, momentum=0.9, weight_decay=1e-4, fused=True)
-    own = torch.arange(len(prototypes), device=prototypes.device)
-    with torch.enable_grad():
-        for step in range(n_steps):
-            optimizer.param_groups[0]["lr"] = 0.05 * (1 + math.cos(math.pi * step / n_steps))
-            cosine = F.normalize(queries.relu(), dim=1) @ F.normalize(rows, dim=1).T
-            loss = F.cross_entropy(5 * cosine, own)  # (2.4)
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-    return rows.detach()
+    both = prototypes.detach().expand(2, -1, -1).clone()  # queries, rows: (2, K, d)
+    velocity = torch.zeros_like(both)
+    for step in range(n_steps):
+        lr = 0.05 * (1 + math.cos(math.pi * step / n_steps))
+        velocity = 0.9 * velocity + apart_gradient(both) + 1e-4 * both
+        both = both - lr * velocity
+    return both[1]
+
+
+def apart_gradient(both: Tensor) -> Tensor:
+    """Gradient of Eq. (2.4), CE(5 cos(relu(Q), V), own), for stacked Q and V: (2, K, d).
+
+    By hand: on matrices this small autograd would take most of the time.
+    """
+    queries, rows = both
+    seen = torch.stack([queries.relu(), rows])
+    length = seen.norm(dim=2, keepdim=True).clamp(min=1e-12)
+    unit = seen / length
+    slope = (5 * unit[0] @ unit[1].T).softmax(1)
+    slope.diagonal().sub_(1)
+    slope *= 5 / len(rows)  # of the loss by each cosine
+    wanted = torch.stack([slope @ unit[1], slope.T @ unit[0]])
+    along = (wanted * unit).sum(2, keepdim=True) * unit
+    gradient: Tensor = (wanted - along) / length
+    gradient[0] *= queries > 0
+    return gradient
