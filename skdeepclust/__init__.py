@@ -12,45 +12,54 @@ if TYPE_CHECKING:
     from .base import load
     from .embedding import ImageEmbedder
     from .folder import cluster_images
+    from .methods.cc import CCClustering
     from .methods.cdc import CDCClustering
     from .methods.dec import DECClustering
     from .methods.decs import DECSClustering
     from .methods.hadis import HaDisClustering
     from .methods.idec import IDECClustering
+    from .methods.scan import SCANClustering
     from .methods.secu import SeCuClustering
     from .methods.selective import SelectiveClustering
     from .methods.self_labeling import SelfLabelingClustering
     from .methods.self_supervised import SelfSupervisedEncoder
+    from .methods.tcl import TCLClustering
 
 # Public name -> where it lives. Imported on first use: torch takes seconds to load, and
 # `python -m skdeepclust --help` or `skdeepclust.metrics` need not wait for it.
 _WHERE = {
+    "CCClustering": ".methods.cc",
     "CDCClustering": ".methods.cdc",
     "DECClustering": ".methods.dec",
     "DECSClustering": ".methods.decs",
     "HaDisClustering": ".methods.hadis",
     "IDECClustering": ".methods.idec",
     "ImageEmbedder": ".embedding",
+    "SCANClustering": ".methods.scan",
     "SeCuClustering": ".methods.secu",
     "SelectiveClustering": ".methods.selective",
     "SelfLabelingClustering": ".methods.self_labeling",
     "SelfSupervisedEncoder": ".methods.self_supervised",
+    "TCLClustering": ".methods.tcl",
     "cluster_images": ".folder",
     "load": ".base",
 }
 _MODULES = ("datasets", "displays", "metrics", "model_selection")
 
 __all__ = [
+    "CCClustering",
     "CDCClustering",
     "DECClustering",
     "DECSClustering",
     "HaDisClustering",
     "IDECClustering",
     "ImageEmbedder",
+    "SCANClustering",
     "SeCuClustering",
     "SelectiveClustering",
     "SelfLabelingClustering",
     "SelfSupervisedEncoder",
+    "TCLClustering",
     "__version__",
     "cluster_images",
     "datasets",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from collections.abc import Iterable
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -12,12 +13,18 @@ import torch.nn.functional as F
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
-from .base import POSITIVE_INTEGER, WEIGHT, BaseDeepClustering, BaseDeepTransformer
+from .base import (
+    POSITIVE_INTEGER,
+    POSITIVE_REAL,
+    WEIGHT,
+    BaseDeepClustering,
+    BaseDeepTransformer,
+)
 from .data.augment import Augment
 from .data.views import auto_views
 from .device import available_device, can_compile, uses_bfloat16
 from .engine import Run
-from .nn import build_trunk, projector
+from .nn import build_trunk, hidden_layer, instance_head, projector
 from .objective import Objective
 
 FEWEST_COMPILED_STEPS = 2000  # compiling takes a minute; shorter fits are over before it pays
@@ -71,13 +78,144 @@ class ViewsObjective(Objective):
         n_steps = self.max_epochs * run.steps_per_epoch
         pays = can_compile(run.samples.device) and n_steps >= FEWEST_COMPILED_STEPS
         if self.compiles is True or (self.compiles == "auto" and pays):
-            for network in self.children():
+            for network in self.networks():
                 network.compile()
+
+    def networks(self) -> Iterable[nn.Module]:
+        """Return the modules that a training step calls."""
+        return self.children()
 
     def finish(self) -> None:
         """Let go of compiled code, which is of this process only."""
         for module in self.modules():
             module._compiled_call_impl = None
+
+
+class TwoHeadsObjective(ViewsObjective):
+    """A trunk with two heads: one tells samples apart, the other clusters them.
+
+    h = trunk(x).  e = instance_head(h): instance embedding.  z = projector(h): embedding (B, d),
+    the hidden layer of the cluster head.  w: prototypes (K, d), the rows of its last layer, which
+    has no bias.  logits: z w^T (B, K).  p: their softmax.
+    """
+
+    spherical = False
+
+    def __init__(
+        self,
+        *,
+        instance_head: nn.Module,
+        instance_temperature: float,
+        cluster_temperature: float,
+        contrast_epochs: int,
+        lr: float,
+        weight_decay: float,
+        generator: torch.Generator,
+        **parts: Any,
+    ) -> None:
+        super().__init__(**parts)
+        self.instance_head: nn.Module | None = instance_head
+        self.t_instance, self.t_cluster = instance_temperature, cluster_temperature
+        self.contrast_epochs, self.lr, self.weight_decay = contrast_epochs, lr, weight_decay
+        bound = self.prototypes.shape[1] ** -0.5
+        nn.init.uniform_(self.prototypes, -bound, bound, generator=generator)
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Embed a batch: float32, (B, embedding_dim)."""
+        return self.run_network(self.encoder, x)
+
+    def logits(self, z: Tensor) -> Tensor:
+        """Outputs of the cluster head, (B, K)."""
+        return z @ self.prototypes.T
+
+    def both_heads(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Embedding z and instance embedding e of a batch, from one pass through the trunk."""
+        assert self.instance_head is not None
+        trunk, hidden = self.encoder.children()
+        h = self.run_network(trunk, x)
+        z = self.run_network(hidden, h)
+        self.note(z)
+        return z, self.run_network(self.instance_head, h)
+
+    def networks(self) -> Iterable[nn.Module]:
+        """Return what `both_heads` calls."""
+        assert self.instance_head is not None
+        return [*self.encoder.children(), self.instance_head]
+
+    def contrast_loss(self, views: tuple[Tensor, ...], index: Tensor) -> dict[str, Tensor]:
+        """Return the instance contrast alone, as in SimCLR."""
+        (_, a), (_, b) = map(self.both_heads, views)
+        return {"instance": pair_contrast(a, b, self.t_instance)}
+
+    def start(self, run: Run) -> None:
+        """Begin with the centres of k-means if the network has learnt something, else at random.
+
+        Centres get length 1, or the longest would win most samples.
+        """
+        if self.contrast_epochs > 0:
+            self.place_prototypes(run)
+            with torch.no_grad():
+                self.prototypes.copy_(F.normalize(self.prototypes, dim=1))
+        self.placed = True
+
+    def adam(self) -> torch.optim.Optimizer:
+        """Return the optimiser of trunk and heads."""
+        return torch.optim.Adam(
+            self.parameters(), self.lr, weight_decay=self.weight_decay, fused=True
+        )
+
+    def finish(self) -> None:
+        """Keep what clusters."""
+        self.instance_head = None
+        super().finish()
+
+
+def pair_contrast(a: Tensor, b: Tensor, t: float, same: Tensor | None = None) -> Tensor:
+    """Mean cross-entropy of finding each row's partner among all other rows of both: NT-Xent.
+
+    Parameters
+    ----------
+    a, b : Tensor of shape (n, d)
+        Rows of any length; cosines are compared.
+    t : float
+        Temperature.
+    same : Tensor of shape (n, n), bool, default=None
+        Pairs of rows that are no rivals; the partner always is.
+
+    References
+    ----------
+    Chen et al., SimCLR, ICML 2020, Eq. (1).
+    """
+    n = len(a)
+    z = F.normalize(torch.cat([a, b]), dim=1)
+    own = torch.eye(n, dtype=torch.bool, device=z.device)
+    left_out = torch.zeros_like(own) if same is None else same & ~own
+    left_out = torch.cat(
+        [torch.cat([left_out | own, left_out], 1), torch.cat([left_out, left_out | own], 1)]
+    )
+    s = (z @ z.T / t).masked_fill(left_out, -torch.inf)
+    return F.cross_entropy(s, torch.arange(2 * n, device=z.device).roll(n))
+
+
+def imbalance(p: Tensor) -> Tensor:
+    """Log K minus the entropy of the mean of probabilities (B, K): 0 if clusters are equal."""
+    mean = p.mean(0)
+    return math.log(p.shape[1]) + torch.xlogy(mean, mean).sum()
+
+
+def cluster_mean_loss(logits: Tensor, y: Tensor, trusted: Tensor) -> Tensor:
+    """Mean over the clusters of trusted samples of their mean cross-entropy; 0 if there are none.
+
+    Parameters
+    ----------
+    logits : Tensor of shape (B, K)
+    y : Tensor of shape (B,), int64
+    trusted : Tensor of shape (B,), bool
+    """
+    member = F.one_hot(y, logits.shape[1]) * trusted[:, None]  # (B, K)
+    weight = (member / member.sum(0).clamp(min=1)).sum(1)
+    losses = F.cross_entropy(logits, y, reduction="none")
+    return (losses * weight).sum() / member.any(0).sum().clamp(min=1)
 
 
 def warmup_cosine(epoch: float, warmup: float, n_epochs: int) -> float:
@@ -102,6 +240,7 @@ class ViewsTransformer(BaseDeepTransformer):
 
     hidden_dim: int
     max_epochs: int
+    lr: float
     weight_decay: float
     augment: Any
     compile: Any
@@ -113,7 +252,7 @@ class ViewsTransformer(BaseDeepTransformer):
         return min(max(fifth, 16), 128)
 
     def _objective_parts(
-        self, encoder: nn.Module, sample_shape: tuple[int, ...], temperature: float
+        self, encoder: nn.Module, sample_shape: tuple[int, ...], temperature: float = 1.0
     ) -> dict[str, Any]:
         """Return the arguments that every `ViewsObjective` takes, but those of clusters."""
         return {
@@ -153,11 +292,59 @@ class ViewsClustering(ViewsTransformer, BaseDeepClustering):
         return nn.Sequential(OrderedDict(trunk=trunk, projector=head))
 
     def _objective_parts(
-        self, encoder: nn.Module, sample_shape: tuple[int, ...], temperature: float
+        self, encoder: nn.Module, sample_shape: tuple[int, ...], temperature: float = 1.0
     ) -> dict[str, Any]:
         return {
             **super()._objective_parts(encoder, sample_shape, temperature),
             "embedding_dim": self.embedding_dim,
             "n_clusters": self.n_clusters,
             "n_init": self.n_init,
+        }
+
+
+class TwoHeadsClustering(ViewsClustering):
+    """Estimators with an instance head and a cluster head; a subclass adds ``__init__``."""
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **ViewsClustering._parameter_constraints,
+        "instance_dim": [POSITIVE_INTEGER],
+        "instance_temperature": [POSITIVE_REAL],
+        "cluster_temperature": [POSITIVE_REAL],
+        "contrast_epochs": [Interval(Integral, 0, None, closed="left")],
+    }
+    _normalized: ClassVar[bool] = False  # whether the heads have BatchNorm
+
+    instance_dim: int
+    instance_temperature: float
+    cluster_temperature: float
+    contrast_epochs: int
+
+    def _build_encoder(self, generator: torch.Generator) -> nn.Module:
+        trunk, n_features = build_trunk(self.encoder, self._sample_shape, generator)
+        hidden = hidden_layer(
+            n_features, self.embedding_dim, generator, normalized=self._normalized
+        )
+        return nn.Sequential(OrderedDict(trunk=trunk, hidden=hidden))
+
+    def _two_heads_parts(
+        self, encoder: nn.Module, sample_shape: tuple[int, ...], generator: torch.Generator
+    ) -> dict[str, Any]:
+        """Return the arguments that every `TwoHeadsObjective` takes."""
+        last = [m for m in encoder.modules() if isinstance(m, nn.Linear)][-1]
+        head = instance_head(
+            last.in_features,
+            self.hidden_dim,
+            self.instance_dim,
+            generator,
+            normalized=self._normalized,
+        )
+        return {
+            "instance_head": head,
+            "instance_temperature": self.instance_temperature,
+            "cluster_temperature": self.cluster_temperature,
+            "contrast_epochs": min(self.contrast_epochs, self.max_epochs),
+            "lr": self.lr,
+            "weight_decay": self.weight_decay,
+            "generator": generator,
+            **self._objective_parts(encoder, sample_shape),
         }

@@ -71,9 +71,14 @@ class Objective(nn.Module, Hook):
             x.device.type, torch.bfloat16, enabled=self.uses_bfloat16 and self.training
         ):
             out: Tensor = net(x).float()
-        if self.seen is not None and net is self.encoder and torch.is_grad_enabled():
-            self.seen.append(out.detach())
+        if net is self.encoder:
+            self.note(out)
         return out
+
+    def note(self, z: Tensor) -> None:
+        """Keep what a training step has embedded, if somebody asks."""
+        if self.seen is not None and torch.is_grad_enabled():
+            self.seen.append(z.detach())
 
     def predict(self, x: Tensor) -> Tensor:
         """Label each sample of a batch with its closest cluster, (B,)."""

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .contrastive import ViewsObjective, warmup_cosine
+from .contrastive import ViewsObjective, pair_contrast, warmup_cosine
 from .engine import Phase, Run
 from .engine.trainer import LossTerms
 from .nn import MomentumCopy, predictor, projector
@@ -146,21 +146,6 @@ class SelfSupervisedObjective(ViewsObjective):
         self.projector = self.predictor = self.teacher = None
         self.__dict__.pop("queue", None)
         super().finish()
-
-
-def pair_contrast(a: Tensor, b: Tensor, t: float) -> Tensor:
-    """NT-Xent: of all other views of the batch, each finds its partner.
-
-    Parameters
-    ----------
-    a, b : Tensor of shape (B, d)
-        Two views of the same samples.
-    t : float. Temperature.
-    """
-    z = F.normalize(torch.cat([a, b]), dim=1)
-    logits = (z @ z.T / t).fill_diagonal_(-math.inf)
-    partner = torch.arange(len(z), device=z.device).roll(len(a))
-    return F.cross_entropy(logits, partner)
 
 
 def queue_contrast(q: Tensor, key: Tensor, queue: Tensor, t: float) -> Tensor:

@@ -1,12 +1,15 @@
 """What methods on augmented views share: trunk and projector, batch sizes, rates, compiling."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
-from skdeepclust import HaDisClustering
-from skdeepclust.contrastive import warmup_cosine
+from skdeepclust import CCClustering, HaDisClustering
+from skdeepclust.contrastive import imbalance, pair_contrast, warmup_cosine
 from skdeepclust.engine import Hook
 
 
@@ -96,3 +99,106 @@ def test_when_networks_are_compiled(monkeypatch, blobs, compile, device_can, max
         model._fit(blobs[0], hooks=[watch])
     assert watch.names == ({"encoder", "teacher", "predictor"} if compiled else set())
     assert all(m._compiled_call_impl is None for m in model.objective_.modules())
+
+
+# --- Two heads --------------------------------------------------------------------------------
+
+
+def slow_pair_contrast(a, b, t, same):
+    """NT-Xent, row by row."""
+    rows, n = [*a, *b], len(a)
+    losses = []
+    for i, row in enumerate(rows):
+        partner = (i + n) % (2 * n)
+        cosines = [F.cosine_similarity(row, other, dim=0) / t for other in rows]
+        rivals = [
+            cosines[j].exp()
+            for j in range(2 * n)
+            if j == partner or (j != i and not same[i % n, j % n])
+        ]
+        losses.append(-(cosines[partner].exp() / sum(rivals)).log())
+    return sum(losses) / len(losses)
+
+
+def test_pair_contrast_by_hand():
+    a, b = torch.eye(2), 3 * torch.eye(2)  # cosines: 1 with the partner, 0 with two others
+    assert pair_contrast(a, b, 1.0).item() == pytest.approx(math.log(1 + 2 / math.e))
+    assert pair_contrast(a, b, 0.5).item() == pytest.approx(math.log(1 + 2 / math.e**2))
+
+
+@pytest.mark.parametrize("n_same", [0, 3])
+def test_pair_contrast_equals_a_slow_loop(n_same):
+    generator = torch.Generator().manual_seed(0)
+    a, b = torch.randn(2, 6, 4, generator=generator)
+    group = torch.arange(6).clamp(min=n_same)  # the first few differ, the others are one group
+    same = group == group[:, None]
+    expected = slow_pair_contrast(a, b, 0.5, same)
+    torch.testing.assert_close(pair_contrast(a, b, 0.5, same), expected)
+
+
+def test_without_pairs_that_are_no_rivals_all_others_are():
+    a, b = torch.randn(2, 5, 3, generator=torch.Generator().manual_seed(1))
+    none = torch.zeros(5, 5, dtype=torch.bool)
+    torch.testing.assert_close(pair_contrast(a, b, 0.5), slow_pair_contrast(a, b, 0.5, none))
+
+
+def test_imbalance_by_hand():
+    assert imbalance(torch.eye(4)).item() == pytest.approx(0, abs=1e-6)  # sure, and equal sizes
+    assert imbalance(torch.full((3, 4), 0.25)).item() == pytest.approx(0, abs=1e-6)
+    one = torch.eye(4)[[0, 0, 0]]
+    assert imbalance(one).item() == pytest.approx(math.log(4))
+    assert imbalance(torch.tensor([[1.0, 0.0], [0.5, 0.5]])).item() == pytest.approx(
+        math.log(2) + 0.75 * math.log(0.75) + 0.25 * math.log(0.25)
+    )
+
+
+def test_an_empty_cluster_gives_no_nan():
+    logits = torch.tensor([[0.0, -200.0], [0.0, -300.0]], requires_grad=True)
+    p = logits.softmax(1)
+    (imbalance(p) + pair_contrast(p.T, p.T, 1.0)).backward()
+    assert logits.grad.isfinite().all()
+
+
+def two_heads(**params):
+    settings = {"encoder": "mlp-skip:8", "hidden_dim": 8, "embedding_dim": 6, "max_epochs": 3}
+    return CCClustering(3, random_state=0, **{**settings, **params})
+
+
+def test_both_heads_read_one_trunk():
+    model = two_heads()
+    model.n_features_in_, model.image_shape_ = 5, None
+    objective = model._build_objective().eval()
+    x = torch.randn(4, 5, generator=torch.Generator().manual_seed(0))
+    z, e = objective.both_heads(x)
+    torch.testing.assert_close(z, objective.embed(x))
+    assert (z.shape, e.shape) == ((4, 6), (4, 128))
+    torch.testing.assert_close(e, objective.instance_head(objective.encoder.trunk(x)))
+
+
+def test_prototypes_start_at_random_or_after_contrast_at_unit_length(blobs):
+    class Lengths(Hook):
+        def on_epoch_start(self, run):
+            if run.phase.name == "cluster" and run.epoch == 0:
+                self.found = run.objective.prototypes.norm(dim=1)
+
+    random, placed = Lengths(), Lengths()
+    two_heads()._fit(blobs[0], hooks=[random])
+    two_heads(contrast_epochs=1)._fit(blobs[0], hooks=[placed])
+    assert (random.found - 1).abs().max() > 0.05
+    torch.testing.assert_close(placed.found, torch.ones(3))
+
+
+def test_only_what_clusters_is_kept(blobs):
+    objective = two_heads().fit(blobs[0]).objective_
+    assert {name.partition(".")[0] for name in objective.state_dict()} == {"encoder", "prototypes"}
+
+
+def test_all_networks_of_a_step_are_compiled(monkeypatch, blobs):
+    compiled = []
+
+    def pretend(self):
+        compiled.append(self)
+
+    monkeypatch.setattr(nn.Module, "compile", pretend)
+    two_heads(compile=True).fit(blobs[0])
+    assert len(compiled) == 3  # trunk, hidden layer, instance head

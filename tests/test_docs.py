@@ -111,15 +111,20 @@ def test_every_fitted_attribute_is_documented_and_no_other(estimator, blobs):
 
 
 # Parameters that are another thing in another family, and those that each paper uses its own way.
-OF_FAMILY = {"alpha", "augment", "embedding_dim", "encoder", "max_epochs"}
+OF_FAMILY = {"alpha", "encoder", "max_epochs"}
 OF_FAMILY |= {"pretrain_epochs", "random_state", "threshold"}
 OF_PAPER = {
-    "batch_size",
+    "augment",
     "base",
+    "batch_size",
+    "contrast_epochs",
     "ema_momentum",
+    "embedding_dim",
+    "entropy_weight",
     "hidden_dim",
     "lr",
     "n_init",
+    "n_neighbors",
     "temperature",
     "tol",
     "weight_decay",

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from skdeepclust.nn import predictor, projector
+from skdeepclust.nn import hidden_layer, instance_head, linear_map, predictor, projector
 
 HEADS = pytest.mark.parametrize("head", [projector, predictor])
 
@@ -66,3 +66,35 @@ def test_the_output_of_a_head_keeps_its_digits_under_autocast(head):
         z = head(6, 9, 4, generator())(torch.rand(3, 6))
     assert z.dtype == torch.float32
     assert not torch.equal(z, z.bfloat16().float())
+
+
+LAYERS = {
+    False: [nn.Linear, nn.ReLU],
+    True: [nn.BatchNorm1d, nn.ReLU, nn.Linear, nn.BatchNorm1d, nn.ReLU],
+}
+
+
+@pytest.mark.parametrize("normalized", [False, True])
+def test_instance_head_is_a_hidden_layer_and_a_linear_one(normalized):
+    hidden = hidden_layer(6, 9, generator(), normalized=normalized)
+    assert [type(m) for m in hidden] == LAYERS[normalized]
+    assert hidden(torch.rand(3, 6)).shape == (3, 9)
+    head = instance_head(6, 9, 4, generator(), normalized=normalized)
+    assert [type(m) for m in head[:-1]] == LAYERS[normalized]
+    assert head(torch.rand(3, 6)).shape == (3, 4)
+
+
+def test_a_linear_map_is_linear():
+    net = linear_map(5, 2, generator())
+    a, b = torch.rand(2, 3, 5)
+    torch.testing.assert_close(net(a + b) - net(b), net(a) - net(torch.zeros(3, 5)))
+
+
+@pytest.mark.parametrize("make", [hidden_layer, linear_map])
+def test_weights_of_single_layers_come_from_the_given_generator_alone(make):
+    state = torch.get_rng_state()
+    first, same, other = (make(5, 4, generator(seed)) for seed in (1, 1, 2))
+    assert torch.equal(torch.get_rng_state(), state)
+    one, two, three = (next(iter(net.parameters())) for net in (first, same, other))
+    assert torch.equal(one, two)
+    assert not torch.equal(one, three)

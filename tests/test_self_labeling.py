@@ -13,7 +13,7 @@ from sklearn.base import clone
 import skdeepclust
 from skdeepclust import CDCClustering, DECSClustering, SelfLabelingClustering
 from skdeepclust.base import BaseDeepClustering
-from skdeepclust.methods.self_labeling import cluster_mean_loss
+from skdeepclust.contrastive import cluster_mean_loss
 
 PUBLIC = [getattr(skdeepclust, name) for name in skdeepclust.__all__]
 BASES = [x for x in PUBLIC if inspect.isclass(x) and issubclass(x, BaseDeepClustering)]

@@ -12,13 +12,13 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import torch
-import torch.nn.functional as F
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from ..base import POSITIVE_INTEGER, POSITIVE_REAL, WEIGHT, draw_seed, warn_of_interruption
+from ..contrastive import cluster_mean_loss
 from ..data.augment import Augment
 from ..data.views import strong_view
 from ..engine import Hook, Phase, Progress, Run, Trainer
@@ -84,21 +84,6 @@ class SelfLabelingObjective(nn.Module, Hook):
     def on_epoch_end(self, run: Run) -> None:
         """Tell the history which share of the samples was certain."""
         run.history[-1]["certain"] = self.n_trusted / run.history[-1]["n_samples"]
-
-
-def cluster_mean_loss(logits: Tensor, y: Tensor, trusted: Tensor) -> Tensor:
-    """Mean over the clusters of trusted samples of their mean cross-entropy; 0 if there are none.
-
-    Parameters
-    ----------
-    logits : Tensor of shape (B, K)
-    y : Tensor of shape (B,), int64
-    trusted : Tensor of shape (B,), bool
-    """
-    member = F.one_hot(y, logits.shape[1]) * trusted[:, None]  # (B, K)
-    weight = (member / member.sum(0).clamp(min=1)).sum(1)
-    losses = F.cross_entropy(logits, y, reduction="none")
-    return (losses * weight).sum() / member.any(0).sum().clamp(min=1)
 
 
 class SelfLabelingClustering(WrappedClustering):

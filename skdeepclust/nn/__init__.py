@@ -9,7 +9,7 @@ from .build import (
     parse_encoder,
 )
 from .ema import MomentumCopy
-from .heads import predictor, projector
+from .heads import hidden_layer, instance_head, linear_map, predictor, projector
 
 __all__ = [
     "MomentumCopy",
@@ -18,6 +18,9 @@ __all__ = [
     "build_trunk",
     "check_encoder",
     "count_features",
+    "hidden_layer",
+    "instance_head",
+    "linear_map",
     "parse_encoder",
     "predictor",
     "projector",

@@ -21,6 +21,36 @@ def predictor(n_in: int, hidden: int, n_out: int, generator: torch.Generator) ->
     return build(lambda: _head(n_in, hidden, n_out), small_normal, generator)
 
 
+def hidden_layer(
+    n_in: int, n_out: int, generator: torch.Generator, *, normalized: bool = False
+) -> nn.Module:
+    """Linear, ReLU; with ``normalized``, BatchNorm and ReLU before, and BatchNorm between."""
+    return build(lambda: nn.Sequential(*_hidden(n_in, n_out, normalized)), kaiming, generator)
+
+
+def instance_head(
+    n_in: int, hidden: int, n_out: int, generator: torch.Generator, *, normalized: bool = False
+) -> nn.Module:
+    """Return a `hidden_layer` and a linear one: what contrasts samples, not clusters."""
+
+    def make() -> nn.Module:
+        return nn.Sequential(*_hidden(n_in, hidden, normalized), FullPrecisionLinear(hidden, n_out))
+
+    return build(make, kaiming, generator)
+
+
+def linear_map(n_in: int, n_out: int, generator: torch.Generator) -> nn.Module:
+    """Return a linear layer with torch's default weights, drawn from ``generator``."""
+    return build(lambda: FullPrecisionLinear(n_in, n_out), kaiming, generator)
+
+
+def _hidden(n_in: int, n_out: int, normalized: bool) -> list[nn.Module]:
+    if not normalized:
+        return [nn.Linear(n_in, n_out), nn.ReLU()]
+    before = [nn.BatchNorm1d(n_in), nn.ReLU()]
+    return [*before, nn.Linear(n_in, n_out), nn.BatchNorm1d(n_out), nn.ReLU()]
+
+
 def _head(n_in: int, hidden: int, n_out: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Linear(n_in, hidden),

@@ -1,0 +1,402 @@
+"""SCAN: Learning to Classify Images without Labels (Van Gansbeke et al.; ECCV 2020).
+
+arXiv:2005.12320. Samples that are close in good features mostly belong together. So a network
+learns to give the same cluster to each sample and its neighbours, which were mined once, while the
+entropy of the sizes keeps the clusters apart.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from functools import partial
+from numbers import Integral
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from sklearn.utils._param_validation import Interval, StrOptions
+from torch import Tensor, nn
+
+from ..base import POSITIVE_INTEGER, POSITIVE_REAL, WEIGHT
+from ..contrastive import ViewsClustering, ViewsObjective, imbalance, pair_contrast
+from ..data.augment import Augment
+from ..engine import Phase, Run
+from ..engine.trainer import LossTerms
+from ..nn import build_trunk, linear_map, projector
+from ..ops import knn
+
+Pair = tuple[Augment | None, Augment | None]
+
+
+class SCANObjective(ViewsObjective):
+    """z = encoder(x): embedding (B, d).  w: prototypes (K, d), one matrix for each head.
+
+    p(x) = softmax(z w^T).  N_i: the neighbours of sample i.  j: one of N_i, drawn anew each time.
+    m: mean of p(x_i) over the batch.  lambda: entropy_weight.
+
+    pretext  NT-Xent of two views, through a head of its own: SimCLR
+    mine     N_i = the k nearest samples of x_i; by z after the pretext, else by x
+    learn    L   = -mean_i log <p(x_i), p(x_j)> + lambda sum_k m_k log m_k               (2)
+
+    lambda log K is added, so that the second term is 0 where clusters are of equal size.
+    """
+
+    spherical = False
+
+    neighbors: Tensor  # (n_samples, k), int64, on the CPU
+
+    def __init__(
+        self,
+        *,
+        n_heads: int,
+        instance_head: nn.Module,
+        instance_temperature: float,
+        n_neighbors: int,
+        entropy_weight: float,
+        contrast_epochs: int,
+        pair: Pair,
+        lr: float,
+        weight_decay: float,
+        generator: torch.Generator,
+        **parts: Any,
+    ) -> None:
+        super().__init__(**parts)
+        self.instance_head: nn.Module | None = instance_head
+        self.t_instance, self.contrast_epochs = instance_temperature, contrast_epochs
+        self.n_neighbors, self.entropy_weight = n_neighbors, entropy_weight
+        self.lr, self.weight_decay = lr, weight_decay
+        self.contrasted = self.views  # what the pretext compares
+        self.views = ()  # clustering embeds one view of a sample, and a neighbour
+        self.pair = pair
+        rest = [torch.zeros_like(self.prototypes) for _ in range(n_heads - 1)]
+        self.further_heads = nn.ParameterList(rest)
+        bound = self.prototypes.shape[1] ** -0.5
+        for rows in self.heads:
+            nn.init.uniform_(rows, -bound, bound, generator=generator)
+        self.head_losses: list[Tensor] = []  # of each step of the epoch, (n_heads,)
+
+    @property
+    def heads(self) -> list[nn.Parameter]:
+        """Prototypes of each head."""
+        return [self.prototypes, *self.further_heads]
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Embed a batch: float32, (B, embedding_dim)."""
+        return self.run_network(self.encoder, x)
+
+    def logits(self, z: Tensor) -> Tensor:
+        """Outputs of the first head, (B, K)."""
+        return z @ self.prototypes.T
+
+    def phases(self, run: Run) -> Iterator[Phase]:
+        """Learn to tell samples apart, if that was asked for; mine neighbours; cluster."""
+        adam = torch.optim.Adam(
+            self.parameters(), self.lr, weight_decay=self.weight_decay, fused=True
+        )
+        phase = partial(Phase, optimizer=adam, smallest_batch=run.batch_size // 2)
+        yield phase(
+            "contrast",
+            self.contrast_loss,
+            n_epochs=self.contrast_epochs,
+            views=self.contrasted,
+            clusters=False,
+        )
+        yield phase(
+            "cluster",
+            self.loss,
+            n_epochs=self.max_epochs - self.contrast_epochs,
+            views=self.pair[:1],
+            start=self.start,
+        )
+
+    def contrast_loss(self, views: tuple[Tensor, ...], index: Tensor) -> LossTerms:
+        """Return the contrast of samples, as in SimCLR."""
+        assert self.instance_head is not None
+        a, b = (self.run_network(self.instance_head, self.embed(view)) for view in views)
+        return {"instance": pair_contrast(a, b, self.t_instance)}
+
+    def start(self, run: Run) -> None:
+        """Mine the neighbours; let means be the first prototypes if the embedding is learnt."""
+        k = min(self.n_neighbors, len(run.samples) - 1)
+        if self.contrast_epochs > 0:
+            self.check_finite(run.samples)
+            self.neighbors = knn(run.forward(self.embed), k, metric="cosine")[1].cpu()
+            self.place_prototypes(run)
+            with torch.no_grad():
+                self.prototypes.copy_(F.normalize(self.prototypes, dim=1))
+        else:
+            self.neighbors = knn(run.samples.map(partial(torch.flatten, start_dim=1)), k)[1].cpu()
+        self.placed = True
+
+    def on_phase_start(self, run: Run) -> None:
+        """Neighbours are read from the samples, and drawn by the fit's own generator."""
+        self._run = run
+
+    def on_epoch_start(self, run: Run) -> None:
+        """Compare heads by their losses in this epoch."""
+        self.head_losses = []
+
+    def loss(self, views: tuple[Tensor, ...], index: Tensor) -> LossTerms:
+        """Return Eq. (2) in its two parts, as means over heads."""
+        z, z_near = self.embed(views[0]), self.embed_neighbors(index)
+        each = [self.head_loss(z @ w.T, z_near @ w.T) for w in self.heads]
+        consistency, sizes = (torch.stack(terms) for terms in zip(*each, strict=True))
+        self.head_losses.append((consistency + sizes).detach())
+        return {"consistency": consistency.mean(), "imbalance": sizes.mean()}
+
+    def head_loss(self, s: Tensor, s_near: Tensor) -> tuple[Tensor, Tensor]:
+        """Both parts of Eq. (2), of logits (B, K) of samples and of their neighbours."""
+        return consistency(s, s_near), self.entropy_weight * imbalance(s.softmax(1))
+
+    def embed_neighbors(self, index: Tensor) -> Tensor:
+        """Embed a neighbour of each sample, drawn from all, also those that rest."""
+        run = self._run
+        among = self.neighbors[index.cpu()]  # (B, k)
+        place = torch.randint(among.shape[1], (len(among), 1), generator=run.generator)
+        x = run.samples.batch(among.gather(1, place).squeeze(1))
+        if self.pair[1] is not None:
+            x = self.pair[1](x, run.device_generator)
+        seen, self.seen = self.seen, None  # these are no views of the batch
+        z = self.embed(x)
+        self.seen = seen
+        return z
+
+    def on_fit_end(self, run: Run) -> None:
+        """Keep the head whose loss was lowest in the last epoch."""
+        super().on_fit_end(run)
+        if self.head_losses:
+            best = int(torch.stack(self.head_losses).mean(0).argmin())
+            with torch.no_grad():
+                self.prototypes.copy_(self.heads[best])
+
+    def finish(self) -> None:
+        """Keep the encoder and one head."""
+        self.instance_head, self.further_heads = None, nn.ParameterList()
+        self.head_losses = []
+        for name in ("neighbors", "_run"):
+            self.__dict__.pop(name, None)
+        super().finish()
+
+
+def consistency(s: Tensor, s_near: Tensor) -> Tensor:
+    """-mean log <p_i, q_i> of the softmax of two batches of logits (B, K); Eq. (2)."""
+    return -(s.log_softmax(1) + s_near.log_softmax(1)).logsumexp(1).mean()
+
+
+class SCANClustering(ViewsClustering):
+    """Semantic clustering by adopting nearest neighbours (SCAN).
+
+    The nearest neighbours of each sample are mined once, and a network learns to give a sample and
+    its neighbours the same cluster, and all clusters about the same size. Vectors are taken as
+    ready features, in which neighbours mean something; images first train the network to tell
+    them apart, and neighbours are mined in its embedding.
+
+    Parameters
+    ----------
+    n_clusters : int, default=10
+        Number of clusters to look for.
+    n_neighbors : int, default=20
+        Neighbours of each sample; at most all others.
+    entropy_weight : float, default=2.0
+        Weight of the entropy of the clusters' sizes, lambda in Eq. (2). The lower, the more they
+        may differ; near 0 they merge into one.
+    n_heads : int, default=5
+        Cluster heads that are trained on one embedding; that with the lowest loss is kept.
+    contrast_epochs : int or "auto", default="auto"
+        First epochs, in which the network learns to tell samples apart. If there are any,
+        neighbours are mined in its embedding, and k-means gives the first head its first weights;
+        else neighbours are mined in the samples themselves. ``"auto"`` is half of all for images
+        and none for vectors.
+    encoder : str, torch.nn.Module or callable, default="auto"
+        Trunk below the projector. ``"auto"`` is ``"mlp-skip"`` for vectors, ``"convnet"`` for
+        images up to 32 pixels and ``"resnet18"`` for larger ones. ``"mlp-skip:128-128"``: dense
+        layers of these widths beside a linear map. ``"convnet:32-64-128"``: two 3 x 3 convolutions
+        of these widths between poolings. ``"resnet18"``, ``"resnet34"``: with a 3 x 3 stem for
+        images up to 64 pixels; ``"bigresnet18"``, ``"bigresnet34"``: with that stem for images of
+        any size, as in the papers. A module, or a callable ``(sample_shape, None) -> Module``, must
+        map batches (B, d) or (B, C, H, W) to features (B, any width); a module is copied and never
+        changed.
+    hidden_dim : int, default=256
+        Width of the hidden layer of the instance head, which only ``contrast_epochs`` use.
+    embedding_dim : int, default=64
+        Size of the embedding, a linear map of the trunk's features.
+    instance_dim : int, default=128
+        Size of what the instance head gives.
+    instance_temperature : float, default=0.5
+        Temperature of the contrast of samples.
+    lr : float, default=0.001
+        Learning rate of Adam, constant.
+    weight_decay : float, default=0.0001
+        Weight decay of all weights.
+    max_epochs : int, default=40
+        Passes over the data, warm-up included.
+    batch_size : int or "auto", default="auto"
+        Samples in a batch. ``"auto"`` is 128, or less so that an epoch has about five batches, but
+        at least 16.
+    n_init : int, default=10
+        Restarts of the k-means after ``contrast_epochs``.
+    augment : "auto", callable or pair of callables, default="auto"
+        Augmentation of samples and of their neighbours, and that makes two views of a sample in
+        ``contrast_epochs``. ``"auto"``: crops, flips and colour jitter for colour images; small
+        motions, gain and noise for grey and tiny ones, which are not flipped; for vectors none,
+        but noise and values from other rows in ``contrast_epochs``. A callable
+        ``(batch, generator) -> batch`` gets (B, d) or (B, C, H, W), scaled, on the device.
+    image_shape : (H, W) or (H, W, C), default=None
+        Shape of one image, if the rows of a 2-D X are images, or the size to which image files
+        are brought. None: rows are vectors; files keep their size if they agree and it is at
+        most 96 pixels, else they become 64 x 64.
+    device : str or torch.device, default="auto"
+        Where to train and predict. ``"auto"`` is a GPU if there is one.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Number format of the networks while training. ``"auto"`` is bfloat16 where the hardware
+        computes it natively, else float32. Distances, prototypes and predictions are float32.
+    compile : bool or "auto", default="auto"
+        Whether ``torch.compile`` speeds up the training networks. ``"auto"`` does so on a GPU in
+        fits of 2000 batches and more.
+    checkpoint : str or path-like, default=None
+        Folder that keeps the state of the training. A fit with the same data and parameters goes
+        on from there, bit for bit on a CPU, after it was cut off; a finished one need not train
+        again. None keeps nothing.
+    checkpoint_every : float, default=10.0
+        Least minutes between two states; 0 keeps one after every epoch.
+    random_state : int, RandomState or None, default=None
+        Seed of weights, shuffling, augmentation and k-means. The same int gives the same result
+        on the same machine with the same number of threads.
+    verbose : int, default=0
+        1 shows a progress bar with epoch, loss and time left on standard error.
+
+    Attributes
+    ----------
+    labels_ : ndarray of shape (n_samples,), int64
+        Label of each training sample, from 0; equal to ``predict`` of the training data.
+    cluster_centers_ : ndarray of shape (n_clusters, embedding_dim), float32
+        Prototypes, the rows of the cluster head; only those that label a training sample.
+    objective_ : torch.nn.Module
+        The trained network: ``objective_.encoder`` and ``objective_.prototypes``.
+    history_ : list of dict
+        For each epoch of each phase: the loss and its terms, lr, batches so far in the phase
+        (``n_steps``), samples used, and seconds. ``pandas.DataFrame(est.history_)`` works.
+    n_iter_ : int
+        Epochs.
+    n_features_in_ : int
+        Values in a sample.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Column names, where X had any.
+    image_shape_ : (H, W, C) or None
+        Shape of an image; None for vectors.
+
+    Notes
+    -----
+    Equation numbers are those of this project's method notes; they are listed in `SCANObjective`.
+    Wrap it in `SelfLabelingClustering` for the last stage of the paper. The clusters are only as
+    good as the neighbours: features on different scales want a ``StandardScaler`` before, and
+    images of scenes and objects features of a pretrained network, such as `ImageEmbedder` gives.
+    Clusters of very different size want a lower ``entropy_weight``.
+
+    References
+    ----------
+    W. Van Gansbeke, S. Vandenhende, S. Georgoulis, M. Proesmans, L. Van Gool: SCAN: Learning to
+    Classify Images without Labels. ECCV 2020, arXiv:2005.12320.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skdeepclust import SCANClustering
+    >>> X = load_digits().data  # (1797, 64)
+    >>> model = SCANClustering(n_clusters=10, max_epochs=2, random_state=0)
+    >>> model.fit_predict(X).shape
+    (1797,)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **ViewsClustering._parameter_constraints,
+        "n_neighbors": [POSITIVE_INTEGER],
+        "entropy_weight": [WEIGHT],
+        "n_heads": [POSITIVE_INTEGER],
+        "contrast_epochs": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
+        "instance_dim": [POSITIVE_INTEGER],
+        "instance_temperature": [POSITIVE_REAL],
+    }
+
+    def __init__(
+        self,
+        n_clusters: int = 10,
+        *,
+        n_neighbors: int = 20,
+        entropy_weight: float = 2.0,
+        n_heads: int = 5,
+        contrast_epochs: int | str = "auto",
+        encoder: Any = "auto",
+        hidden_dim: int = 256,
+        embedding_dim: int = 64,
+        instance_dim: int = 128,
+        instance_temperature: float = 0.5,
+        lr: float = 1e-3,
+        weight_decay: float = 1e-4,
+        max_epochs: int = 40,
+        batch_size: int | str = "auto",
+        n_init: int = 10,
+        augment: Any = "auto",
+        image_shape: Any = None,
+        device: Any = "auto",
+        precision: str = "auto",
+        compile: bool | str = "auto",
+        checkpoint: Any = None,
+        checkpoint_every: float = 10.0,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.n_clusters = n_clusters
+        self.n_neighbors = n_neighbors
+        self.entropy_weight = entropy_weight
+        self.n_heads = n_heads
+        self.contrast_epochs = contrast_epochs
+        self.encoder = encoder
+        self.hidden_dim = hidden_dim
+        self.embedding_dim = embedding_dim
+        self.instance_dim = instance_dim
+        self.instance_temperature = instance_temperature
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.n_init = n_init
+        self.augment = augment
+        self.image_shape = image_shape
+        self.device = device
+        self.precision = precision
+        self.compile = compile
+        self.checkpoint = checkpoint
+        self.checkpoint_every = checkpoint_every
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _build_encoder(self, generator: torch.Generator) -> nn.Module:
+        trunk, n_features = build_trunk(self.encoder, self._sample_shape, generator)
+        embedding = linear_map(n_features, self.embedding_dim, generator)
+        return nn.Sequential(OrderedDict(trunk=trunk, embedding=embedding))
+
+    def _make_objective(
+        self, encoder: nn.Module, sample_shape: tuple[int, ...], generator: torch.Generator
+    ) -> SCANObjective:
+        are_vectors = len(sample_shape) == 1
+        epochs = self.contrast_epochs
+        if isinstance(epochs, str):  # "auto"
+            epochs = 0 if are_vectors else self.max_epochs // 2
+        plain = are_vectors and isinstance(self.augment, str)
+        return SCANObjective(
+            n_heads=self.n_heads,
+            instance_head=projector(
+                self.embedding_dim, self.hidden_dim, self.instance_dim, generator
+            ),
+            instance_temperature=self.instance_temperature,
+            n_neighbors=self.n_neighbors,
+            entropy_weight=self.entropy_weight,
+            contrast_epochs=min(epochs, self.max_epochs),
+            pair=(None, None) if plain else self._resolve_views(sample_shape),
+            lr=self.lr,
+            weight_decay=self.weight_decay,
+            generator=generator,
+            **self._objective_parts(encoder, sample_shape),
+        )
