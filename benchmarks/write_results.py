@@ -373,7 +373,7 @@ SECU_TEXT = {
     "quality": (
         "SeCu",
         "Defaults, but for the number of epochs; all samples of each set. Batch size, network and "
-        "epochs were settled in trials on digits, seed 0, and USPS whose scores were seen.",
+        "epochs were settled in trials on digits, seeds 0 and 1, whose scores were seen.",
     ),
     "parts": (
         "What the parts of SeCu bring",
