@@ -458,6 +458,12 @@ def main() -> None:
         ),
         selective(),
         quality(
+            recorded("defaults"),
+            "CC, SCAN, TCL and CDC",
+            "Defaults. Those of SCAN were settled in trials on digits and wine whose scores were "
+            "seen.",
+        ),
+        quality(
             recorded("hadis"),
             "HaDis and what it contains",
             "Defaults, 60 epochs; tables standardised. Each line is HaDis with an option at zero. "
