@@ -199,8 +199,8 @@ def pair_contrast(a: Tensor, b: Tensor, t: float, same: Tensor | None = None) ->
 
 def imbalance(p: Tensor) -> Tensor:
     """Log K minus the entropy of the mean of probabilities (B, K): 0 if clusters are equal."""
-    mean = p.mean(0)
-    return math.log(p.shape[1]) + torch.xlogy(mean, mean).sum()
+    mean = p.mean(0).clamp(min=torch.finfo(p.dtype).tiny)  # at 0 the gradient is infinite
+    return math.log(p.shape[1]) + (mean * mean.log()).sum()
 
 
 def cluster_mean_loss(logits: Tensor, y: Tensor, trusted: Tensor) -> Tensor:

@@ -236,3 +236,9 @@ def test_probabilities_may_be_believed_on_digits():
     accuracy = clustering_accuracy(y, model.labels_)
     assert abs(confidence.mean() - accuracy) < 0.15
     assert accuracy > 0.7
+
+
+def test_a_cluster_that_nothing_is_in_gives_no_nan():
+    logits = torch.tensor([[0.0, -200.0], [0.0, -300.0]], requires_grad=True)
+    calibration_loss(logits, torch.tensor([[1.0, 0.0], [1.0, 0.0]]), 1.0).backward()
+    assert logits.grad.isfinite().all()

@@ -621,7 +621,10 @@ def test_killed_run_goes_on_to_the_same_result(folder, tmp_path, capsys):
     flags += ["--method", "decs", "--pretrain-epochs", "150", "--max-iter", "2"]
     out = tmp_path / "out"
     command = [sys.executable, "-m", "skdeepclust", "cluster", str(folder), "-k", "2"]
-    run = subprocess.Popen([*command, "--out", str(out), *flags], stderr=subprocess.DEVNULL)
+    one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}  # as in this process
+    run = subprocess.Popen(
+        [*command, "--out", str(out), *flags], stderr=subprocess.DEVNULL, env=one_thread
+    )
     while not list(out.glob("checkpoint/*.pt")):
         assert run.poll() is None
         time.sleep(0.01)

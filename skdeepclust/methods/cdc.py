@@ -261,7 +261,8 @@ def selected_loss(logits: Tensor, labels: Tensor, selected: Tensor) -> Tensor:
 def calibration_loss(logits: Tensor, targets: Tensor, entropy_weight: float) -> Tensor:
     """Cross-entropy with the targets, less the entropy of the mean prediction; Eq. (7.5)."""
     mean = logits.softmax(1).mean(0)
-    spread: Tensor = torch.special.xlogy(mean, mean).sum()
+    mean = mean.clamp(min=torch.finfo(mean.dtype).tiny)  # at 0 the gradient is infinite
+    spread = (mean * mean.log()).sum()
     return F.cross_entropy(logits, targets) + entropy_weight * spread
 
 
