@@ -21,6 +21,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from threadpoolctl import threadpool_limits
+
 if TYPE_CHECKING:  # imported late otherwise: --help need not wait, nor a mistyped folder
     from numpy.typing import NDArray
 
@@ -35,6 +37,7 @@ _OWN_FLAGS = {  # parameters of the methods that are no flags under their own na
     "memory": "-k auto",
     "encoder": "--encoder",
 }
+LARGEST_FOR_ONE_THREAD = 32 * 32 * 3  # values of an image
 _EMBEDDERS = ("torchvision:", "timm:", "hf:")
 _EFFORT = {"quick": 0.25, "thorough": 4.0}
 
@@ -272,7 +275,7 @@ def _cluster(args: argparse.Namespace) -> None:
             estimator = _choose_method(args, rows)
         _set_effort(args, estimator, len(rows))
         choice = _set_n_clusters(args, estimator, rows)
-        estimator.fit(rows)
+        _fit(estimator, rows)
         watch.lap("fit")
         result = ImageClusters.of(images, args.folder, estimator, rows)
         write_data(folder, result)
@@ -432,6 +435,13 @@ def _read_images(args: argparse.Namespace, embedder: Any, estimator: Any) -> Any
             f"--labels-from-folders needs every image in a sub-folder of {args.folder!r}."
         )
     return images
+
+
+def _fit(estimator: Any, rows: NDArray[Any]) -> None:
+    """Train, on one thread where images are small: more would mostly wait for each other."""
+    small = rows.ndim > 2 and rows[0].size <= LARGEST_FOR_ONE_THREAD
+    with threadpool_limits(1 if small else None):
+        estimator.fit(rows)
 
 
 def _set_n_clusters(

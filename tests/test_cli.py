@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 import warnings
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ from torch import nn
 import skdeepclust
 from skdeepclust import DECSClustering
 from skdeepclust.assignments import Assignments
-from skdeepclust.cli import _literal, _methods, _parameter_texts, _parser, _set_effort, main
+from skdeepclust.cli import _fit, _literal, _methods, _parameter_texts, _parser, _set_effort, main
 from skdeepclust.embedding import _Network
 from skdeepclust.results import RESULT_FILES
 
@@ -686,6 +687,21 @@ def test_small_grey_images_are_for_secu_and_all_else_for_decs(tmp_path):
                 patch.setattr(getattr(skdeepclust, name), "fit", quick_fit)
             assert cluster(folder, out, *flags) == 0
         assert json.loads((out / "summary.json").read_text())["method"] == method
+
+
+@pytest.mark.parametrize(("size", "one"), [(8, True), (40, False)])
+def test_small_images_train_on_one_thread(monkeypatch, size, one):
+    limits = []
+
+    @contextmanager
+    def threadpool_limits(n):
+        limits.append(n)
+        yield
+
+    monkeypatch.setattr("skdeepclust.cli.threadpool_limits", threadpool_limits)
+    rows = np.zeros((4, size, size, 3))
+    _fit(type("Model", (), {"fit": lambda self, rows: None})(), rows)
+    assert limits == [1 if one else None]
 
 
 def quick_fit(model, X):

@@ -148,6 +148,10 @@ def test_phases_share_the_epochs(blobs):
 def test_views_are_weak_and_strong():
     weak, strong = tcl()._resolve_views((3, 32, 32))
     assert (weak, strong) == (auto_views((3, 32, 32))[0], strong_view((3, 32, 32)))
+
+
+def test_tiny_images_are_distorted_weakly_only():
+    assert tcl()._resolve_views((1, 8, 8)) == auto_views((1, 8, 8))
     assert tcl(augment=abs)._resolve_views((3, 32, 32)) == (abs, abs)
 
 

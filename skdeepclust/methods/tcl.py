@@ -25,7 +25,7 @@ from ..contrastive import (
     pair_contrast,
 )
 from ..data.augment import Augment
-from ..data.views import auto_views, strong_view
+from ..data.views import TINY, auto_views, strong_view
 from ..engine import Phase, Run
 from ..engine.trainer import LossTerms
 
@@ -207,8 +207,8 @@ class TCLClustering(TwoHeadsClustering):
         Augmentations that make the weak and the strong view. ``"auto"``, weak: crops, flips and
         colour jitter for colour images; small motions, gain and noise for grey and tiny ones,
         which are not flipped. Strong: four random distortions, a shift and a hole. Vectors get
-        noise and values from other rows in both. A callable ``(batch, generator) -> batch`` gets
-        (B, d) or (B, C, H, W), scaled, on the device.
+        noise and values from other rows in both, and images below 16 pixels the weak view. A
+        callable ``(batch, generator) -> batch`` gets (B, d) or (B, C, H, W), scaled, on the device.
     image_shape : (H, W) or (H, W, C), default=None
         Shape of one image, if the rows of a 2-D X are images, or the size to which image files
         are brought. None: rows are vectors; files keep their size if they agree and it is at
@@ -340,7 +340,10 @@ class TCLClustering(TwoHeadsClustering):
 
     def _resolve_views(self, sample_shape: tuple[int, ...]) -> tuple[Augment, Augment]:
         if isinstance(self.augment, str):  # "auto"
-            return auto_views(sample_shape)[0], strong_view(sample_shape)
+            weak, other = auto_views(sample_shape)
+            # Strong distortions leave little of a tiny image.
+            tiny = min(sample_shape[1:], default=TINY) < TINY
+            return weak, other if tiny else strong_view(sample_shape)
         return super()._resolve_views(sample_shape)
 
     def _make_objective(
