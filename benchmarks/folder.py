@@ -179,13 +179,13 @@ def digits(work: Path, data: None) -> None:
     for seed in (0, 1, 2):
         flags = ["-k", "10", "--labels-from-folders", "--overwrite", "--seed", str(seed)]
         found = clustered(Path(folder), work / "out", *flags)
-        for name in ("decs", "k-means"):
+        for name, scored in found["scores"].items():
             record(
                 "folder_quality",
                 data="digits as PNG files",
-                method="decs from scratch" if name == "decs" else "k-means on pixels",
+                method="k-means on pixels" if name == "k-means" else f"{name} from scratch",
                 seed=seed,
-                **found["scores"][name],
+                **scored,
                 cpu=found["cpu"],
                 wall=found["wall"],
             )
