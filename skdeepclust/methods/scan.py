@@ -281,7 +281,7 @@ class SCANClustering(ViewsClustering):
         Epochs.
     n_features_in_ : int
         Values in a sample.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Column names, where X had any.
     image_shape_ : (H, W, C) or None
         Shape of an image; None for vectors.
