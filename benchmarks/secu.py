@@ -28,7 +28,7 @@ from unittest import mock
 import numpy as np
 import torch
 import torch.nn.functional as F
-from common import load_set, record, recorded, stopwatch
+from common import load_set, record, recorded, scores, stopwatch
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_breast_cancer, load_wine
 from sklearn.pipeline import make_pipeline
@@ -37,21 +37,8 @@ from sklearn.preprocessing import StandardScaler
 from skdeepclust import SeCuClustering, SelfLabelingClustering
 from skdeepclust.engine import Hook, Run
 from skdeepclust.methods import secu
-from skdeepclust.metrics import (
-    adjusted_rand_score,
-    clustering_accuracy,
-    normalized_mutual_info_score,
-)
 
 EPOCHS = {"usps": 40, "mnist": 20, "fashion_mnist": 20}
-
-
-def scores(y: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    return {
-        "ACC": clustering_accuracy(y, labels),
-        "NMI": normalized_mutual_info_score(y, labels),
-        "ARI": adjusted_rand_score(y, labels),
-    }
 
 
 def fit(key: dict[str, Any], model: Any, X: Any, y: np.ndarray, hooks: Any = ()) -> None:

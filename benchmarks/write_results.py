@@ -24,7 +24,10 @@ picks an epoch or a seed. The defaults of DECS (clean targets, balance weight 1,
 while clustering) were settled in trials on digits and USPS whose scores were seen, so for these
 two the tables are not an unbiased estimate; MNIST and Fashion-MNIST played no part. `±` is the
 population standard deviation over seeds. CPU seconds are of one thread and include pretraining;
-the machine was busy with other runs, so compare ratios within a table.
+the machine was busy with other runs, so compare ratios within a table. `FOLDER` and `CACHE` in the
+commands stand for where the data lay; `+changes` behind a commit means that files of the package
+differed from it. The commit of "Killed and resumed" was set by hand: it ran from a copy of that
+commit after a later one had been made.
 """
 
 
@@ -397,7 +400,8 @@ def secu() -> list[str]:
         recorded("secu_curve"),
         ("data", "seed", "max_epochs", "epoch"),
         "SeCu over time",
-        "Scores at the end of an epoch of one fit; CPU seconds without the looking.",
+        "Scores at the end of an epoch of one fit; CPU seconds without the looking. The fit on "
+        "MNIST was stopped after three of its eight epochs.",
         {
             "data": lambda r: f"{r['data']}, seed {r['seed']}",
             "epoch": lambda r: f"{r['epoch']} of {r['max_epochs']}",
