@@ -197,12 +197,6 @@ def pair_contrast(a: Tensor, b: Tensor, t: float, same: Tensor | None = None) ->
     return F.cross_entropy(s, torch.arange(2 * n, device=z.device).roll(n))
 
 
-def imbalance(p: Tensor) -> Tensor:
-    """Log K minus the entropy of the mean of probabilities (B, K): 0 if clusters are equal."""
-    mean = p.mean(0).clamp(min=torch.finfo(p.dtype).tiny)  # at 0 the gradient is infinite
-    return math.log(p.shape[1]) + (mean * mean.log()).sum()
-
-
 def cluster_mean_loss(logits: Tensor, y: Tensor, trusted: Tensor) -> Tensor:
     """Mean over the clusters of trusted samples of their mean cross-entropy; 0 if there are none.
 

@@ -8,7 +8,8 @@ import torch
 
 import skdeepclust
 from skdeepclust import CCClustering, SelectiveClustering
-from skdeepclust.contrastive import imbalance, pair_contrast
+from skdeepclust.contrastive import pair_contrast
+from skdeepclust.ops import imbalance
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

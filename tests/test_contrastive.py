@@ -9,8 +9,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from skdeepclust import CCClustering, HaDisClustering
-from skdeepclust.contrastive import imbalance, pair_contrast, warmup_cosine
+from skdeepclust.contrastive import pair_contrast, warmup_cosine
 from skdeepclust.engine import Hook
+from skdeepclust.ops import imbalance
 
 
 def tiny(**params):

@@ -14,9 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..contrastive import TwoHeadsClustering, TwoHeadsObjective, imbalance, pair_contrast
+from ..contrastive import TwoHeadsClustering, TwoHeadsObjective, pair_contrast
 from ..engine import Phase, Run
 from ..engine.trainer import LossTerms
+from ..ops import imbalance
 
 
 class CCObjective(TwoHeadsObjective):

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ..autoencoding import AutoencoderClustering, AutoencoderObjective
 from ..base import WEIGHT
 from ..engine.trainer import LossTerms
+from ..ops import imbalance
 
 
 class DECSObjective(AutoencoderObjective):
@@ -84,12 +85,6 @@ def stability(f: Tensor, lam: float) -> Tensor:
 def stability_loss(s: Tensor, beta: float) -> Tensor:
     """Loss of a batch of stabilities; Eq. (2.5)."""
     return 1 - s.mean() - beta * s.var(correction=0)
-
-
-def imbalance(q: Tensor) -> Tensor:
-    """KL divergence of the batch's mean assignment from equal shares; 0 if clusters are equal."""
-    share = q.mean(0)
-    return (share * (share * len(share)).clamp(min=1e-12).log()).sum()
 
 
 def otsu_threshold(q: Tensor, fallback: Tensor, n_bins: int = 1000) -> Tensor:

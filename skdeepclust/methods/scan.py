@@ -19,12 +19,12 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from ..base import POSITIVE_INTEGER, POSITIVE_REAL, WEIGHT
-from ..contrastive import ViewsClustering, ViewsObjective, imbalance, pair_contrast
+from ..contrastive import ViewsClustering, ViewsObjective, pair_contrast
 from ..data.augment import Augment
 from ..engine import Phase, Run
 from ..engine.trainer import LossTerms
 from ..nn import build_trunk, linear_map, projector
-from ..ops import knn
+from ..ops import imbalance, knn
 
 Pair = tuple[Augment | None, Augment | None]
 

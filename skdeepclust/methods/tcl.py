@@ -21,13 +21,13 @@ from ..contrastive import (
     TwoHeadsClustering,
     TwoHeadsObjective,
     cluster_mean_loss,
-    imbalance,
     pair_contrast,
 )
 from ..data.augment import Augment
 from ..data.views import TINY, auto_views, strong_view
 from ..engine import Phase, Run
 from ..engine.trainer import LossTerms
+from ..ops import imbalance
 
 UNLABELLED = -1
 

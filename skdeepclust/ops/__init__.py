@@ -1,5 +1,6 @@
 """Clustering operations that know no paper."""
 
+from .balance import imbalance
 from .density import center_rows, density_weights, set_apart, weighted_means
 from .kmeans import keep_names, kmeans
 from .likeness import near_duplicates, outlier_scores
@@ -9,6 +10,7 @@ from .student_t import squared_distances, student_t_log_affinity
 __all__ = [
     "center_rows",
     "density_weights",
+    "imbalance",
     "keep_names",
     "kmeans",
     "knn",
