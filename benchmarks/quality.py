@@ -44,6 +44,10 @@ VARIANTS = {
         DECSClustering,
         {"reconstruction_target": "augmented"},
     ),
+    # What stopping once the labels have settled saves and costs.
+    "DECS, tol=0.001": (DECSClustering, {"tol": 1e-3}),
+    "DEC, tol=None": (DECClustering, {"tol": None}),
+    "IDEC, tol=None": (IDECClustering, {"tol": None}),
 }
 SCHEDULES: dict[str, dict[str, Any]] = {
     "default": {},
@@ -139,6 +143,7 @@ def run_method(
         clusters=len(model.cluster_centers_),
         warnings=[str(w.message)[:60] for w in caught],
         pretraining=shared.seconds["cpu"],
+        n_iter=model.n_iter_,
         **seconds,
     )
 

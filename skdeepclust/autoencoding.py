@@ -56,6 +56,7 @@ class AutoencoderObjective(Objective):
     labels: Tensor  # (n_samples,), clean, at the last review
     smallest_sizes: Tensor  # (K,), below which a cluster counts as vanishing
     reviewed_step: int
+    changed: float | None = None  # share of the labels, until the history has it
 
     def __init__(
         self,
@@ -104,6 +105,7 @@ class AutoencoderObjective(Objective):
         )
         if run.step > self.reviewed_step:
             self.review(run, run.forward(self.predict))
+            self.tell_changed(run)
 
     def clustering_loss(self, views: tuple[Tensor, ...], index: Tensor) -> LossTerms:
         """Return the paper's loss terms on one batch, by name."""
@@ -145,12 +147,18 @@ class AutoencoderObjective(Objective):
         """Look at the clean labels after every pass, but not more often than REVIEW_STEPS."""
         if run.phase.clusters and run.step - self.reviewed_step >= REVIEW_STEPS:
             self.review(run, run.forward(self.predict))
+        self.tell_changed(run)
+
+    def tell_changed(self, run: Run) -> None:
+        """Tell the history which share of the labels the last review found changed."""
+        if self.changed is not None:
+            run.history[-1]["changed"], self.changed = self.changed, None
 
     def review(self, run: Run, labels: Tensor) -> None:
         """Stop when the labels have settled, or, one step back, before a cluster vanishes."""
         self.check_finite(run.samples)
         self.reviewed_step = run.step
-        changed = (labels != self.labels).float().mean()
+        self.changed = changed = float((labels != self.labels).float().mean())
         self.labels = labels
         sizes = labels.bincount(minlength=len(self.prototypes))
         if bool((sizes < self.smallest_sizes).any()):
@@ -307,6 +315,7 @@ class SelfTrainingObjective(AutoencoderObjective):
 
     def on_epoch_end(self, run: Run) -> None:
         """Labels are reviewed with each new target instead."""
+        self.tell_changed(run)
 
     def renew_target(self, run: Run) -> Tensor:
         """Sharpen the assignments of all clean samples; return their labels."""
