@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from numbers import Integral
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -20,12 +21,13 @@ from .base import (
     BaseDeepClustering,
     BaseDeepTransformer,
 )
-from .data.augment import Augment
+from .data.augment import Augment, Compose
 from .data.views import auto_views
 from .device import available_device, can_compile, uses_bfloat16
 from .engine import Run
 from .nn import build_trunk, hidden_layer, instance_head, projector
 from .objective import Objective
+from .ops import knn
 
 FEWEST_COMPILED_STEPS = 2000  # compiling takes a minute; shorter fits are over before it pays
 
@@ -44,9 +46,12 @@ class ViewsObjective(Objective):
     max_epochs : int
     views : pair of callables (batch, generator) -> batch
     compile : bool or "auto"
+    n_neighbors : int, default=None
+        The second view is one of so many neighbours of the sample; None: the sample itself.
     """
 
     spherical = True
+    neighbors: Tensor | None = None  # (n_samples, k), int32, on the CPU
 
     def __init__(
         self,
@@ -60,10 +65,12 @@ class ViewsObjective(Objective):
         compile: bool | str,
         n_init: int,
         bfloat16: bool,
+        n_neighbors: int | None = None,
     ) -> None:
         super().__init__(encoder, embedding_dim, n_clusters, n_init=n_init, bfloat16=bfloat16)
         self.temperature, self.max_epochs = temperature, max_epochs
-        self.views, self.compiles = views, compile
+        self.pair, self.compiles, self.n_neighbors = views, compile, n_neighbors
+        self.views = views if n_neighbors is None else ()  # a neighbour is no view of a sample
 
     def embed(self, x: Tensor) -> Tensor:
         """Embed a batch: float32, (B, embedding_dim), rows of unit length."""
@@ -72,6 +79,28 @@ class ViewsObjective(Objective):
     def logits(self, z: Tensor) -> Tensor:
         """Cosine with each prototype over the temperature, (B, K)."""
         return z @ F.normalize(self.prototypes, dim=1).T / self.temperature
+
+    @property
+    def partner(self) -> Callable[[Run, Tensor], Tensor] | None:
+        """Who stands in for a sample in the second view: see `Phase`."""
+        return None if self.n_neighbors is None else self.draw_neighbors
+
+    def draw_neighbors(self, run: Run, order: Tensor) -> Tensor:
+        """Draw a neighbour of each sample, (n,); they are mined in the input if nobody did."""
+        if self.neighbors is None:
+            self.neighbors = self.mine(run.samples.map(partial(torch.flatten, start_dim=1)))
+        place = torch.randint(self.neighbors.shape[1], (len(order),), generator=run.generator)
+        return self.neighbors[order, place].long()
+
+    def mine(self, x: Tensor, metric: Literal["euclidean", "cosine"] = "euclidean") -> Tensor:
+        """Indices of the nearest others of each row of x, (n, k), int32, on the CPU."""
+        assert self.n_neighbors is not None
+        return knn(x, min(self.n_neighbors, len(x) - 1), metric=metric)[1].int().cpu()
+
+    def note(self, z: Tensor) -> None:
+        """Keep what was made of the sample, and nothing of its neighbour."""
+        if self.views or not self.seen:
+            super().note(z)
 
     def on_fit_start(self, run: Run) -> None:
         """Compile the networks where it pays."""
@@ -86,7 +115,8 @@ class ViewsObjective(Objective):
         return self.children()
 
     def finish(self) -> None:
-        """Let go of compiled code, which is of this process only."""
+        """Let go of the neighbours, and of compiled code, which is of this process only."""
+        self.neighbors = None
         for module in self.modules():
             module._compiled_call_impl = None
 
@@ -260,7 +290,7 @@ class ViewsTransformer(BaseDeepTransformer):
 
     def _resolve_views(self, sample_shape: tuple[int, ...]) -> tuple[Augment, Augment]:
         if isinstance(self.augment, str):  # "auto"
-            return auto_views(sample_shape)
+            return self._auto_views(sample_shape)
         if callable(self.augment):
             return self.augment, self.augment
         if len(self.augment) != 2 or not all(map(callable, self.augment)):
@@ -271,6 +301,9 @@ class ViewsTransformer(BaseDeepTransformer):
         first, second = self.augment
         return first, second
 
+    def _auto_views(self, sample_shape: tuple[int, ...]) -> tuple[Augment, Augment]:
+        return auto_views(sample_shape)
+
 
 class ViewsClustering(ViewsTransformer, BaseDeepClustering):
     """Those that cluster a projection; a subclass adds ``__init__``."""
@@ -278,7 +311,12 @@ class ViewsClustering(ViewsTransformer, BaseDeepClustering):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseDeepClustering._parameter_constraints,
         **ViewsTransformer._parameter_constraints,
+        "views": [StrOptions({"augment", "neighbors"})],
+        "n_neighbors": [POSITIVE_INTEGER],
     }
+
+    views: str
+    n_neighbors: int
 
     def _build_encoder(self, generator: torch.Generator) -> nn.Module:
         trunk, n_features = build_trunk(self.encoder, self._sample_shape, generator)
@@ -293,7 +331,14 @@ class ViewsClustering(ViewsTransformer, BaseDeepClustering):
             "embedding_dim": self.embedding_dim,
             "n_clusters": self.n_clusters,
             "n_init": self.n_init,
+            "n_neighbors": self.n_neighbors if self.views == "neighbors" else None,
         }
+
+    def _resolve_views(self, sample_shape: tuple[int, ...]) -> tuple[Augment, Augment]:
+        # Vectors differ from their neighbours in ways that are natural; noise in them is not.
+        if self.views == "neighbors" and len(sample_shape) == 1 and isinstance(self.augment, str):
+            return Compose(), Compose()
+        return super()._resolve_views(sample_shape)
 
 
 class TwoHeadsClustering(ViewsClustering):

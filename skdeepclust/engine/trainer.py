@@ -46,6 +46,9 @@ class Phase:
     draw : callable (run, active) -> order, or None
         Which of the active samples an epoch takes, in which order; all are numbers of samples.
         None takes each once, shuffled.
+    partner : callable (run, order) -> others, or None
+        Whom the last of the views shows in place of each sample of an epoch's order, such as a
+        neighbour; a resting sample may be one. None is the sample itself.
     smallest_batch : int
         A last batch with fewer samples is left out of the pass, unless it is the only one.
     clusters : bool
@@ -62,6 +65,7 @@ class Phase:
     schedule: Callable[[Run], float] | None = None
     start: Callable[[Run], None] | None = None
     draw: Callable[[Run, Tensor], Tensor] | None = None
+    partner: Callable[[Run, Tensor], Tensor] | None = None
     smallest_batch: int = 2
     clusters: bool = True
 
@@ -222,9 +226,9 @@ class Trainer:
         phase, start = run.phase, time.perf_counter()
         totals: dict[str, Tensor] = {}
         n_seen = 0
-        for clean, index in self._shuffled_batches(run):
+        for clean, partner, index in self._shuffled_batches(run):
             run.batch, run.index = clean, index
-            terms = self._train_step(run, clean, index)
+            terms = self._train_step(run, clean, partner, index)
             run.step += 1
             run.epoch_step += 1
             n_seen += len(index)
@@ -252,14 +256,15 @@ class Trainer:
             "seconds": time.perf_counter() - start,
         }
 
-    def _train_step(self, run: Run, clean: Tensor, index: Tensor) -> LossTerms:
+    def _train_step(self, run: Run, clean: Tensor, partner: Tensor, index: Tensor) -> LossTerms:
         phase = run.phase
         if phase.schedule is not None:
             _scale_lr(phase.optimizer, phase.schedule(run))
         try:
+            shown = [clean] * (len(phase.views) - 1) + [partner]
             views = tuple(
-                clean if augment is None else augment(clean, run.device_generator)
-                for augment in phase.views
+                x if augment is None else augment(x, run.device_generator)
+                for x, augment in zip(shown, phase.views, strict=True)
             )
             terms = phase.loss(views, index)
             phase.optimizer.zero_grad(set_to_none=True)
@@ -272,8 +277,8 @@ class Trainer:
             ) from error
         return terms
 
-    def _shuffled_batches(self, run: Run) -> Iterator[tuple[Tensor, Tensor]]:
-        """Clean batches in random order, each with the numbers of its samples, on the device."""
+    def _shuffled_batches(self, run: Run) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Clean batches in random order, their partners and numbers, all on the device."""
         active = run.active.nonzero().squeeze(1)
         if len(active) < 2:
             raise ValueError(
@@ -287,7 +292,11 @@ class Trainer:
         order = order[: sum(sizes)]
         on_device = order.to(run.samples.device)  # at once: no copy for each batch
         batches = run.samples.stream(torch.split(order, sizes))
-        yield from zip(batches, torch.split(on_device, sizes), strict=True)
+        numbers = torch.split(on_device, sizes)
+        if run.phase.partner is None:
+            return ((x, x, index) for x, index in zip(batches, numbers, strict=True))
+        partners = run.samples.stream(torch.split(run.phase.partner(run, order), sizes))
+        return zip(batches, partners, numbers, strict=True)
 
 
 def _scale_lr(optimizer: torch.optim.Optimizer, factor: float) -> None:

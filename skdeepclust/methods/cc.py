@@ -39,7 +39,8 @@ class CCObjective(TwoHeadsObjective):
         phase = partial(
             Phase,
             optimizer=self.adam(),
-            views=self.views,
+            views=self.pair,
+            partner=self.partner,
             smallest_batch=run.batch_size // 2,  # contrasts and BatchNorm want company
         )
         n_clustering = self.max_epochs - self.contrast_epochs
@@ -101,6 +102,12 @@ class CCClustering(TwoHeadsClustering):
         at least 16.
     n_init : int, default=10
         Restarts of the k-means after ``contrast_epochs``.
+    views : {"augment", "neighbors"}, default="augment"
+        What the second view of a sample shows: the sample, augmented once more, or one of its
+        ``n_neighbors`` nearest neighbours in the input, drawn anew each time. Neighbours suit
+        vectors, which have no natural augmentation.
+    n_neighbors : int, default=10
+        Neighbours of each sample with ``views="neighbors"``; at most all others.
     augment : "auto", callable or pair of callables, default="auto"
         Augmentation that makes the two views. ``"auto"``: crops, flips and colour jitter for
         colour images; small motions, gain and noise for grey and tiny ones, which are not flipped;
@@ -188,6 +195,8 @@ class CCClustering(TwoHeadsClustering):
         max_epochs: int = 60,
         batch_size: int | str = "auto",
         n_init: int = 10,
+        views: str = "augment",
+        n_neighbors: int = 10,
         augment: Any = "auto",
         image_shape: Any = None,
         device: Any = "auto",
@@ -211,6 +220,8 @@ class CCClustering(TwoHeadsClustering):
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.n_init = n_init
+        self.views = views
+        self.n_neighbors = n_neighbors
         self.augment = augment
         self.image_shape = image_shape
         self.device = device

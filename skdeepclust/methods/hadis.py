@@ -88,7 +88,8 @@ class HaDisObjective(ViewsObjective):
         phase = partial(
             Phase,
             optimizer=optimizer,
-            views=self.views,
+            views=self.pair,
+            partner=self.partner,
             schedule=self.lr_factor,
             smallest_batch=run.batch_size // 2,  # BatchNorm and mining want company
         )
@@ -344,6 +345,12 @@ class HaDisClustering(ViewsClustering):
         Restarts of the k-means that gives the final clusters.
     n_init_epoch : int, default=4
         Restarts of the k-means that gives pseudo-labels after each epoch.
+    views : {"augment", "neighbors"}, default="augment"
+        What the second view of a sample shows: the sample, augmented once more, or one of its
+        ``n_neighbors`` nearest neighbours in the input, drawn anew each time. Neighbours suit
+        vectors, which have no natural augmentation.
+    n_neighbors : int, default=10
+        Neighbours of each sample with ``views="neighbors"``; at most all others.
     augment : "auto", callable or pair of callables, default="auto"
         Augmentation that makes the two views. ``"auto"``: crops, flips and colour jitter for
         colour images; small motions, gain and noise for grey and tiny ones, which are not flipped;
@@ -517,6 +524,8 @@ class HaDisClustering(ViewsClustering):
         balance_clusters: bool = False,
         n_init: int = 10,
         n_init_epoch: int = 4,
+        views: str = "augment",
+        n_neighbors: int = 10,
         augment: Any = "auto",
         image_shape: Any = None,
         device: Any = "auto",
@@ -549,6 +558,8 @@ class HaDisClustering(ViewsClustering):
         self.balance_clusters = balance_clusters
         self.n_init = n_init
         self.n_init_epoch = n_init_epoch
+        self.views = views
+        self.n_neighbors = n_neighbors
         self.augment = augment
         self.image_shape = image_shape
         self.device = device

@@ -20,13 +20,11 @@ from torch import Tensor, nn
 
 from ..base import POSITIVE_INTEGER, POSITIVE_REAL, WEIGHT
 from ..contrastive import ViewsClustering, ViewsObjective, pair_contrast
-from ..data.augment import Augment
+from ..data.augment import Augment, Compose
 from ..engine import Phase, Run
 from ..engine.trainer import LossTerms
 from ..nn import build_trunk, linear_map, projector
-from ..ops import imbalance, knn
-
-Pair = tuple[Augment | None, Augment | None]
+from ..ops import imbalance
 
 
 class SCANObjective(ViewsObjective):
@@ -44,18 +42,16 @@ class SCANObjective(ViewsObjective):
 
     spherical = False
 
-    neighbors: Tensor  # (n_samples, k), int64, on the CPU
-
     def __init__(
         self,
         *,
         n_heads: int,
         instance_head: nn.Module,
         instance_temperature: float,
-        n_neighbors: int,
         entropy_weight: float,
         contrast_epochs: int,
-        pair: Pair,
+        contrast_neighbors: bool,
+        pair: tuple[Augment, Augment],
         lr: float,
         weight_decay: float,
         generator: torch.Generator,
@@ -64,11 +60,10 @@ class SCANObjective(ViewsObjective):
         super().__init__(**parts)
         self.instance_head: nn.Module | None = instance_head
         self.t_instance, self.contrast_epochs = instance_temperature, contrast_epochs
-        self.n_neighbors, self.entropy_weight = n_neighbors, entropy_weight
+        self.entropy_weight = entropy_weight
+        self.contrast_neighbors = contrast_neighbors
         self.lr, self.weight_decay = lr, weight_decay
-        self.contrasted = self.views  # what the pretext compares
-        self.views = ()  # clustering embeds one view of a sample, and a neighbour
-        self.pair = pair
+        self.contrasted, self.pair = self.pair, pair
         rest = [torch.zeros_like(self.prototypes) for _ in range(n_heads - 1)]
         self.further_heads = nn.ParameterList(rest)
         bound = self.prototypes.shape[1] ** -0.5
@@ -100,13 +95,15 @@ class SCANObjective(ViewsObjective):
             self.contrast_loss,
             n_epochs=self.contrast_epochs,
             views=self.contrasted,
+            partner=self.partner if self.contrast_neighbors else None,
             clusters=False,
         )
         yield phase(
             "cluster",
             self.loss,
             n_epochs=self.max_epochs - self.contrast_epochs,
-            views=self.pair[:1],
+            views=self.pair,
+            partner=self.partner,
             start=self.start,
         )
 
@@ -117,21 +114,14 @@ class SCANObjective(ViewsObjective):
         return {"instance": pair_contrast(a, b, self.t_instance)}
 
     def start(self, run: Run) -> None:
-        """Mine the neighbours; let means be the first prototypes if the embedding is learnt."""
-        k = min(self.n_neighbors, len(run.samples) - 1)
+        """If the embedding is learnt, mine the neighbours in it, and place the prototypes."""
         if self.contrast_epochs > 0:
             self.check_finite(run.samples)
-            self.neighbors = knn(run.forward(self.embed), k, metric="cosine")[1].cpu()
+            self.neighbors = self.mine(run.forward(self.embed), "cosine")
             self.place_prototypes(run)
             with torch.no_grad():
                 self.prototypes.copy_(F.normalize(self.prototypes, dim=1))
-        else:
-            self.neighbors = knn(run.samples.map(partial(torch.flatten, start_dim=1)), k)[1].cpu()
         self.placed = True
-
-    def on_phase_start(self, run: Run) -> None:
-        """Neighbours are read from the samples, and drawn by the fit's own generator."""
-        self._run = run
 
     def on_epoch_start(self, run: Run) -> None:
         """Compare heads by their losses in this epoch."""
@@ -139,7 +129,7 @@ class SCANObjective(ViewsObjective):
 
     def loss(self, views: tuple[Tensor, ...], index: Tensor) -> LossTerms:
         """Return Eq. (2) in its two parts, as means over heads."""
-        z, z_near = self.embed(views[0]), self.embed_neighbors(index)
+        z, z_near = map(self.embed, views)
         each = [self.head_loss(z @ w.T, z_near @ w.T) for w in self.heads]
         consistency, sizes = (torch.stack(terms) for terms in zip(*each, strict=True))
         self.head_losses.append((consistency + sizes).detach())
@@ -148,19 +138,6 @@ class SCANObjective(ViewsObjective):
     def head_loss(self, s: Tensor, s_near: Tensor) -> tuple[Tensor, Tensor]:
         """Both parts of Eq. (2), of logits (B, K) of samples and of their neighbours."""
         return consistency(s, s_near), self.entropy_weight * imbalance(s.softmax(1))
-
-    def embed_neighbors(self, index: Tensor) -> Tensor:
-        """Embed a neighbour of each sample, drawn from all, also those that rest."""
-        run = self._run
-        among = self.neighbors[index.cpu()]  # (B, k)
-        place = torch.randint(among.shape[1], (len(among), 1), generator=run.generator)
-        x = run.samples.batch(among.gather(1, place).squeeze(1))
-        if self.pair[1] is not None:
-            x = self.pair[1](x, run.device_generator)
-        seen, self.seen = self.seen, None  # these are no views of the batch
-        z = self.embed(x)
-        self.seen = seen
-        return z
 
     def on_fit_end(self, run: Run) -> None:
         """Keep the head whose loss was lowest in the last epoch."""
@@ -174,8 +151,6 @@ class SCANObjective(ViewsObjective):
         """Keep the encoder and one head."""
         self.instance_head, self.further_heads = None, nn.ParameterList()
         self.head_losses = []
-        for name in ("neighbors", "_run"):
-            self.__dict__.pop(name, None)
         super().finish()
 
 
@@ -337,6 +312,7 @@ class SCANClustering(ViewsClustering):
         max_epochs: int = 40,
         batch_size: int | str = "auto",
         n_init: int = 10,
+        views: str = "augment",
         augment: Any = "auto",
         image_shape: Any = None,
         device: Any = "auto",
@@ -362,6 +338,7 @@ class SCANClustering(ViewsClustering):
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.n_init = n_init
+        self.views = views
         self.augment = augment
         self.image_shape = image_shape
         self.device = device
@@ -384,19 +361,21 @@ class SCANClustering(ViewsClustering):
         epochs = self.contrast_epochs
         if isinstance(epochs, str):  # "auto"
             epochs = 0 if are_vectors else self.max_epochs // 2
-        plain = are_vectors and isinstance(self.augment, str)
+        pair = self._resolve_views(sample_shape)
+        if are_vectors and isinstance(self.augment, str):
+            pair = Compose(), Compose()
         return SCANObjective(
             n_heads=self.n_heads,
             instance_head=projector(
                 self.embedding_dim, self.hidden_dim, self.instance_dim, generator
             ),
             instance_temperature=self.instance_temperature,
-            n_neighbors=self.n_neighbors,
             entropy_weight=self.entropy_weight,
+            contrast_neighbors=self.views == "neighbors",
             contrast_epochs=min(epochs, self.max_epochs),
-            pair=(None, None) if plain else self._resolve_views(sample_shape),
+            pair=pair,
             lr=self.lr,
             weight_decay=self.weight_decay,
             generator=generator,
-            **self._objective_parts(encoder, sample_shape),
+            **{**self._objective_parts(encoder, sample_shape), "n_neighbors": self.n_neighbors},
         )

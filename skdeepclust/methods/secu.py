@@ -97,7 +97,8 @@ class SeCuObjective(ViewsObjective):
             self.loss,
             self._optimizer(),
             n_epochs=self.max_epochs,
-            views=self.views,
+            views=self.pair,
+            partner=self.partner,
             schedule=self.lr_factor,
             start=self.start,
         )
@@ -400,6 +401,12 @@ class SeCuClustering(ViewsClustering):
         at least 16.
     n_init : int, default=10
         Restarts of the k-means that places the centres in the embedding of the untrained network.
+    views : {"augment", "neighbors"}, default="augment"
+        What the second view of a sample shows: the sample, augmented once more, or one of its
+        ``n_neighbors`` nearest neighbours in the input, drawn anew each time. Neighbours suit
+        vectors, which have no natural augmentation.
+    n_neighbors : int, default=10
+        Neighbours of each sample with ``views="neighbors"``; at most all others.
     augment : "auto", callable or pair of callables, default="auto"
         Augmentation that makes the two views. ``"auto"``: crops, flips and colour jitter for
         colour images; small motions, gain and noise for grey and tiny ones, which are not flipped;
@@ -572,6 +579,8 @@ class SeCuClustering(ViewsClustering):
         max_epochs: int = 80,
         batch_size: int | str = "auto",
         n_init: int = 10,
+        views: str = "augment",
+        n_neighbors: int = 10,
         augment: Any = "auto",
         image_shape: Any = None,
         device: Any = "auto",
@@ -605,6 +614,8 @@ class SeCuClustering(ViewsClustering):
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.n_init = n_init
+        self.views = views
+        self.n_neighbors = n_neighbors
         self.augment = augment
         self.image_shape = image_shape
         self.device = device
