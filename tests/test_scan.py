@@ -24,12 +24,20 @@ def scan(**params):
 
 
 class Watch(Hook):
-    """Sees the objective and what is fed to its encoder."""
+    """Sees the neighbours, which of them are drawn, and the heads."""
 
-    def on_epoch_start(self, run):
-        self.objective = run.objective
-        if run.phase.name == "cluster":
+    def __init__(self):
+        self.drawn = []  # order and partners of each epoch
+
+    def on_phase_start(self, run):
+        draw = run.phase.partner
+
+        def watched(run, order):
+            self.drawn.append((order, draw(run, order)))
             self.neighbors = run.objective.neighbors
+            return self.drawn[-1][1]
+
+        run.phase.partner = draw and watched
 
     def on_fit_end(self, run):
         self.heads = [rows.detach().clone() for rows in run.objective.heads]
@@ -73,7 +81,7 @@ def test_neighbours_are_those_of_the_samples_or_of_the_learnt_embedding(blobs):
     X, _ = blobs
     ready, learnt = Watch(), Watch()
     scan()._fit(X, hooks=[ready])
-    expected = knn(torch.from_numpy((X - X.mean(0)).astype(np.float32)), 5)[1]
+    expected = knn(torch.from_numpy((X - X.mean(0)).astype(np.float32)), 5)[1].int()
     assert torch.equal(ready.neighbors, expected)
     scan(contrast_epochs=2)._fit(X, hooks=[learnt])
     assert learnt.neighbors.shape == (60, 5)
@@ -88,28 +96,12 @@ def test_there_are_no_more_neighbours_than_others():
 
 
 def test_partners_are_neighbours_of_their_samples(blobs):
-    X, _ = blobs
-    drawn = []
-
-    class Spy(Hook):
-        def on_fit_start(self, run):
-            batch, objective = run.samples.batch, run.objective
-            embed = objective.embed_neighbors
-
-            def watched(index):
-                run.samples.batch = lambda rows: drawn.append((index, rows)) or batch(rows)
-                z = embed(index)
-                run.samples.batch = batch
-                return z
-
-            objective.embed_neighbors = watched
-
     watch = Watch()
-    scan()._fit(X, hooks=[Spy(), watch])
-    assert len(drawn) == 8 * 4
-    for index, rows in drawn:
-        assert (watch.neighbors[index] == rows[:, None]).any(1).all()
-    assert len({int(rows[index == 0]) for index, rows in drawn if (index == 0).any()}) > 1
+    scan()._fit(blobs[0], hooks=[watch])
+    assert len(watch.drawn) == 8
+    for order, others in watch.drawn:
+        assert (watch.neighbors[order] == others[:, None]).any(1).all()
+    assert len({int(others[order == 0]) for order, others in watch.drawn}) > 1
 
 
 def test_the_head_of_least_loss_is_kept(blobs):
@@ -158,28 +150,14 @@ def test_same_seed_same_labels_and_what_is_saved_predicts(blobs, tmp_path):
 
 
 def test_wrapped_anchors_rest_and_neighbours_come_from_all(blobs):
-    partners = set()
-
-    class Spy(Hook):
-        def on_fit_start(self, run):
-            objective, embed = run.objective, run.objective.embed_neighbors
-
-            def watched(index):
-                batch = run.samples.batch
-                run.samples.batch = lambda rows: partners.update(rows.tolist()) or batch(rows)
-                z = embed(index)
-                run.samples.batch = batch
-                return z
-
-            objective.embed_neighbors = watched
-
-    base = scan(max_epochs=16)
-    model = SelectiveClustering(base, init=None, eps=1.0, measure_every=1)
-    model._fit(blobs[0], hooks=[Spy()])
+    watch = Watch()
+    model = SelectiveClustering(scan(max_epochs=16), init=None, eps=1.0, measure_every=1)
+    model._fit(blobs[0], hooks=[watch])
     records = model.history_
     assert min(r["n_active"] for r in records) < 40
     assert max(r["n_active"] for r in records) == 60
-    assert len(partners) > 50
+    resting = [set(others.tolist()) - set(order.tolist()) for order, others in watch.drawn]
+    assert max(map(len, resting)) > 5
 
 
 def test_density_weighs_the_first_prototypes_after_contrast(blobs):

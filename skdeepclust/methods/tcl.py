@@ -208,7 +208,7 @@ class TCLClustering(TwoHeadsClustering):
         What the second view of a sample shows: the sample, augmented once more, or one of its
         ``n_neighbors`` nearest neighbours in the input, drawn anew each time. Neighbours suit
         vectors, which have no natural augmentation.
-    n_neighbors : int, default=10
+    n_neighbors : int, default=20
         Neighbours of each sample with ``views="neighbors"``; at most all others.
     augment : "auto", callable or pair of callables, default="auto"
         Augmentations that make the weak and the strong view. ``"auto"``, weak: crops, flips and
@@ -310,7 +310,7 @@ class TCLClustering(TwoHeadsClustering):
         batch_size: int | str = "auto",
         n_init: int = 10,
         views: str = "augment",
-        n_neighbors: int = 10,
+        n_neighbors: int = 20,
         augment: Any = "auto",
         image_shape: Any = None,
         device: Any = "auto",
