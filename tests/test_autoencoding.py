@@ -66,6 +66,37 @@ def test_a_clustering_phase_of_whole_epochs_has_no_empty_one(cls):
     assert column(model, "n_steps") == [3, 6, 3, 6]
 
 
+class Labels(Hook):
+    """Keeps the labels of the placed clusters and of each epoch's review."""
+
+    def on_phase_start(self, run):
+        if run.phase.clusters:
+            self.found = [run.objective.labels]
+
+    def on_epoch_end(self, run):
+        if run.phase.clusters:
+            self.found.append(run.objective.labels)
+
+
+@each_method
+def test_the_history_says_which_share_of_the_labels_changed(cls, monkeypatch):
+    monkeypatch.setattr(autoencoding, "REVIEW_STEPS", 1)
+    interval = {} if cls is DECSClustering else {"update_interval": 3}
+    watch = Labels()
+    model = small(cls, max_iter=6, clustering_lr=0.1, min_cluster_size=0.0, **interval)
+    model._fit(blobs(), hooks=[watch])
+    pairs = zip(watch.found, watch.found[1:], strict=False)
+    expected = [float((old != new).float().mean()) for old, new in pairs]
+    assert [r["changed"] for r in model.history_ if r["phase"] == "cluster"] == expected
+    assert max(expected) > 0
+
+
+@each_method
+def test_labels_that_were_not_reviewed_in_an_epoch_are_not_in_its_record(cls):
+    reviewed = ["changed" in record for record in small(cls).fit(blobs()).history_]
+    assert reviewed == [False] * 4 + [True]  # the last word, after the last batch
+
+
 @each_method
 def test_either_phase_may_be_left_out(cls):
     assert set(column(small(cls, pretrain_epochs=0).fit(blobs()), "phase")) == {"cluster"}

@@ -17,6 +17,7 @@ from families import CUT_OFF, of_family
 from torch import nn
 
 import skdeepclust
+from skdeepclust import autoencoding
 from skdeepclust.engine import Checkpoint, Hook
 from skdeepclust.engine.checkpoint import BEFORE, NEWEST, is_plain, plain_attributes
 
@@ -76,6 +77,34 @@ def test_a_resumed_fit_is_the_uninterrupted_one_bit_for_bit(method, n_epochs, bl
     whole = quick(method).fit(X)
     cut(quick(method, tmp_path), X, n_epochs)
     assert_same_fit(quick(method, tmp_path).fit(X), whole)
+
+
+VIEWED = [m for m in METHODS if "views" in inspect.signature(m).parameters]
+
+
+@pytest.mark.parametrize("method", VIEWED, ids=lambda m: m.__name__)
+def test_a_resumed_fit_has_its_neighbours(method, blobs, tmp_path):
+    X, _ = blobs
+    near = {"views": "neighbors", "n_neighbors": 4}
+    whole = quick(method, **near).fit(X)
+    cut(quick(method, tmp_path, **near), X, 4)
+    assert_same_fit(quick(method, tmp_path, **near).fit(X), whole)
+
+
+@pytest.mark.parametrize("name", ["DEC", "IDEC", "DECS"])
+def test_a_resumed_fit_compares_labels_with_those_before_the_cut(
+    name, blobs, tmp_path, monkeypatch
+):
+    X, _ = blobs
+    monkeypatch.setattr(autoencoding, "REVIEW_STEPS", 8)
+    method, settled = getattr(skdeepclust, f"{name}Clustering"), {"tol": 1.0}
+    if name != "DECS":
+        settled["update_interval"] = 8
+    whole = quick(method, **settled).fit(X)
+    cut(quick(method, tmp_path, **settled), X, 5)  # after the first four batches of clustering
+    assert_same_fit(quick(method, tmp_path, **settled).fit(X), whole)
+    assert whole.n_iter_ == 8
+    assert whole.history_[-1]["changed"] < 1
 
 
 def test_nothing_that_was_kept_is_trained_again(blobs, tmp_path):

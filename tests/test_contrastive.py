@@ -6,12 +6,23 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from scipy.sparse import csr_array
 from torch import nn
 
-from skdeepclust import CCClustering, HaDisClustering
+import skdeepclust
+from skdeepclust import (
+    CCClustering,
+    HaDisClustering,
+    SeCuClustering,
+    SelectiveClustering,
+    TCLClustering,
+    contrastive,
+)
 from skdeepclust.contrastive import pair_contrast, warmup_cosine
 from skdeepclust.engine import Hook
-from skdeepclust.ops import imbalance
+from skdeepclust.ops import imbalance, knn
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
 def tiny(**params):
@@ -100,6 +111,107 @@ def test_when_networks_are_compiled(monkeypatch, blobs, compile, device_can, max
         model._fit(blobs[0], hooks=[watch])
     assert watch.names == ({"encoder", "teacher", "predictor"} if compiled else set())
     assert all(m._compiled_call_impl is None for m in model.objective_.modules())
+
+
+# --- Neighbours as second views ---------------------------------------------------------------
+
+FOUR = [CCClustering, HaDisClustering, SeCuClustering, TCLClustering]
+each_method = pytest.mark.parametrize("method", FOUR, ids=lambda m: m.__name__)
+
+
+def near(method=CCClustering, **params):
+    settings = {"encoder": "mlp-skip:8", "hidden_dim": 8, "embedding_dim": 4, "max_epochs": 4}
+    settings |= {"batch_size": 16, "n_init": 1, "n_neighbors": 4, "random_state": 0}
+    return method(3, views="neighbors", **{**settings, **params})
+
+
+class Steps(Hook):
+    """Sees the neighbours and how many embeddings are kept for who measures samples."""
+
+    def __init__(self):
+        self.kept = set()
+
+    def on_phase_start(self, run):
+        run.objective.seen = []
+
+    def on_step_end(self, run):
+        self.neighbors = run.objective.neighbors
+        self.kept.add(len(run.objective.seen))
+        run.objective.seen = []
+
+
+@each_method
+def test_the_second_view_shows_one_of_the_nearest_others_anew_each_time(method, blobs):
+    seen = ([], [])
+    pair = tuple(lambda x, generator, rows=rows: rows.append(x) or x for rows in seen)
+    near(method, augment=pair).fit(blobs[0])
+    first, second = map(torch.cat, seen)
+    rows = first.unique(dim=0)
+    assert len(rows) == 60
+    gaps = torch.cdist(first.double(), rows.double()).sort(dim=1).values
+    gap = (first.double() - second.double()).norm(dim=1)
+    assert (gap > 0).all()
+    assert (gap < gaps[:, 4] + 1e-6).all()
+    again = (first == first[0]).all(1)  # the same sample in each epoch
+    assert len(second[again].unique(dim=0)) > 1
+
+
+@each_method
+def test_neighbours_are_no_views_of_the_sample(method, blobs):
+    views, neighbors = Steps(), Steps()
+    near(method).set_params(views="augment")._fit(blobs[0], hooks=[views])
+    near(method)._fit(blobs[0], hooks=[neighbors])
+    assert views.kept == {2}
+    assert views.neighbors is None
+    assert neighbors.kept == {1}
+    assert (neighbors.neighbors.shape, neighbors.neighbors.dtype) == ((60, 4), torch.int32)
+
+
+def test_neighbours_are_mined_once(blobs, monkeypatch):
+    mined = []
+    monkeypatch.setattr(contrastive, "knn", lambda *args, **kw: mined.append(1) or knn(*args, **kw))
+    near(contrast_epochs=2).fit(blobs[0])
+    near().set_params(views="augment").fit(blobs[0])
+    assert mined == [1]
+
+
+def test_there_are_no_more_neighbours_than_others(blobs):
+    watch = Steps()
+    near(n_neighbors=20)._fit(blobs[0][:8], hooks=[watch])
+    assert watch.neighbors.shape == (8, 7)
+
+
+def test_neighbours_of_sparse_rows_are_those_of_dense_ones(blobs):
+    X = np.where(np.abs(blobs[0]) < 1, 0, blobs[0])
+    dense, sparse = Steps(), Steps()
+    near()._fit(X, hooks=[dense])
+    near()._fit(csr_array(X), hooks=[sparse])
+    assert torch.equal(dense.neighbors, sparse.neighbors)
+
+
+@each_method
+def test_images_are_augmented_and_vectors_not(method, blobs, tiny_images):
+    shapes = {"vectors": (5,), "images": (3, 8, 8)}
+    views = {name: near(method)._resolve_views(shape) for name, shape in shapes.items()}
+    x = {name: torch.rand(4, *shape) for name, shape in shapes.items()}
+    for view in views["vectors"]:
+        assert view(x["vectors"], torch.Generator()).equal(x["vectors"])
+    for view in views["images"]:
+        assert not view(x["images"], torch.Generator()).equal(x["images"])
+
+
+def test_settled_samples_rest_with_neighbours_as_views(blobs):
+    model = SelectiveClustering(near(max_epochs=16), init=None, eps=1.0, measure_every=1)
+    records = model.fit(blobs[0]).history_
+    assert min(r["n_active"] for r in records) < 40
+
+
+def test_what_is_saved_predicts_and_holds_no_neighbours(blobs, tmp_path):
+    model = near().fit(blobs[0])
+    assert model.objective_.neighbors is None
+    model.save(tmp_path / "model.npz")
+    again = skdeepclust.load(tmp_path / "model.npz")
+    np.testing.assert_array_equal(again.predict_proba(blobs[0]), model.predict_proba(blobs[0]))
 
 
 # --- Two heads --------------------------------------------------------------------------------

@@ -127,6 +127,7 @@ OF_PAPER = {
     "n_neighbors",
     "temperature",
     "tol",
+    "views",
     "weight_decay",
 }
 

@@ -87,6 +87,36 @@ def test_another_sample_is_left_out_each_time():
     assert len(set.union(*left_out)) > 1
 
 
+def test_the_last_view_shows_the_partners_of_an_epoch_also_those_that_rest():
+    drawn, shown = [], []
+
+    class Paired(Toy):
+        def phases(self, run):
+            for phase in super().phases(run):
+                phase.views, phase.partner = (None, None, lambda x, generator: x + 100), after
+                yield phase
+
+        def loss(self, views, index):
+            shown.append((index, [view[:, 0] for view in views]))
+            return super().loss(views, index)
+
+    class Rest(Hook):
+        def on_fit_start(self, run):
+            run.active[6:] = False
+
+    def after(run, order):
+        drawn.append(order)
+        return order + 4
+
+    fit(Paired(("a", {"n_epochs": 2})), hooks=[Rest()])
+    assert [sorted(order.tolist()) for order in drawn] == [list(range(6))] * 2
+    assert [len(index) for index, _ in shown] == [4, 2] * 2
+    for index, (first, second, last) in shown:  # row i begins with 2 i
+        assert first.equal(2.0 * index)
+        assert second.equal(first)
+        assert last.equal(2.0 * (index + 4) + 100)
+
+
 def test_order_depends_on_the_seed_alone():
     orders = []
     for seed in (0, 0, 1):

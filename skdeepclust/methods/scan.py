@@ -33,7 +33,8 @@ class SCANObjective(ViewsObjective):
     p(x) = softmax(z w^T).  N_i: the neighbours of sample i.  j: one of N_i, drawn anew each time.
     m: mean of p(x_i) over the batch.  lambda: entropy_weight.
 
-    pretext  NT-Xent of two views, through a head of its own: SimCLR
+    pretext  NT-Xent of two views, through a head of its own: SimCLR.  The second view may be
+             that of a neighbour by x.
     mine     N_i = the k nearest samples of x_i; by z after the pretext, else by x
     learn    L   = -mean_i log <p(x_i), p(x_j)> + lambda sum_k m_k log m_k               (2)
 
@@ -182,7 +183,7 @@ class SCANClustering(ViewsClustering):
         First epochs, in which the network learns to tell samples apart. If there are any,
         neighbours are mined in its embedding, and k-means gives the first head its first weights;
         else neighbours are mined in the samples themselves. ``"auto"`` is half of all for images
-        and none for vectors.
+        and for ``views="neighbors"``, else none.
     encoder : str, torch.nn.Module or callable, default="auto"
         Trunk below the projector. ``"auto"`` is ``"mlp-skip"`` for vectors, ``"convnet"`` for
         images up to 32 pixels and ``"resnet18"`` for larger ones. ``"mlp-skip:128-128"``: dense
@@ -211,11 +212,15 @@ class SCANClustering(ViewsClustering):
         at least 16.
     n_init : int, default=10
         Restarts of the k-means after ``contrast_epochs``.
+    views : {"augment", "neighbors"}, default="augment"
+        What the second view shows in ``contrast_epochs``: the sample, augmented once more, or one
+        of its ``n_neighbors`` nearest neighbours in X, so that vectors, which have no natural
+        augmentation, have an embedding to learn. Clustering compares neighbours in any case.
     augment : "auto", callable or pair of callables, default="auto"
         Augmentation of samples and of their neighbours, and that makes two views of a sample in
         ``contrast_epochs``. ``"auto"``: crops, flips and colour jitter for colour images; small
         motions, gain and noise for grey and tiny ones, which are not flipped; for vectors none,
-        but noise and values from other rows in ``contrast_epochs``. A callable
+        but noise and values from other rows in ``contrast_epochs`` without neighbours. A callable
         ``(batch, generator) -> batch`` gets (B, d) or (B, C, H, W), scaled, on the device.
     image_shape : (H, W) or (H, W, C), default=None
         Shape of one image, if the rows of a 2-D X are images, or the size to which image files
@@ -360,8 +365,11 @@ class SCANClustering(ViewsClustering):
         are_vectors = len(sample_shape) == 1
         epochs = self.contrast_epochs
         if isinstance(epochs, str):  # "auto"
-            epochs = 0 if are_vectors else self.max_epochs // 2
-        pair = self._resolve_views(sample_shape)
+            plain = are_vectors and self.views == "augment"
+            epochs = 0 if plain else self.max_epochs // 2
+        parts = self._objective_parts(encoder, sample_shape)
+        parts["n_neighbors"] = self.n_neighbors  # clustering wants them in any case
+        pair = parts["views"]
         if are_vectors and isinstance(self.augment, str):
             pair = Compose(), Compose()
         return SCANObjective(
@@ -377,5 +385,5 @@ class SCANClustering(ViewsClustering):
             lr=self.lr,
             weight_decay=self.weight_decay,
             generator=generator,
-            **{**self._objective_parts(encoder, sample_shape), "n_neighbors": self.n_neighbors},
+            **parts,
         )

@@ -402,9 +402,9 @@ class SeCuClustering(ViewsClustering):
     n_init : int, default=10
         Restarts of the k-means that places the centres in the embedding of the untrained network.
     views : {"augment", "neighbors"}, default="augment"
-        What the second view of a sample shows: the sample, augmented once more, or one of its
-        ``n_neighbors`` nearest neighbours in the input, drawn anew each time. Neighbours suit
-        vectors, which have no natural augmentation.
+        What the second view of a sample shows: the sample, or one of its ``n_neighbors`` nearest
+        neighbours in X, drawn anew each time, for vectors, which have no natural augmentation.
+        Both views are augmented, but vectors with neighbours only if ``augment`` is given.
     n_neighbors : int, default=20
         Neighbours of each sample with ``views="neighbors"``; at most all others.
     augment : "auto", callable or pair of callables, default="auto"
