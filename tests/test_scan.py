@@ -128,6 +128,23 @@ def test_images_learn_first_and_vectors_do_not(blobs, tiny_images):
     assert {r["phase"] for r in scan(max_epochs=2).fit(blobs[0]).history_} == {"cluster"}
 
 
+def test_neighbours_give_vectors_an_embedding_to_learn(blobs):
+    X, _ = blobs
+    ready, learnt = Watch(), Watch()
+    scan(max_epochs=2)._fit(X, hooks=[ready])
+    model = scan(max_epochs=2, views="neighbors")._fit(X, hooks=[learnt])
+    assert [r["phase"] for r in model.history_] == ["contrast", "cluster"]
+    (order, first), _ = learnt.drawn  # an epoch each
+    assert (ready.neighbors[order] == first[:, None]).any(1).all()
+    assert not torch.equal(learnt.neighbors, ready.neighbors)
+
+
+def test_without_that_option_the_pretext_sees_two_views_of_one_sample(blobs):
+    watch = Watch()
+    scan(max_epochs=3, contrast_epochs=2)._fit(blobs[0], hooks=[watch])
+    assert len(watch.drawn) == 1
+
+
 def test_vectors_are_left_as_they_are_unless_an_augmentation_is_given(blobs):
     def shift(x, generator):
         shifted.append(len(x))
