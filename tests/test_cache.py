@@ -6,14 +6,16 @@ import joblib
 import numpy as np
 import pytest
 import torch
+from families import of_family
 from sklearn.model_selection import GridSearchCV
 
 import skdeepclust
 import skdeepclust._cache
-from skdeepclust import DECSClustering
+from skdeepclust import CDCClustering, DECSClustering, SCANClustering
 from skdeepclust._cache import PretrainingCache
 from skdeepclust.autoencoding import AutoencoderClustering
-from skdeepclust.data.augment import ShiftRotate
+from skdeepclust.data.augment import Compose, ShiftRotate
+from skdeepclust.engine import Hook
 from skdeepclust.metrics import get_scorer
 
 QUICK = {
@@ -26,9 +28,22 @@ QUICK = {
     "n_init": 1,
     "random_state": 0,
 }
+OF_VIEWS = {"n_clusters": 3, "encoder": "mlp-skip:6", "hidden_dim": 6, "random_state": 0}
+SMALL = {  # by the parameter that tells the families apart
+    "max_iter": QUICK,
+    "n_heads": {
+        **OF_VIEWS, "embedding_dim": 4, "contrast_epochs": 2, "max_epochs": 4, "n_neighbors": 5,
+        "batch_size": 16, "n_init": 1,
+    },
+    "pretraining": {
+        **OF_VIEWS, "pretraining": "simclr", "pretrain_epochs": 2, "max_epochs": 1,
+        "batch_size": 32, "n_updates": 2, "n_init": 1,
+    },
+}  # fmt: skip
 GRID = {"max_iter": [0, 2, 4], "clustering_lr": [1e-3, 1e-2]}  # 6 settings
 PUBLIC = [getattr(skdeepclust, name) for name in skdeepclust.__all__]
-METHODS = [x for x in PUBLIC if inspect.isclass(x) and issubclass(x, AutoencoderClustering)]
+METHODS = [x for x in PUBLIC if hasattr(x, "PRETRAINING_PARAMS")]
+AUTOENCODERS = [x for x in METHODS if issubclass(x, AutoencoderClustering)]
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -59,12 +74,42 @@ def assert_same_fit(one, other):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_recalled_fit_is_bitwise_the_computed_one(method, blobs, tmp_path, pretrainings):
-    plain = method(**QUICK).fit(blobs[0])
-    first = method(**QUICK, memory=tmp_path).fit(blobs[0])
-    second = method(**QUICK, memory=str(tmp_path)).fit(blobs[0])
+    params = of_family(SMALL, method)
+    plain = method(**params).fit(blobs[0])
+    first = method(**params, memory=tmp_path).fit(blobs[0])
+    second = method(**params, memory=str(tmp_path)).fit(blobs[0])
     assert pretrainings() == 1
     assert_same_fit(plain, first)
     assert_same_fit(plain, second)
+
+
+@pytest.mark.parametrize(
+    ("method", "changed"),
+    [
+        (SCANClustering, {"n_clusters": 2, "n_heads": 1, "max_epochs": 5}),
+        (CDCClustering, {"n_clusters": 2, "hidden_dim": 4}),
+    ],
+)
+def test_another_clustering_recalls_it_too(method, changed, blobs, tmp_path, pretrainings):
+    params = of_family(SMALL, method)
+    method(**params, memory=tmp_path).fit(blobs[0])
+    plain = method(**{**params, **changed}).fit(blobs[0])
+    assert_same_fit(plain, method(**{**params, **changed}, memory=tmp_path).fit(blobs[0]))
+    assert pretrainings() == 1
+
+
+def test_half_of_the_epochs_of_images_is_another_pretraining(tiny_images, tmp_path, pretrainings):
+    params = {**SMALL["n_heads"], "contrast_epochs": "auto", "encoder": "convnet:4"}
+    for max_epochs in (4, 6):
+        model = SCANClustering(**{**params, "max_epochs": max_epochs}, memory=tmp_path)
+        model.fit(tiny_images[0])
+    assert pretrainings() == 2
+
+
+def test_without_a_pretraining_nothing_is_stored(blobs, tmp_path):
+    SCANClustering(**{**SMALL["n_heads"], "contrast_epochs": 0}, memory=tmp_path).fit(blobs[0])
+    CDCClustering(**{**SMALL["pretraining"], "pretrain_epochs": 0}, memory=tmp_path).fit(blobs[0])
+    assert list(tmp_path.rglob("output.pkl")) == []
 
 
 def test_augmented_images_go_on_with_the_same_random_stream(tiny_images, tmp_path):
@@ -75,8 +120,8 @@ def test_augmented_images_go_on_with_the_same_random_stream(tiny_images, tmp_pat
         assert_same_fit(plain, stored)
 
 
-def test_all_methods_share_one_pretraining(blobs, tmp_path, pretrainings):
-    for method in METHODS:
+def test_all_autoencoders_share_one_pretraining(blobs, tmp_path, pretrainings):
+    for method in AUTOENCODERS:
         assert_same_fit(
             method(**QUICK).fit(blobs[0]), method(**QUICK, memory=tmp_path).fit(blobs[0])
         )
@@ -104,45 +149,31 @@ def test_six_settings_and_three_folds_pretrain_four_times(blobs, tmp_path, n_job
 def other_value(name, default):
     """Another admissible value of a parameter."""
     special = {
-        "encoder": "mlp:5",
-        "pretrain_epochs": 4,
-        "augment": lambda x, generator: x + 0.1 * torch.randn(x.shape, generator=generator),
+        "encoder": "mlp-skip:5",
+        "augment": (ShiftNoise(0.1), ShiftNoise(0.2)),
         "reconstruction_target": "augmented",
         "determinacy": "linear",
+        "pretraining": "byol",
+        "head": "clustering",
+        "per_class": 3,
+        "n_mini_clusters": 3,
         "threshold": 0.5,
         "image_shape": None,
-        "precision": "bfloat16",
         "device": "cpu",
         "checkpoint": None,
         "memory": None,
         "tol": 0.5,
+        "views": "neighbors",
         "clustering_lr": 0.01,
         "batch_size": 20,
+        "pretrain_lr": 0.01,
+        "weight_decay": 0.1,
     }
     if name in special:
         return special[name]
     if isinstance(default, bool):
         return not default
     return default + 1 if isinstance(default, int) else default / 2
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_pretraining_depends_on_the_declared_parameters_only(method, blobs):
-    def pretrained(**changed):
-        params = {**QUICK, "max_iter": 0, "augment": ShiftNoise(0.2), **changed}
-        return method(**params).fit(blobs[0]).objective_.encoder.state_dict()
-
-    same = pretrained()
-    apart = {"random_state", "precision", "max_iter"}  # the first two are in the key as well
-    for name, parameter in inspect.signature(method).parameters.items():
-        if name in apart:
-            continue
-        value = other_value(name, QUICK.get(name, parameter.default))
-        other = pretrained(**{name: value})
-        equal = same.keys() == other.keys() and all(
-            same[k].shape == other[k].shape and torch.equal(same[k], other[k]) for k in same
-        )
-        assert equal == (name not in method.PRETRAINING_PARAMS), name
 
 
 class ShiftNoise:
@@ -153,6 +184,50 @@ class ShiftNoise:
 
     def __call__(self, batch, generator):
         return batch + self.size * torch.randn(batch.shape, generator=generator)
+
+
+class Enough(Exception):
+    pass
+
+
+class AfterPretraining(Hook):
+    """Keeps the encoder that pretraining has left, and ends the fit."""
+
+    def on_phase_end(self, run):
+        assert run.warming_up
+        self.encoder = run.objective.encoder.state_dict()
+        raise Enough
+
+
+# The seed and the number format are in the key as well, and so is the number of epochs; compiled
+# code may differ in the last bits only.
+IN_THE_KEY = {"random_state", "precision", "pretrain_epochs", "contrast_epochs", "compile"}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_pretraining_depends_on_the_declared_parameters_only(method, blobs):
+    params = of_family(SMALL, method)
+    if "augment" in method.PRETRAINING_PARAMS:
+        params = {**params, "augment": ShiftNoise(0.2)}
+
+    def pretrained(**changed):
+        end = AfterPretraining()
+        with pytest.raises(Enough):
+            method(**{**params, **changed})._fit(blobs[0], hooks=[end])
+        return end.encoder
+
+    same = pretrained()
+    for name, parameter in inspect.signature(method).parameters.items():
+        if name in IN_THE_KEY:
+            continue
+        value = other_value(name, params.get(name, parameter.default))
+        if name == "augment" and issubclass(method, AutoencoderClustering):
+            value = value[0]
+        other = pretrained(**{name: value})
+        equal = same.keys() == other.keys() and all(
+            same[k].shape == other[k].shape and torch.equal(same[k], other[k]) for k in same
+        )
+        assert equal == (name not in method.PRETRAINING_PARAMS), name
 
 
 @pytest.mark.parametrize(
@@ -190,7 +265,7 @@ def test_a_folder_stays_below_its_limit(blobs, tmp_path, monkeypatch):
 
 
 def test_an_interrupted_pretraining_is_not_stored(blobs, tmp_path):
-    class Interrupt(skdeepclust._cache.Hook):
+    class Interrupt(Hook):
         def on_epoch_end(self, run):
             raise KeyboardInterrupt
 
@@ -205,11 +280,16 @@ def test_without_a_seed_nothing_is_stored(blobs, tmp_path):
 
 @pytest.mark.parametrize(
     "params",
-    [{"encoder": torch.nn.Linear(5, 2)}, {"augment": lambda batch, generator: batch}],
-    ids=["encoder", "augment"],
+    [
+        {"encoder": torch.nn.Linear(5, 4)},
+        {"augment": lambda batch, generator: batch},
+        {"augment": Compose(lambda batch, generator: batch)},
+    ],
+    ids=["encoder", "augment", "augment, inside"],
 )
-def test_what_has_no_name_is_refused_before_training(params, blobs, tmp_path):
-    model = DECSClustering(**{**QUICK, **params}, memory=tmp_path)
+@pytest.mark.parametrize("method", [SCANClustering])
+def test_what_has_no_name_is_refused_before_training(method, params, blobs, tmp_path):
+    model = method(**{**of_family(SMALL, method), **params}, memory=tmp_path)
     with pytest.raises(ValueError, match=f"memory= can't tell {next(iter(params))}="):
         model.fit(blobs[0])
 

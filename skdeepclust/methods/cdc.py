@@ -7,6 +7,7 @@ evenly over small groups of neighbours, chooses how many samples of each cluster
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -14,14 +15,15 @@ from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from torch import Tensor, nn
 
+from .._cache import stored_pretraining
 from ..base import POSITIVE_INTEGER, POSITIVE_REAL, BaseDeepClustering
 from ..contrastive import ViewsTransformer
 from ..data.augment import Augment, Compose, FeatureResampling, GaussianNoise
 from ..data.views import auto_views, strong_view
-from ..engine import Phase, Run
+from ..engine import Hook, Phase, Run
 from ..engine.trainer import LossTerms, shuffled
 from ..nn import build_trunk, count_features, projector
 from ..ops import center_rows, kmeans, set_apart, weighted_means
@@ -340,6 +342,11 @@ class CDCClustering(ViewsTransformer, BaseDeepClustering):
         again. None keeps nothing.
     checkpoint_every : float, default=10.0
         Least minutes between two states; 0 keeps one after every epoch.
+    memory : str, path-like or joblib.Memory, default=None
+        Where the state after pretraining is kept, so that a search over parameters that don't
+        touch it pretrains once for each training set and seed, with the same results. A folder
+        given by name is kept below 1 GiB. It has no effect with ``random_state=None``; the
+        encoder must be given by name.
     random_state : int, RandomState or None, default=None
         Seed of weights, shuffling, augmentation and k-means. The same int gives the same result
         on the same machine with the same number of threads.
@@ -405,7 +412,20 @@ class CDCClustering(ViewsTransformer, BaseDeepClustering):
         "temperature": [POSITIVE_REAL],
         "head": [StrOptions({"calibration", "clustering"})],
         "augment": [StrOptions({"auto"}), tuple],
+        "memory": [str, os.PathLike, HasMethods(["cache"]), None],
     }
+
+    # The embedding that is learnt first depends on these and on its number of epochs.
+    PRETRAINING_PARAMS: ClassVar[tuple[str, ...]] = (
+        "encoder",
+        "pretraining",
+        "batch_size",
+        "n_updates",
+        "pretrain_lr",
+        "weight_decay",
+        "temperature",
+        "compile",
+    )
 
     def __init__(
         self,
@@ -435,6 +455,7 @@ class CDCClustering(ViewsTransformer, BaseDeepClustering):
         compile: bool | str = "auto",
         checkpoint: Any = None,
         checkpoint_every: float = 10.0,
+        memory: Any = None,
         random_state: Any = None,
         verbose: int = 0,
     ) -> None:
@@ -463,6 +484,7 @@ class CDCClustering(ViewsTransformer, BaseDeepClustering):
         self.compile = compile
         self.checkpoint = checkpoint
         self.checkpoint_every = checkpoint_every
+        self.memory = memory
         self.random_state = random_state
         self.verbose = verbose
 
@@ -479,6 +501,24 @@ class CDCClustering(ViewsTransformer, BaseDeepClustering):
         is_auto = isinstance(self.encoder, str) and self.encoder == "auto"
         return is_auto and self.image_shape_ is None
 
+    @property
+    def _n_pretrain_epochs(self) -> int:
+        if isinstance(self.pretrain_epochs, str):  # "auto"
+            return 0 if self._takes_features else 60
+        return self.pretrain_epochs
+
+    def _stored_stages(self, rows: Any, seed: int, device: torch.device) -> list[Hook]:
+        """Look up the embedding that is learnt first."""
+        return stored_pretraining(
+            self,
+            rows,
+            seed,
+            device,
+            stage="CDC",
+            n_epochs=self._n_pretrain_epochs,
+            networks=("encoder",),
+        )
+
     def _resolve_views(self, sample_shape: tuple[int, ...]) -> tuple[Augment, Augment]:
         if isinstance(self.augment, tuple):
             return super()._resolve_views(sample_shape)
@@ -490,9 +530,7 @@ class CDCClustering(ViewsTransformer, BaseDeepClustering):
         self, encoder: nn.Module, sample_shape: tuple[int, ...], generator: torch.Generator
     ) -> CDCObjective:
         d = count_features(encoder, sample_shape)
-        epochs = self.pretrain_epochs
-        if isinstance(epochs, str):  # "auto"
-            epochs = 0 if self._takes_features else 60
+        first = heads(d, 256, 64, generator)  # drawn before what depends on the clusters
         return CDCObjective(
             clustering_head=projector(d, self.hidden_dim, self.n_clusters, generator),
             calibration_head=projector(d, self.hidden_dim, self.n_clusters, generator),
@@ -505,13 +543,13 @@ class CDCClustering(ViewsTransformer, BaseDeepClustering):
             encoder_lr=self.encoder_lr,
             pretraining_views=auto_views(sample_shape),
             method=self.pretraining,
-            pretrain_epochs=epochs,
+            pretrain_epochs=self._n_pretrain_epochs,
             pretrain_lr=self.pretrain_lr,
             ema_momentum=0.99,
             weight_decay=self.weight_decay,
             embedding_dim=d,
             n_clusters=self.n_clusters,
             n_init=self.n_init,
-            **heads(d, 256, 64, generator),
+            **first,
             **self._objective_parts(encoder, sample_shape, self.temperature),
         )

@@ -7,6 +7,7 @@ entropy of the sizes keeps the clusters apart.
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from collections.abc import Iterator
 from functools import partial
@@ -15,13 +16,14 @@ from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from torch import Tensor, nn
 
+from .._cache import stored_pretraining
 from ..base import POSITIVE_INTEGER, POSITIVE_REAL, WEIGHT
 from ..contrastive import ViewsClustering, ViewsObjective, pair_contrast
 from ..data.augment import Augment, Compose
-from ..engine import Phase, Run
+from ..engine import Hook, Phase, Run
 from ..engine.trainer import LossTerms
 from ..nn import build_trunk, linear_map, projector
 from ..ops import imbalance
@@ -240,6 +242,11 @@ class SCANClustering(ViewsClustering):
         again. None keeps nothing.
     checkpoint_every : float, default=10.0
         Least minutes between two states; 0 keeps one after every epoch.
+    memory : str, path-like or joblib.Memory, default=None
+        Where the state after pretraining is kept, so that a search over parameters that don't
+        touch it pretrains once for each training set and seed, with the same results. A folder
+        given by name is kept below 1 GiB. It has no effect with ``random_state=None``; the
+        encoder must be given by name.
     random_state : int, RandomState or None, default=None
         Seed of weights, shuffling, augmentation and k-means. The same int gives the same result
         on the same machine with the same number of threads.
@@ -297,7 +304,23 @@ class SCANClustering(ViewsClustering):
         "contrast_epochs": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
         "instance_dim": [POSITIVE_INTEGER],
         "instance_temperature": [POSITIVE_REAL],
+        "memory": [str, os.PathLike, HasMethods(["cache"]), None],
     }
+
+    # The state after ``contrast_epochs`` depends on these and on their number.
+    PRETRAINING_PARAMS: ClassVar[tuple[str, ...]] = (
+        "encoder",
+        "hidden_dim",
+        "embedding_dim",
+        "instance_dim",
+        "instance_temperature",
+        "lr",
+        "weight_decay",
+        "batch_size",
+        "views",
+        "augment",
+        "compile",
+    )
 
     def __init__(
         self,
@@ -325,6 +348,7 @@ class SCANClustering(ViewsClustering):
         compile: bool | str = "auto",
         checkpoint: Any = None,
         checkpoint_every: float = 10.0,
+        memory: Any = None,
         random_state: Any = None,
         verbose: int = 0,
     ) -> None:
@@ -351,6 +375,7 @@ class SCANClustering(ViewsClustering):
         self.compile = compile
         self.checkpoint = checkpoint
         self.checkpoint_every = checkpoint_every
+        self.memory = memory
         self.random_state = random_state
         self.verbose = verbose
 
@@ -359,18 +384,35 @@ class SCANClustering(ViewsClustering):
         embedding = linear_map(n_features, self.embedding_dim, generator)
         return nn.Sequential(OrderedDict(trunk=trunk, embedding=embedding))
 
+    @property
+    def _n_contrast_epochs(self) -> int:
+        epochs = self.contrast_epochs
+        if isinstance(epochs, str):  # "auto"
+            plain = self.image_shape_ is None and self.views == "augment"
+            epochs = 0 if plain else self.max_epochs // 2
+        return min(epochs, self.max_epochs)
+
+    def _stored_stages(self, rows: Any, seed: int, device: torch.device) -> list[Hook]:
+        """Look up what ``contrast_epochs`` give; Adam goes on from there."""
+        among = f", {self.n_neighbors} neighbors" if self.views == "neighbors" else ""
+        return stored_pretraining(
+            self,
+            rows,
+            seed,
+            device,
+            stage=f"SCAN{among}",
+            n_epochs=self._n_contrast_epochs,
+            networks=("encoder",),
+            optimizer=True,
+        )
+
     def _make_objective(
         self, encoder: nn.Module, sample_shape: tuple[int, ...], generator: torch.Generator
     ) -> SCANObjective:
-        are_vectors = len(sample_shape) == 1
-        epochs = self.contrast_epochs
-        if isinstance(epochs, str):  # "auto"
-            plain = are_vectors and self.views == "augment"
-            epochs = 0 if plain else self.max_epochs // 2
         parts = self._objective_parts(encoder, sample_shape)
         parts["n_neighbors"] = self.n_neighbors  # clustering wants them in any case
         pair = parts["views"]
-        if are_vectors and isinstance(self.augment, str):
+        if len(sample_shape) == 1 and isinstance(self.augment, str):
             pair = Compose(), Compose()
         return SCANObjective(
             n_heads=self.n_heads,
@@ -380,7 +422,7 @@ class SCANClustering(ViewsClustering):
             instance_temperature=self.instance_temperature,
             entropy_weight=self.entropy_weight,
             contrast_neighbors=self.views == "neighbors",
-            contrast_epochs=min(epochs, self.max_epochs),
+            contrast_epochs=self._n_contrast_epochs,
             pair=pair,
             lr=self.lr,
             weight_decay=self.weight_decay,
