@@ -170,6 +170,27 @@ def precision() -> str:
     )
 
 
+def profiles() -> str:
+    return newest(
+        recorded("profile"),
+        ("data", "method", "phase"),
+        "Where the time goes",
+        "One epoch of each phase, with what happens between epochs, in the default precision; "
+        "shares of the CPU time of an epoch under torch's profiler. `outside` is Python, k-means "
+        "of scikit-learn, and the profiler itself.",
+        {
+            "data": lambda r: r["data"],
+            "method, phase": lambda r: f"{r['method']}, {r['phase']}",
+            "CPU ms an epoch": lambda r: f"{r['epoch_ms']:.0f}",
+            "ms a step": lambda r: f"{r['epoch_ms'] / r['steps']:.1f}",
+            "operators": lambda r: ", ".join(
+                f"{name.removeprefix('aten::')} {share:.0%}"
+                for name, share in r["operators"].items()
+            ),
+        },
+    )
+
+
 def kmeans() -> str:
     return newest(
         recorded("kmeans"),
@@ -606,6 +627,7 @@ def main() -> None:
         *secu(),
         overhead(),
         precision(),
+        profiles(),
         kmeans(),
         augment(),
         folder_costs(),
