@@ -1,9 +1,9 @@
-"""Where the CPU time of a fit goes: one epoch of each phase under torch's profiler.
+"""Where the time of a fit goes: a few epochs of each phase under torch's profiler.
 
     OMP_NUM_THREADS=1 python benchmarks/profile_fit.py --methods DECS HaDis SeCu
 
-The second epoch is timed, the third is profiled; each goes from the start of an epoch to the start
-of the next, so that what happens between epochs counts. What operators do not explain is Python,
+Three epochs are timed, the next three are profiled, from the start of an epoch to the start of
+another, so that what happens between epochs counts. What operators do not explain is Python,
 scikit-learn's k-means and the profiler.
 """
 
@@ -22,7 +22,8 @@ import skdeepclust
 from skdeepclust.engine import Hook, Run
 
 N_OPERATORS = 6
-EPOCHS = 5
+TIMED = 3  # epochs, after the first
+EPOCHS = 2 * TIMED + 2
 # Short phases; HaDis without a warm-up, whose epochs have no clusters.
 SHORT: dict[str, dict[str, Any]] = {
     "DECS": {"pretrain_epochs": EPOCHS, "n_init": 1},
@@ -34,7 +35,7 @@ SHORT: dict[str, dict[str, Any]] = {
 
 
 class EpochProfile(Hook):
-    """CPU milliseconds of an epoch of each phase, and shares of its operators."""
+    """CPU milliseconds of an epoch of each phase, and its operators' shares of the wall time."""
 
     def __init__(self) -> None:
         self.found: dict[str, dict[str, Any]] = {}
@@ -46,19 +47,20 @@ class EpochProfile(Hook):
         self.epoch += 1
         if self.epoch == 2:
             self.step, self.start = run.step, time.process_time()
-        if self.epoch == 3:
-            seconds, steps = time.process_time() - self.start, run.step - self.step
+        if self.epoch == 2 + TIMED:
+            seconds = (time.process_time() - self.start) / TIMED
+            steps = (run.step - self.step) // TIMED
             self.found[run.phase.name] = {"epoch_ms": 1e3 * seconds, "steps": steps}
             self.profiler = profile(activities=[ProfilerActivity.CPU])
-            self.start = time.process_time()
             self.profiler.start()
-        if self.epoch == 4:
-            profiled = 1e3 * (time.process_time() - self.start)
+            self.start = time.perf_counter()
+        if self.epoch == 2 + 2 * TIMED:
+            profiled = 1e3 * (time.perf_counter() - self.start)
             self.profiler.stop()
             self.found[run.phase.name]["operators"] = self._shares(profiled)
 
     def _shares(self, profiled_ms: float) -> dict[str, float]:
-        """Share of the CPU time of the profiled epoch, the largest first."""
+        """Share of the profiled time, the largest first."""
         events = sorted(self.profiler.key_averages(), key=lambda e: -e.self_cpu_time_total)
         shares = {e.key: e.self_cpu_time_total / 1e3 / profiled_ms for e in events}
         largest = dict(list(shares.items())[:N_OPERATORS])

@@ -1,16 +1,18 @@
-"""Write what was measured into the pages of the methods, so that no figure there goes stale.
+"""Write what was measured into the documentation, so that no figure there goes stale.
 
     python benchmarks/write_pages.py
 
-In docs/methods/NAME.md the lines between the two marks are replaced by the rows of that method.
+In docs/methods/NAME.md the lines between the two marks are replaced by the rows of that method, in
+docs/profiles.md by the profiles.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from common import HERE, recorded
-from write_results import Row, grouped, spread, table
+from write_results import Row, grouped, profiles, spread, table
 
 BEGIN, END = "<!-- measured, by benchmarks/write_pages.py -->", "<!-- end of measured -->"
 HEAD = ["data", "setting", "seeds", "ACC %", "NMI %", "ARI %", "fits that warned", "CPU s"]
@@ -72,12 +74,17 @@ def measured(rows: list[Row]) -> str:
     return f"{WHOLE_SETS} Commands and commits: `benchmarks/RESULTS.md`.\n\n{table(HEAD, lines)}"
 
 
+def insert(page: Path, text: str) -> None:
+    """Replace what stands between the marks."""
+    before, rest = page.read_text().split(BEGIN)
+    page.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.split(END)[1]}")
+
+
 def main() -> None:
+    docs = HERE.parent / "docs"
     for name, rows in pages().items():
-        page = HERE.parent / "docs" / "methods" / f"{name}.md"
-        before, rest = page.read_text().split(BEGIN)
-        after = rest.split(END)[1]
-        page.write_text(f"{before}{BEGIN}\n{measured(rows)}\n{END}{after}")
+        insert(docs / "methods" / f"{name}.md", measured(rows))
+    insert(docs / "profiles.md", profiles().partition("\n")[2])  # without its title
 
 
 if __name__ == "__main__":

@@ -175,9 +175,9 @@ def profiles() -> str:
         recorded("profile"),
         ("data", "method", "phase"),
         "Where the time goes",
-        "One epoch of each phase, with what happens between epochs, in the default precision; "
-        "shares of the CPU time of an epoch under torch's profiler. `outside` is Python, k-means "
-        "of scikit-learn, and the profiler itself.",
+        "Epochs of each phase, with what happens between them, in the default precision: CPU time, "
+        "and shares of the time of other epochs under torch's profiler. `outside` is Python, "
+        "k-means of scikit-learn, and the profiler itself.",
         {
             "data": lambda r: r["data"],
             "method, phase": lambda r: f"{r['method']}, {r['phase']}",
