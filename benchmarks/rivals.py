@@ -7,7 +7,7 @@
         --sets mnist10k --data FOLDER --methods 'ClustPy DEC' "DEC, ClustPy's network and epochs"
 
 Each fit is a process of its own (rival_fit.py), one after the other, on as many threads. ClustPy,
-scikit-learn and UMAP see the data flattened and divided by one mean and deviation, which is how
+scikit-learn and UMAP see the data flattened and scaled by one mean and one deviation, which is how
 ClustPy's authors benchmark; our methods see images as images. Labels score; they never enter a
 fit. Rows already in results/ are not run again; a fit that fails is a row, too.
 """

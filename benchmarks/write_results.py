@@ -396,7 +396,7 @@ def ratio(values: list[float]) -> str:
 RIVALS_TEXT = (
     "Each at its defaults (UMAP: those of its documentation for clustering; HDBSCAN: clusters of "
     "at least a hundredth of the samples; spectral: the graph of neighbours), each fit in a "
-    "process of its own. Other people's see rows that are divided by one mean and deviation, as "
+    "process of its own. Other people's see rows scaled by one mean and one deviation, as "
     "ClustPy's authors do, ours see images. Memory is that of the fit, beyond imports and data. "
     "New samples: a fit on four fifths, ACC on the rest, each cluster standing for its class in "
     "training. Samples that HDBSCAN calls noise are a cluster of their own. UMAP's seconds "
