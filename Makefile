@@ -16,7 +16,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint types docs clean
+.PHONY: help venv demo test lint types docs rivals-env clean
 
 help:
 	@echo "make demo    cluster a folder of digit images"
@@ -24,6 +24,7 @@ help:
 	@echo "make lint    check style and format"
 	@echo "make types   check types"
 	@echo "make docs    build the documentation into docs/_build"
+	@echo "make rivals-env  install what benchmarks/rivals.py compares with into .venv-rivals"
 	@echo "make venv    install into $(VENV), which the others do when needed"
 	@echo "make clean   remove what these commands made, $(VENV) included"
 
@@ -56,7 +57,11 @@ docs: $(STAMP)
 	$(BIN)/python -m pip install --quiet --progress-bar off -e ".[docs]"
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build
 
+rivals-env:
+	test -x .venv-rivals/bin/python || $(PYTHON) -m venv .venv-rivals
+	.venv-rivals/bin/python -m pip install --progress-bar off -r benchmarks/rivals-requirements.txt
+
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache build dist demo-output
+	rm -rf $(VENV) .venv-rivals .mypy_cache .pytest_cache .ruff_cache build dist demo-output
 	rm -rf docs/_build docs/auto_examples docs/generated docs/methods.rst docs/sg_execution_times.rst
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

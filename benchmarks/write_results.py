@@ -170,6 +170,27 @@ def precision() -> str:
     )
 
 
+def profiles() -> str:
+    return newest(
+        recorded("profile"),
+        ("data", "method", "phase"),
+        "Where the time goes",
+        "Epochs of each phase, with what happens between them, in the default precision: CPU time, "
+        "and shares of the time of other epochs under torch's profiler. `outside` is Python, "
+        "k-means of scikit-learn, and the profiler itself.",
+        {
+            "data": lambda r: r["data"],
+            "method, phase": lambda r: f"{r['method']}, {r['phase']}",
+            "CPU ms an epoch": lambda r: f"{r['epoch_ms']:.0f}",
+            "ms a step": lambda r: f"{r['epoch_ms'] / r['steps']:.1f}",
+            "operators": lambda r: ", ".join(
+                f"{name.removeprefix('aten::')} {share:.0%}"
+                for name, share in r["operators"].items()
+            ),
+        },
+    )
+
+
 def kmeans() -> str:
     return newest(
         recorded("kmeans"),
@@ -321,17 +342,24 @@ def scorers() -> str:
     rows = recorded("scorers")
     if not rows:
         return ""
-    lines = []
-    for name, group in grouped(rows, lambda r: r["data"]).items():
-        accuracy = [r["ACC"] for r in group]
-        ranks = [f"{spearmanr(accuracy, [r[s] for r in group])[0]:+.2f}" for s in SCORES]
-        lines.append([name, str(len(group)), *ranks])
+    groups = grouped(rows, lambda r: r["data"])
+    ranks = {name: [rank_correlation(group, s) for s in SCORES] for name, group in groups.items()}
+    ranks["mean"] = [mean(column) for column in zip(*ranks.values(), strict=True)]
+    lines = [
+        [name, str(len(groups.get(name, rows))), *(f"{rank:+.2f}" for rank in line)]
+        for name, line in ranks.items()
+    ]
     text = (
         "Spearman's rank correlation with ACC over fits with different lengths, rates and numbers "
-        "of clusters. `own_silhouette` is that of the model's own embedding."
+        "of clusters: 1 if the score orders them as ACC does, 0 if it tells nothing. "
+        "`own_silhouette` is that of the model's own embedding."
     )
     head = ["data", "fits", *SCORES]
     return f"## Scores without labels\n\n{text}\n\n{table(head, lines)}\n{provenance(rows)}\n"
+
+
+def rank_correlation(rows: list[Row], score: str) -> float:
+    return float(spearmanr([r["ACC"] for r in rows], [r[score] for r in rows])[0])
 
 
 def selective() -> str:
@@ -370,6 +398,135 @@ def selective() -> str:
 
 def ratio(values: list[float]) -> str:
     return f"{mean(values):.2f}" if values else "-"
+
+
+RIVALS_TEXT = (
+    "Each at its defaults (UMAP: those of its documentation for clustering; HDBSCAN: clusters of "
+    "at least a hundredth of the samples; spectral: the graph of neighbours), each fit in a "
+    "process of its own. Other people's see rows scaled by one mean and one deviation, as "
+    "ClustPy's authors do, ours see images. Memory is that of the fit, beyond imports and data. "
+    "New samples: a fit on four fifths, ACC on the rest, each cluster standing for its class in "
+    "training. Samples that HDBSCAN calls noise are a cluster of their own. UMAP's seconds "
+    "include compilation, some ten in each new process."
+)
+
+
+def rivals() -> str:
+    rows = recorded("rivals")
+    if not rows:
+        return ""
+    lines = [
+        [*names, *rival(group)]
+        for names, group in grouped(rows, lambda r: (r["data"], r["method"])).items()
+    ]
+    head = ["data", "method", "seeds", "ACC %", "NMI %", "ARI %", "clusters", "CPU s", "wall s"]
+    head += ["memory, MiB", "predict = labels_", "ACC % of new samples", "fits that failed"]
+    packages = sorted({f"{k} {v}" for r in rows for k, v in r.get("versions", {}).items()})
+    return (
+        f"## What a user would pick instead\n\n{RIVALS_TEXT}\n\n{table(head, lines)}\n"
+        f"{', '.join(packages)}. {provenance(rows)}\n\n{like_clustpy(rows)}"
+    )
+
+
+def rival(group: list[Row]) -> list[str]:
+    """Cells of one method on one data set."""
+    done = [r for r in group if "failed" not in r and not r["held_out"]]
+    failed = [r["failed"] for r in group if "failed" in r]
+    new = [r["ACC_new"] for r in group if "ACC_new" in r]
+    agreement = [r["agreement"] for r in done if "agreement" in r]
+    noise = mean(r["noise"] for r in done) if done else 0
+    clusters = "/".join(str(r["clusters"]) for r in done)
+    return [
+        str(len(done)),
+        *(spread(r[score] for r in done) if done else "-" for score in ("ACC", "NMI", "ARI")),
+        (clusters or "-") + (f", {noise:.0%} noise" if noise else ""),
+        *(f"{mean(r[name] for r in done):.1f}" if done else "-" for name in ("cpu", "wall")),
+        f"{mean(map(fit_memory, done)):.0f}" if done else "-",
+        f"{mean(agreement):.3f}" if agreement else "-",
+        spread(new) if new else "-",
+        f"{len(failed)}: {'; '.join(dict.fromkeys(failed))}" if failed else "0",
+    ]
+
+
+def fit_memory(row: Row) -> float:
+    """MiB at the peak of a fit, without imports and data."""
+    return float(row["peak_mib"] - row["before_mib"])
+
+
+def like_clustpy(rows: list[Row]) -> str:
+    """DEC here beside ClustPy's, by the same network on the same rows."""
+    done = [r for r in rows if "failed" not in r and not r["held_out"]]
+    lines = []
+    for data, of_data in grouped(done, lambda r: r["data"]).items():
+        methods = grouped(of_data, lambda r: r["method"])
+        theirs = methods.get("ClustPy DEC", [])
+        for method, group in methods.items():
+            if theirs and method.startswith(("ClustPy DEC", "DEC, ClustPy's")):
+                cpu = mean(r["cpu"] for r in group)
+                lines.append(
+                    [
+                        data,
+                        method,
+                        str(len(group)),
+                        spread(r["ACC"] for r in group),
+                        f"{cpu:.0f}",
+                        f"{mean(r['cpu'] for r in theirs) / cpu:.1f}",
+                        f"{mean(fit_memory(r) / r['data_mib'] for r in group):.1f}",
+                    ]
+                )
+    if not lines:
+        return ""
+    head = ["data", "method", "seeds", "ACC %", "CPU s", "times as fast", "memory / data"]
+    text = (
+        "500-500-2000-10, batches of 256, at most 100 epochs of pretraining and 150 of clustering; "
+        'DEC here stops once labels have settled, unless it says "all". Target: 4 times as fast.'
+    )
+    return f"## DEC at ClustPy's network and epochs\n\n{text}\n\n{table(head, lines)}\n"
+
+
+def no_collapse() -> str:
+    """How many fits went wrong, and how many of these without a warning."""
+    rows = recorded("no_collapse")
+    if not rows:
+        return ""
+    lines = []
+    for (schedule, method, data), group in grouped(
+        sorted(rows, key=lambda r: (r["schedule"], r["method"], r["data"])),
+        lambda r: (r["schedule"], r["method"], r["data"]),
+    ).items():
+        lost = [r for r in group if r["clusters"] < r["k"]]
+        below = [r for r in group if r["ACC"] < r["ACC_kmeans"] - noise_of(r)]
+        lines.append(
+            [
+                schedule,
+                method,
+                data,
+                str(len(group)),
+                *(f"{len(bad)}, {silent(bad)}" for bad in (lost, below)),
+                spread(r["ACC"] for r in group),
+                spread(r["ACC_kmeans"] for r in group),
+                f"{mean(r['smallest'] * r['k'] / r['n'] for r in group):.2f}",
+                f"{mean(r['cpu'] for r in group):.1f}",
+            ]
+        )
+    head = ["schedule", "method", "data", "fits", "lost a cluster, silently"]
+    head += ["below k-means, silently", "ACC %", "ACC % of k-means", "smallest cluster", "CPU s"]
+    text = (
+        "Small sets, the defaults at about a fifth of their length (`short`) or whole. Below "
+        "k-means: by more than two standard errors of the difference of two shares. Smallest "
+        "cluster: its size relative to an equal share, mean over fits. Target: nothing silent."
+    )
+    return f"## Fits that go wrong\n\n{text}\n\n{table(head, lines)}\n{provenance(rows)}\n"
+
+
+def noise_of(row: Row) -> float:
+    """Two standard errors of the difference of two accuracies near that of k-means."""
+    share = row["ACC_kmeans"]
+    return float(2 * (2 * share * (1 - share) / row["n"]) ** 0.5)
+
+
+def silent(rows: list[Row]) -> int:
+    return sum(not r["warnings"] for r in rows)
 
 
 SECU_TEXT = {
@@ -477,10 +634,13 @@ def main() -> None:
         *secu(),
         overhead(),
         precision(),
+        profiles(),
         kmeans(),
         augment(),
         folder_costs(),
         folder_quality(recorded("folder_quality")),
+        rivals(),
+        no_collapse(),
         n_clusters(),
         search(),
         scorers(),

@@ -44,6 +44,7 @@ POSITIVE_INTEGER = Interval(Integral, 1, None, closed="left")
 POSITIVE_REAL = Interval(Real, 0, None, closed="neither")
 WEIGHT = Interval(Real, 0, None, closed="left")
 PRESERVED_DTYPES = ["float64", "float32"]
+TINY = 0.1  # of an equal share: a smaller cluster is told, since outliers or a collapse make such
 
 
 # Stack levels from a warning in `_publish` to the caller of `fit`.
@@ -377,18 +378,29 @@ class BaseDeepClustering(ClusterMixin, BaseDeepTransformer):  # type: ignore[mis
         self.objective_.keep_clusters(used)
         self.labels_ = labels.cpu().numpy()
         self.cluster_centers_ = self.objective_.prototypes.detach().cpu().numpy()
-        if len(used) < self.n_clusters:
-            self.objective_.warnings.append(
-                f"Only {len(used)} of n_clusters={self.n_clusters} clusters hold a sample; the "
-                "others were dropped. Try fewer clusters, longer pretraining or another "
-                "random_state."
-            )
+        self.objective_.warnings += self._complaints_of_sizes(np.bincount(self.labels_))
+
+    def _complaints_of_sizes(self, sizes: Array) -> list[str]:
+        """What the user is told about clusters that are gone or tiny."""
+        remedy = "Try fewer clusters, longer training or another random_state."
+        if len(sizes) < self.n_clusters:
+            return [
+                f"Only {len(sizes)} of n_clusters={self.n_clusters} clusters hold a sample; the "
+                f"others were dropped. {remedy}"
+            ]
+        if sizes.min() < TINY * sizes.sum() / self.n_clusters:
+            return [
+                f"Cluster {sizes.argmin()} holds {sizes.min()} of {sizes.sum()} samples, less than "
+                f"a tenth of an equal share: outliers, or a cluster that was lost. {remedy}"
+            ]
+        return []
 
     def _publish_refined(self, run: Run) -> None:
         """Publish anew after another training of the fitted network."""
         self.objective_.eval()
         self.objective_.check_finite(run.samples)
         self.history_ = self.history_ + run.history
+        self.objective_.warnings = []  # those of the first training have been told
         self._publish_clusters(run.samples)
 
     def predict(self, X: Any) -> Array:

@@ -482,6 +482,13 @@ def test_lost_clusters_are_dropped(lost, blobs):
     np.testing.assert_array_equal(copy.deepcopy(model).predict_proba(X), model.predict_proba(X))
 
 
+@pytest.mark.parametrize(("size", "told"), [(1, True), (2, True), (3, False), (40, False)])
+def test_a_cluster_below_a_tenth_of_an_equal_share_is_told(size, told):
+    """60 samples in 2 clusters: an equal share is 30."""
+    complaints = quick(n_clusters=2)._complaints_of_sizes(np.array([60 - size, size]))
+    assert [f"Cluster 1 holds {size} of 60 samples" in c for c in complaints] == [True] * told
+
+
 @pytest.mark.parametrize("estimator", EVERY)
 def test_fewer_distinct_points_than_clusters(estimator):
     X = np.repeat(np.eye(2), 10, axis=0)

@@ -9,11 +9,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 
 import skdeepclust
 from skdeepclust import CDCClustering, DECSClustering, SelfLabelingClustering
 from skdeepclust.base import BaseDeepClustering
 from skdeepclust.contrastive import cluster_mean_loss
+from skdeepclust.methods.self_labeling import SelfLabelingObjective
 
 PUBLIC = [getattr(skdeepclust, name) for name in skdeepclust.__all__]
 BASES = [x for x in PUBLIC if inspect.isclass(x) and issubclass(x, BaseDeepClustering)]
@@ -83,6 +85,18 @@ def test_certain_samples_are_learnt_and_become_more(blobs):
 def test_no_certain_sample_is_told(blobs):
     with pytest.warns(UserWarning, match=r"No sample has a probability above threshold=0.9999999"):
         quick(threshold=0.9999999).fit(blobs[0])
+
+
+def test_a_cluster_that_is_lost_while_refining_is_told(blobs, monkeypatch):
+    def lose_a_cluster(self, run):
+        with torch.no_grad():
+            self.fitted.prototypes[1] = 1e6
+
+    monkeypatch.setattr(SelfLabelingObjective, "on_fit_end", lose_a_cluster)
+    with pytest.warns(ConvergenceWarning, match="Only 2 of n_clusters=3 clusters") as caught:
+        model = quick().fit(blobs[0])
+    assert len(model.cluster_centers_) == 2
+    assert [w.filename for w in caught if "Only 2" in str(w.message)] == [__file__]
 
 
 def test_the_same_seed_gives_the_same_fit(blobs):

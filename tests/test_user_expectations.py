@@ -1,26 +1,14 @@
 """What a scikit-learn user tries in the first ten minutes, and gets here.
 
-One test or parameter for each behaviour, with the expectation in its name or in a line of
-comment. Behaviours with a test elsewhere are not copied:
-
-- test_base: labels_ are predict of the training data; same seed, same result; a RandomState is
-  drawn from once; global generators and threads untouched; clone, get_params, deepcopy; the
-  user's module is not trained; GridSearchCV with one and two jobs; set_output; history; silence;
-  divergence; constant data; a failed fit keeps the earlier one; interruption.
-- test_inputs: every real dtype, lists, frames, torch tensors, memory maps, sparse rows; images
-  with and without channels; paths and folders; NaN, infinity, no rows, another width; bad
-  n_clusters and bad parameters; CUDA that is not there; misspelt parameters; not fitted.
-- test_persistence: pickle, joblib, save and load; no decoder in the file; a fresh interpreter.
-- test_autoencoding, test_dec: training stops when labels have settled, before a cluster vanishes.
-- test_cache: a search pretrains once for each training set.
-- test_scorers: label-free scoring, one cluster, noise and tiny folds in a search.
-- test_sklearn: all checks of scikit-learn's suite, really training.
+``MET`` names a test for each behaviour, here or in another file; ``DECLINED`` those that are not
+offered, each with a test of the answer that the user gets instead.
 """
 
 import copy
 import pickle
 import time
 import warnings
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -62,6 +50,110 @@ def quick(estimator=DECSClustering, **params):
         "random_state": 0,
     }
     return estimator(**{**settings, **params})
+
+
+# Behaviours that were tried on an older package; a line is one of them.
+MET = {
+    "get_params and set_params": "test_base.py::test_clone_and_params",
+    "clone": "test_user_expectations.py::test_a_clone_is_unfitted_and_equal",
+    "repr": "test_user_expectations.py::test_a_clone_is_unfitted_and_equal",
+    "clone with a module": "test_base.py::test_global_random_states_and_threads_are_untouched",
+    "a network by its class": "test_base.py::test_users_networks_are_reproducible_and_unchanged",
+    "the user's module stays": "test_base.py::test_users_networks_are_reproducible_and_unchanged",
+    "the network in a search": (
+        "test_user_expectations.py::test_network_and_training_are_searched_by_plain_values"
+    ),
+    "pickle": "test_user_expectations.py::test_a_copy_predicts_the_same",
+    "joblib.dump": "test_user_expectations.py::test_a_fitted_pipeline_travels",
+    "size of a file": "test_user_expectations.py::test_a_file_holds_little_more_than_the_encoder",
+    "same seed": "test_base.py::test_same_seed_same_result",
+    "refit on other data": "test_user_expectations.py::test_a_fit_on_other_data_starts_anew",
+    "RandomState instance": "test_base.py::test_random_state_instance_is_drawn_from_once",
+    "1 and 2 threads": (
+        "test_user_expectations.py::test_threads_change_no_more_than_the_last_bits"
+    ),
+    "global generators": "test_base.py::test_the_whole_global_random_state_is_untouched",
+    "last in a pipeline": (
+        "test_user_expectations.py::test_pipelines_cluster_and_give_probabilities"
+    ),
+    "before a classifier": "test_user_expectations.py::test_features_for_a_classifier",
+    "set_output": "test_base.py::test_set_output",
+    "get_feature_names_out": "test_base.py::test_set_output",
+    "feature_names_in_": "test_inputs.py::test_frames_teach_feature_names",
+    "search without labels": "test_user_expectations.py::test_search_without_folds",
+    "search with labels": "test_user_expectations.py::test_search_with_labels_that_only_score",
+    "search, n_jobs=2": "test_base.py::test_grid_search",
+    "silent workers": "test_composition.py::test_a_search_on_workers_finds_what_it_finds_here",
+    "one pretraining a fold": (
+        "test_cache.py::test_six_settings_and_three_folds_pretrain_four_times"
+    ),
+    "predict is labels_": "test_base.py::test_labels_are_the_predictions_for_the_training_data",
+    "labels_ are the method's own": "test_base.py::test_probabilities",
+    "predict one row": "test_user_expectations.py::test_one_row_and_new_rows_are_labelled",
+    "predict unseen rows": "test_user_expectations.py::test_one_row_and_new_rows_are_labelled",
+    "predict no rows": "test_user_expectations.py::test_no_rows_are_refused",
+    "predict another width": "test_inputs.py::test_other_vectors_at_predict",
+    "predict before fit": "test_inputs.py::test_not_fitted",
+    "predict_proba": "test_base.py::test_probabilities",
+    "float32 as float64": "test_inputs.py::test_any_real_dtype",
+    "transform keeps the dtype": "test_base.py::test_dtypes_follow_the_input",
+    "float16": "test_inputs.py::test_any_real_dtype",
+    "int64": "test_inputs.py::test_any_real_dtype",
+    "list of lists": "test_inputs.py::test_lists_of_lists",
+    "data frame, silently": "test_user_expectations.py::test_nothing_warns_on_ordinary_data",
+    "torch tensor": "test_inputs.py::test_torch_vectors",
+    "memory map": "test_inputs.py::test_readonly_memmaps_are_never_copied",
+    "sparse rows": "test_inputs.py::test_sparse_rows_give_the_labels_of_dense_ones",
+    "NaN": "test_inputs.py::test_bad_X",
+    "infinity": "test_inputs.py::test_bad_X",
+    "n_clusters > n_samples": "test_user_expectations.py::test_a_bad_parameter_is_refused_at_once",
+    "n_clusters=0": "test_user_expectations.py::test_a_bad_parameter_is_refused_at_once",
+    "n_clusters=-3": "test_user_expectations.py::test_a_bad_parameter_is_refused_at_once",
+    "n_clusters=2.5": "test_user_expectations.py::test_a_bad_parameter_is_refused_at_once",
+    "n_clusters='10'": "test_user_expectations.py::test_a_bad_parameter_is_refused_at_once",
+    "embedding_dim=0": "test_user_expectations.py::test_a_bad_parameter_is_refused_at_once",
+    "pretrain_epochs=-1": "test_user_expectations.py::test_a_bad_parameter_is_refused_at_once",
+    "alpha=-1": "test_user_expectations.py::test_a_bad_parameter_is_refused_at_once",
+    "a rate that diverges": "test_base.py::test_divergence_leaves_nothing_behind",
+    "y of strings": "test_user_expectations.py::test_whatever_y_is_it_is_ignored",
+    "y with gaps": "test_user_expectations.py::test_whatever_y_is_it_is_ignored",
+    "y with -1": "test_user_expectations.py::test_whatever_y_is_it_is_ignored",
+    "CUDA that is not there": "test_inputs.py::test_cuda_that_is_not_there",
+    "images (n, H, W)": "test_inputs.py::test_images_with_and_without_channels",
+    "images (n, 1, H, W)": "test_user_expectations.py::test_grey_torch_images_have_one_channel",
+    "image paths": "test_inputs.py::test_paths_give_what_their_images_give",
+    "a folder": "test_folder.py::test_folder_is_clustered_in_one_call",
+    "import *": "test_user_expectations.py::test_star_import_gives_all_that_is_public",
+    "defaults": "test_user_expectations.py::test_defaults_work_for_vectors_and_images",
+    "early stopping": (
+        "test_dec.py::test_clustering_stops_once_fewer_than_tol_of_the_labels_change"
+    ),
+    "silence": "test_base.py::test_silence",
+    "inside autocast": "test_user_expectations.py::test_fit_inside_autocast",
+    "a compiled network": "test_user_expectations.py::test_a_compiled_network_is_an_encoder",
+    "constant data": "test_base.py::test_constant_data",
+    "two samples": "test_user_expectations.py::test_two_samples_are_enough",
+    "names that stay": "test_user_expectations.py::test_what_was_public_is_public",
+}
+DECLINED = {
+    "score": "test_user_expectations.py::test_what_is_not_offered_is_not_there",
+    "search without scoring": (
+        "test_user_expectations.py::test_search_without_scoring_says_what_is_missing"
+    ),
+    "sample_weight": "test_user_expectations.py::test_fit_takes_no_sample_weight",
+    "partial_fit": "test_user_expectations.py::test_what_is_not_offered_is_not_there",
+    "warm_start": "test_user_expectations.py::test_an_unknown_argument_is_a_type_error",
+}
+
+
+@pytest.mark.parametrize("where", sorted({*MET.values(), *DECLINED.values()}))
+def test_each_behaviour_has_its_test(where):
+    file, name = where.split("::")
+    assert f"\ndef {name}(" in Path(__file__).with_name(file).read_text()
+
+
+def test_seventy_of_75_behaviours_are_met():
+    assert (len(MET), len(DECLINED)) == (70, 5)
 
 
 # --- y is ignored --------------------------------------------------------------------------------
@@ -221,7 +313,7 @@ def test_a_bad_parameter_is_refused_at_once(estimator, params, blobs):
 
 @each_estimator
 @pytest.mark.parametrize(
-    "name", ["sample_weight", "n_cluster", "epochs"], ids=lambda name: f"{name}="
+    "name", ["sample_weight", "warm_start", "n_cluster", "epochs"], ids=lambda name: f"{name}="
 )
 def test_an_unknown_argument_is_a_type_error(estimator, name):
     with pytest.raises(TypeError, match=name):
@@ -232,6 +324,13 @@ def test_fit_takes_no_sample_weight(blobs):
     # Stochastic training cannot keep scikit-learn's promise that weights equal repetition.
     with pytest.raises(TypeError, match="sample_weight"):
         quick().fit(blobs[0], sample_weight=np.ones(60))
+
+
+@each_estimator
+@pytest.mark.parametrize("name", ["score", "partial_fit"])
+def test_what_is_not_offered_is_not_there(estimator, name):
+    # Without labels no score means quality, and a batch alone can't tell clusters apart.
+    assert not hasattr(estimator(), name)
 
 
 # --- Prediction ----------------------------------------------------------------------------------
@@ -276,6 +375,14 @@ def test_a_fit_on_other_data_starts_anew(blobs, tiny_images):
     fresh = quick(encoder="auto").fit(blobs[0])
     assert np.array_equal(again.labels_, fresh.labels_)
     assert again.n_features_in_ == 5
+
+
+def test_grey_torch_images_have_one_channel(tiny_images):
+    grey = tiny_images[0][..., 0]
+    model = quick(encoder="conv:4").fit(torch.tensor(grey)[:, None])
+    assert np.array_equal(model.labels_, quick(encoder="conv:4").fit_predict(grey))
+    with pytest.raises(ValueError, match="transpose"):
+        quick(encoder="conv:4").fit(grey[:, None])  # in NumPy channels come last
 
 
 # --- torch around it -----------------------------------------------------------------------------
@@ -354,6 +461,21 @@ def test_star_import_gives_all_that_is_public():
     names = {}
     exec("from skdeepclust import *", names)
     assert set(skdeepclust.__all__) <= names.keys()
+
+
+def test_what_was_public_is_public():
+    """A name goes only after a version in which it warned."""
+    from_views = ["CC", "CDC", "HaDis", "SCAN", "SeCu", "TCL"]
+    others = ["DEC", "DECS", "IDEC", "Selective", "SelfLabeling"]
+    names = {f"{name}Clustering" for name in from_views + others}
+    names |= {"ImageEmbedder", "SelfSupervisedEncoder", "cluster_images", "load"}
+    assert names <= set(skdeepclust.__all__)
+    scores = {"clustering_accuracy", "expected_calibration_error", "get_scorer", "match_labels"}
+    scores |= {"make_unsupervised_scorer", "rank_partitions", "simplified_silhouette_score"}
+    assert scores <= set(skdeepclust.metrics.__all__)
+    for cls in ESTIMATORS:
+        methods = {"fit_predict", "fit_transform", "predict", "predict_proba", "transform", "save"}
+        assert methods <= set(dir(cls))
 
 
 @each_estimator

@@ -207,6 +207,8 @@ class SelfLabelingClustering(WrappedClustering):
         trainer = Trainer(batch_size=self.batch_size, seed=draw_seed(self.random_state))
         run = trainer.fit(objective, samples, [Progress()] if self.verbose else [])
         base._publish_refined(run)
+        for message in base.objective_.warnings:
+            warnings.warn(message, ConvergenceWarning, stacklevel=_USER)
         if run.interrupted:
             warn_of_interruption(run, _USER)
         elif not any(record["certain"] for record in run.history):

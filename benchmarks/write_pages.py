@@ -1,0 +1,91 @@
+"""Write what was measured into the documentation, so that no figure there goes stale.
+
+    python benchmarks/write_pages.py
+
+In docs/methods/NAME.md the lines between the two marks are replaced by the rows of that method, in
+docs/profiles.md by the profiles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from common import HERE, recorded
+from write_results import Row, grouped, profiles, spread, table
+
+BEGIN, END = "<!-- measured, by benchmarks/write_pages.py -->", "<!-- end of measured -->"
+HEAD = ["data", "setting", "seeds", "ACC %", "NMI %", "ARI %", "fits that warned", "CPU s"]
+WHOLE_SETS = "All samples of each set; `NAME10k`: its 10 000 test images."
+
+
+def with_setting(rows: Iterable[Row], *, keep: tuple[str, ...]) -> list[Row]:
+    """Rows of some methods, each with the words that tell it from the others."""
+    found = []
+    for row in rows:
+        if row["method"].startswith(keep):
+            schedule = f"{row['schedule']} schedule: " if "schedule" in row else ""
+            options = f", {row['params']}" if row.get("params") else ""
+            found.append(row | {"setting": f"{schedule}{row['method']}{options}"})
+    return found
+
+
+def pages() -> dict[str, list[Row]]:
+    """Rows for each page, in the order in which it shows them."""
+    quality = recorded("quality")
+    start = ("AE + k-means",)
+    found = {
+        "decs": with_setting(quality, keep=("DECS", *start)),
+        "dec": with_setting([r for r in quality if r["method"] == "DEC"], keep=("DEC",)),
+        "idec": with_setting(quality, keep=("IDEC",)),
+        "secu": with_setting(
+            [r for r in recorded("secu") if r["part"] != "parts"],
+            keep=("k-means", "SeCu", "entropy", "size"),
+        ),
+        "hadis": with_setting(recorded("hadis"), keep=("k-means", "HaDis", "without")),
+    }
+    for name in ("CC", "CDC", "SCAN", "TCL"):
+        rows = [r for r in recorded("defaults") if r["method"] == name]
+        found[name.lower()] = with_setting(rows, keep=(name,))
+    return found
+
+
+def baselines() -> list[Row]:
+    """k-means on each set."""
+    plain = [r for r in recorded("quality") if r["method"] == "k-means on pixels"]
+    tables = [r for r in recorded("hadis") if r["method"] == "k-means" and r["data"] != "digits"]
+    return [r | {"setting": "k-means on the input"} for r in (*plain, *tables)]
+
+
+def measured(rows: list[Row]) -> str:
+    """The table of one page, k-means on the same sets first."""
+    names = {r["data"] for r in rows} - {r["data"] for r in rows if r["method"] == "k-means"}
+    rows = sorted([r for r in baselines() if r["data"] in names] + rows, key=lambda r: r["data"])
+    lines = [
+        [
+            *key,
+            str(len(group)),
+            *(spread(r[score] for r in group) for score in ("ACC", "NMI", "ARI")),
+            str(sum(bool(r["warnings"]) for r in group)),
+            f"{sum(r['cpu'] for r in group) / len(group):.0f}",
+        ]
+        for key, group in grouped(rows, lambda r: (r["data"], r["setting"])).items()
+    ]
+    return f"{WHOLE_SETS} Commands and commits: `benchmarks/RESULTS.md`.\n\n{table(HEAD, lines)}"
+
+
+def insert(page: Path, text: str) -> None:
+    """Replace what stands between the marks."""
+    before, rest = page.read_text().split(BEGIN)
+    page.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.split(END)[1]}")
+
+
+def main() -> None:
+    docs = HERE.parent / "docs"
+    for name, rows in pages().items():
+        insert(docs / "methods" / f"{name}.md", measured(rows))
+    insert(docs / "profiles.md", profiles().partition("\n")[2])  # without its title
+
+
+if __name__ == "__main__":
+    main()
