@@ -7,6 +7,7 @@ entropy of the sizes keeps the clusters apart.
 
 from __future__ import annotations
 
+import math
 import os
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -26,28 +27,42 @@ from ..data.augment import Augment, Compose
 from ..engine import Hook, Phase, Run
 from ..engine.trainer import LossTerms
 from ..nn import build_trunk, linear_map, projector
-from ..ops import imbalance
+from ..ops import imbalance, merge_by_modularity, weighted_means
+
+# Settled on digits, USPS and 10,000 images of MNIST: neighbours by pixels, and parts to merge.
+PARTS = 3  # of a cluster
+FEWEST_OF_A_PART = 200
+SMALL = 32  # pixels: in larger images, shifts and lighting part neighbours
 
 
 class SCANObjective(ViewsObjective):
-    """z = encoder(x): embedding (B, d).  w: prototypes (K, d), one matrix for each head.
+    """z = encoder(x): embedding (B, d).  w: prototypes (K', d), one matrix for each head.
 
     p(x) = softmax(z w^T).  N_i: the neighbours of sample i.  j: one of N_i, drawn anew each time.
-    m: mean of p(x_i) over the batch.  lambda: entropy_weight.
+    m: mean of p(x_i) over the batch.  lambda: entropy_weight.  K' = over_clustering K.
 
     pretext  NT-Xent of two views, through a head of its own: SimCLR.  The second view may be
              that of a neighbour by x.
     mine     N_i = the k nearest samples of x_i; by z after the pretext, else by x
     learn    L   = -mean_i log <p(x_i), p(x_j)> + lambda sum_k m_k log m_k               (2)
+    merge    y_i = the group of argmax_k p_k(x_i), if K' > K: of the K', K groups are made by the
+             modularity of A = sum p(x_i) p(x_j)^T, and w (K, d) are the means of their z
+    name     L   = -mean_i log p_{y_i}(x_i)
 
-    lambda log K is added, so that the second term is 0 where clusters are of equal size.
+    lambda log K' is added, so that the second term is 0 where clusters are of equal size. To
+    merge is this project's addition: what (2) wants equal are then parts of clusters.
     """
 
     spherical = False
+    affinities: Tensor | None = None  # A of each head, (n_heads, K', K'); earlier epochs fade
+    targets: Tensor  # y, (n_samples,), int64
 
     def __init__(
         self,
         *,
+        n_clusters: int,
+        over_clustering: int,
+        self_label_epochs: int,
         n_heads: int,
         instance_head: nn.Module,
         instance_temperature: float,
@@ -60,10 +75,11 @@ class SCANObjective(ViewsObjective):
         generator: torch.Generator,
         **parts: Any,
     ) -> None:
-        super().__init__(**parts)
+        super().__init__(n_clusters=over_clustering * n_clusters, **parts)
+        self.n_clusters, self.over_clusters = n_clusters, over_clustering > 1
         self.instance_head: nn.Module | None = instance_head
-        self.t_instance, self.contrast_epochs = instance_temperature, contrast_epochs
-        self.entropy_weight = entropy_weight
+        self.t_instance, self.entropy_weight = instance_temperature, entropy_weight
+        self.contrast_epochs, self.self_label_epochs = contrast_epochs, self_label_epochs
         self.contrast_neighbors = contrast_neighbors
         self.lr, self.weight_decay = lr, weight_decay
         self.contrasted, self.pair = self.pair, pair
@@ -84,15 +100,12 @@ class SCANObjective(ViewsObjective):
         return self.run_network(self.encoder, x)
 
     def logits(self, z: Tensor) -> Tensor:
-        """Outputs of the first head, (B, K)."""
+        """Outputs of the first head, (B, K') or (B, K)."""
         return z @ self.prototypes.T
 
     def phases(self, run: Run) -> Iterator[Phase]:
-        """Learn to tell samples apart, if that was asked for; mine neighbours; cluster."""
-        adam = torch.optim.Adam(
-            self.parameters(), self.lr, weight_decay=self.weight_decay, fused=True
-        )
-        phase = partial(Phase, optimizer=adam, smallest_batch=run.batch_size // 2)
+        """Tell samples apart, if that was asked for; cluster with neighbours; merge and name."""
+        phase = partial(Phase, optimizer=self.adam(), smallest_batch=run.batch_size // 2)
         yield phase(
             "contrast",
             self.contrast_loss,
@@ -104,10 +117,27 @@ class SCANObjective(ViewsObjective):
         yield phase(
             "cluster",
             self.loss,
-            n_epochs=self.max_epochs - self.contrast_epochs,
+            n_epochs=self.max_epochs - self.contrast_epochs - self.self_label_epochs,
             views=self.pair,
             partner=self.partner,
             start=self.start,
+        )
+        if self.over_clusters:
+            start = partial(self.merge, self.make_room())
+            yield phase(
+                "self-label",
+                self.naming_loss,
+                optimizer=self.adam(),
+                n_epochs=self.self_label_epochs,
+                views=self.pair[:1],
+                schedule=lambda run: (1 + math.cos(math.pi * run.progress)) / 2,
+                start=start,
+            )
+
+    def adam(self) -> torch.optim.Optimizer:
+        """Optimiser of all weights that there are now."""
+        return torch.optim.Adam(
+            self.parameters(), self.lr, weight_decay=self.weight_decay, fused=True
         )
 
     def contrast_loss(self, views: tuple[Tensor, ...], index: Tensor) -> LossTerms:
@@ -127,25 +157,66 @@ class SCANObjective(ViewsObjective):
         self.placed = True
 
     def on_epoch_start(self, run: Run) -> None:
-        """Compare heads by their losses in this epoch."""
+        """Compare heads by what they do in this epoch."""
         self.head_losses = []
+        if self.affinities is not None:
+            self.affinities *= 0.1
 
     def loss(self, views: tuple[Tensor, ...], index: Tensor) -> LossTerms:
         """Return Eq. (2) in its two parts, as means over heads."""
         z, z_near = map(self.embed, views)
-        each = [self.head_loss(z @ w.T, z_near @ w.T) for w in self.heads]
+        logits = [(z @ w.T, z_near @ w.T) for w in self.heads]
+        each = [self.head_loss(*pair) for pair in logits]
         consistency, sizes = (torch.stack(terms) for terms in zip(*each, strict=True))
         self.head_losses.append((consistency + sizes).detach())
+        if self.over_clusters:
+            found = torch.stack([affinity(*pair) for pair in logits])
+            self.affinities = found if self.affinities is None else self.affinities + found
         return {"consistency": consistency.mean(), "imbalance": sizes.mean()}
 
     def head_loss(self, s: Tensor, s_near: Tensor) -> tuple[Tensor, Tensor]:
         """Both parts of Eq. (2), of logits (B, K) of samples and of their neighbours."""
         return consistency(s, s_near), self.entropy_weight * imbalance(s.softmax(1))
 
+    def make_room(self) -> list[nn.Parameter]:
+        """Put one head of K rows, yet empty, in place of those of K', which are returned."""
+        parts = self.heads
+        self.prototypes = nn.Parameter(parts[0].new_zeros(self.n_clusters, parts[0].shape[1]))
+        self.further_heads = nn.ParameterList()
+        return parts
+
+    def merge(self, parts: list[nn.Parameter], run: Run) -> None:
+        """Merge the clusters of the head where groups are most modular; name all samples."""
+        z = run.forward(self.embed)
+        assert self.affinities is not None
+        found = [
+            merged_labels((z @ w.T).argmax(1), near, self.n_clusters)
+            for w, near in zip(parts, self.affinities, strict=True)
+        ]
+        labels = max(found, key=lambda pair: pair[1])[0]
+        weight = z.new_ones(len(z))
+        if run.sample_weight is not None:
+            weight = run.sample_weight(z, labels)
+        with torch.no_grad():
+            means = weighted_means(z, labels, weight, torch.zeros_like(self.prototypes))
+            self.prototypes.copy_(F.normalize(means, dim=1))
+        self.targets, self.affinities, self.head_losses = labels, None, []
+
+    def naming_loss(self, views: tuple[Tensor, ...], index: Tensor) -> LossTerms:
+        """Cross-entropy of an augmented view with the sample's group."""
+        s = self.logits(self.embed(views[0]))
+        return {"self_label": F.cross_entropy(s, self.targets[index])}
+
     def on_fit_end(self, run: Run) -> None:
-        """Keep the head whose loss was lowest in the last epoch."""
+        """Keep the head whose loss was lowest in the last epoch, if none was merged."""
+        if len(self.prototypes) > self.n_clusters:  # interrupted before the merge
+            parts = self.make_room()
+            if self.affinities is None:
+                self.placed = False
+            else:
+                self.merge(parts, run)
         super().on_fit_end(run)
-        if self.head_losses:
+        if self.head_losses and not self.over_clusters:
             best = int(torch.stack(self.head_losses).mean(0).argmin())
             with torch.no_grad():
                 self.prototypes.copy_(self.heads[best])
@@ -153,8 +224,23 @@ class SCANObjective(ViewsObjective):
     def finish(self) -> None:
         """Keep the encoder and one head."""
         self.instance_head, self.further_heads = None, nn.ParameterList()
-        self.head_losses = []
+        self.head_losses, self.affinities = [], None
+        self.__dict__.pop("targets", None)
         super().finish()
+
+
+@torch.no_grad()
+def affinity(s: Tensor, s_near: Tensor) -> Tensor:
+    """Sum of p_i q_i^T, of the softmax of two batches of logits (B, K): (K, K)."""
+    return s.softmax(1).T @ s_near.softmax(1)
+
+
+def merged_labels(labels: Tensor, near: Tensor, n_groups: int) -> tuple[Tensor, float]:
+    """Group of each sample, and modularity of the groups; from labels (n,) and A (K', K')."""
+    used, labels = labels.unique(return_inverse=True)
+    used = used.to(near.device)
+    group, modularity = merge_by_modularity(near[used][:, used], n_groups)
+    return group.to(labels.device)[labels], modularity
 
 
 def consistency(s: Tensor, s_near: Tensor) -> Tensor:
@@ -176,6 +262,12 @@ class SCANClustering(ViewsClustering):
         Number of clusters to look for.
     n_neighbors : int, default=20
         Neighbours of each sample; at most all others.
+    over_clustering : int or "auto", default="auto"
+        Parts of clusters, as multiples of ``n_clusters``, that the network learns first. Parts that
+        neighbours share are merged, so that whole clusters may differ in size, and the network
+        learns their names in the last ``self_label_epochs``. 1 learns the clusters at once, as in
+        the paper. ``"auto"`` is 3 for grey images up to 32 pixels if there are 600 for each
+        cluster, else 1.
     entropy_weight : float, default=2.0
         Weight of the entropy of the clusters' sizes, lambda in Eq. (2). The lower, the more they
         may differ; near 0 they merge into one.
@@ -185,7 +277,10 @@ class SCANClustering(ViewsClustering):
         First epochs, in which the network learns to tell samples apart. If there are any,
         neighbours are mined in its embedding, and k-means gives the first head its first weights;
         else neighbours are mined in the samples themselves. ``"auto"`` is half of all for images
-        and for ``views="neighbors"``, else none.
+        and for ``views="neighbors"``, but none where ``over_clustering="auto"`` is 3, else none.
+    self_label_epochs : int or "auto", default="auto"
+        Last epochs, in which augmented samples learn the names of the merged clusters, at a rate
+        that falls to 0. ``"auto"`` is a quarter of all. Without ``over_clustering`` there are none.
     encoder : str, torch.nn.Module or callable, default="auto"
         Trunk below the projector. ``"auto"`` is ``"mlp-skip"`` for vectors, ``"convnet"`` for
         images up to 32 pixels and ``"resnet18"`` for larger ones. ``"mlp-skip:128-128"``: dense
@@ -299,13 +394,17 @@ class SCANClustering(ViewsClustering):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **ViewsClustering._parameter_constraints,
         "n_neighbors": [POSITIVE_INTEGER],
+        "over_clustering": [StrOptions({"auto"}), POSITIVE_INTEGER],
         "entropy_weight": [WEIGHT],
         "n_heads": [POSITIVE_INTEGER],
         "contrast_epochs": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
+        "self_label_epochs": [StrOptions({"auto"}), POSITIVE_INTEGER],
         "instance_dim": [POSITIVE_INTEGER],
         "instance_temperature": [POSITIVE_REAL],
         "memory": [str, os.PathLike, HasMethods(["cache"]), None],
     }
+
+    _n_parts = 1  # of each cluster; of a fit
 
     # The state after ``contrast_epochs`` depends on these and on their number.
     PRETRAINING_PARAMS: ClassVar[tuple[str, ...]] = (
@@ -327,9 +426,11 @@ class SCANClustering(ViewsClustering):
         n_clusters: int = 10,
         *,
         n_neighbors: int = 20,
+        over_clustering: int | str = "auto",
         entropy_weight: float = 2.0,
         n_heads: int = 5,
         contrast_epochs: int | str = "auto",
+        self_label_epochs: int | str = "auto",
         encoder: Any = "auto",
         hidden_dim: int = 256,
         embedding_dim: int = 64,
@@ -354,9 +455,11 @@ class SCANClustering(ViewsClustering):
     ) -> None:
         self.n_clusters = n_clusters
         self.n_neighbors = n_neighbors
+        self.over_clustering = over_clustering
         self.entropy_weight = entropy_weight
         self.n_heads = n_heads
         self.contrast_epochs = contrast_epochs
+        self.self_label_epochs = self_label_epochs
         self.encoder = encoder
         self.hidden_dim = hidden_dim
         self.embedding_dim = embedding_dim
@@ -384,13 +487,40 @@ class SCANClustering(ViewsClustering):
         embedding = linear_map(n_features, self.embedding_dim, generator)
         return nn.Sequential(OrderedDict(trunk=trunk, embedding=embedding))
 
+    def _check_size(self, n_samples: int) -> None:
+        super()._check_size(n_samples)
+        self._n_parts = self._resolve_over_clustering(n_samples)
+        if n_samples < self._n_parts * self.n_clusters:
+            raise ValueError(
+                f"over_clustering={self.over_clustering} with n_clusters={self.n_clusters} needs "
+                f"{self._n_parts * self.n_clusters} samples; got {n_samples}. Use 1 instead."
+            )
+
+    def _resolve_over_clustering(self, n_samples: int) -> int:
+        if not isinstance(self.over_clustering, str):
+            return int(self.over_clustering)
+        if self.image_shape_ is None or n_samples < FEWEST_OF_A_PART * PARTS * self.n_clusters:
+            return 1
+        height, width, channels = self.image_shape_
+        return PARTS if channels == 1 and max(height, width) <= SMALL else 1
+
     @property
     def _n_contrast_epochs(self) -> int:
         epochs = self.contrast_epochs
         if isinstance(epochs, str):  # "auto"
             plain = self.image_shape_ is None and self.views == "augment"
-            epochs = 0 if plain else self.max_epochs // 2
+            in_pixels = isinstance(self.over_clustering, str) and self._n_parts > 1
+            epochs = 0 if plain or in_pixels else self.max_epochs // 2
         return min(epochs, self.max_epochs)
+
+    @property
+    def _n_self_label_epochs(self) -> int:
+        if self._n_parts == 1:
+            return 0
+        epochs = self.self_label_epochs
+        if isinstance(epochs, str):  # "auto"
+            epochs = max(self.max_epochs // 4, 1)
+        return min(epochs, self.max_epochs - self._n_contrast_epochs)
 
     def _stored_stages(self, rows: Any, seed: int, device: torch.device) -> list[Hook]:
         """Look up what ``contrast_epochs`` give; Adam goes on from there."""
@@ -420,6 +550,8 @@ class SCANClustering(ViewsClustering):
                 self.embedding_dim, self.hidden_dim, self.instance_dim, generator
             ),
             instance_temperature=self.instance_temperature,
+            over_clustering=self._n_parts,
+            self_label_epochs=self._n_self_label_epochs,
             entropy_weight=self.entropy_weight,
             contrast_neighbors=self.views == "neighbors",
             contrast_epochs=self._n_contrast_epochs,

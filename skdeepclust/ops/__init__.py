@@ -4,6 +4,7 @@ from .balance import imbalance
 from .density import center_rows, density_weights, set_apart, weighted_means
 from .kmeans import keep_names, kmeans
 from .likeness import near_duplicates, outlier_scores
+from .modularity import merge_by_modularity
 from .neighbors import knn
 from .student_t import squared_distances, student_t_log_affinity
 
@@ -14,6 +15,7 @@ __all__ = [
     "keep_names",
     "kmeans",
     "knn",
+    "merge_by_modularity",
     "near_duplicates",
     "outlier_scores",
     "set_apart",
