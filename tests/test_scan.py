@@ -11,7 +11,8 @@ from sklearn.datasets import make_blobs
 import skdeepclust
 from skdeepclust import SCANClustering, SelectiveClustering, SelfLabelingClustering
 from skdeepclust.engine import Hook
-from skdeepclust.methods.scan import consistency
+from skdeepclust.methods.scan import affinity, consistency, merged_labels
+from skdeepclust.metrics import clustering_accuracy
 from skdeepclust.ops import knn
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -190,3 +191,106 @@ def test_self_labelling_follows(blobs):
     ).fit(blobs[0])
     assert model.history_[-1]["phase"] == "self-label"
     assert model.history_[-1]["certain"] > 0
+
+
+def unequal_blobs():
+    """Three clusters of 60, 30 and 30 points, which equal sizes would tear apart."""
+    return make_blobs([60, 30, 30], n_features=5, cluster_std=0.5, random_state=1)
+
+
+def test_affinity_by_hand():
+    p = torch.tensor([[0.75, 0.25], [0.5, 0.5]])
+    q = torch.tensor([[1.0, 1e-30], [0.25, 0.75]])
+    expected = torch.tensor([[0.75 + 0.125, 0.375], [0.25 + 0.125, 0.375]])
+    torch.testing.assert_close(affinity(p.log(), q.log()), expected)
+
+
+def test_parts_that_neighbours_share_become_one_cluster():
+    labels = torch.tensor([0, 2, 5, 5, 2, 0])
+    near = torch.zeros(6, 6)
+    near[[0, 2, 5], [0, 2, 5]] = 4.0
+    near[0, 5] = 2.0
+    merged, modularity = merged_labels(labels, near, 2)
+    assert merged.tolist() == [0, 1, 0, 0, 1, 0]
+    assert modularity > 0
+
+
+def test_over_clustering_finds_clusters_of_unequal_sizes():
+    X, y = unequal_blobs()
+    model = scan(over_clustering=3, max_epochs=24, entropy_weight=2.0).fit(X)
+    assert clustering_accuracy(y, model.labels_) == 1
+    assert [r["phase"] for r in model.history_] == ["cluster"] * 18 + ["self-label"] * 6
+    assert model.cluster_centers_.shape == (3, 4)
+    assert model.predict_proba(X).shape == (120, 3)
+
+
+def test_rates_fall_while_merged_clusters_are_named():
+    model = scan(over_clustering=2, self_label_epochs=4).fit(unequal_blobs()[0])
+    rates = [r["lr"] for r in model.history_ if r["phase"] == "self-label"]
+    assert len(rates) == 4
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] < 0.1 * rates[0]
+
+
+@pytest.mark.parametrize("contrast_epochs", [0, 2])
+@pytest.mark.parametrize("after", [0, 3, 7])
+def test_an_interrupted_over_clustering_has_no_more_clusters_than_asked(after, contrast_epochs):
+    class Stop(Hook):
+        seen = 0
+
+        def on_step_end(self, run):
+            self.seen += 1
+            if self.seen > after:
+                raise KeyboardInterrupt
+
+    X, _ = unequal_blobs()
+    model = scan(over_clustering=3, contrast_epochs=contrast_epochs, batch_size=60)
+    with pytest.warns(UserWarning, match="interrupted"):
+        model._fit(X, hooks=[Stop()])
+    assert len(model.cluster_centers_) <= 3
+    np.testing.assert_array_equal(model.labels_, model.predict(X))
+
+
+@pytest.mark.parametrize("part", ["cluster", "self-label"])
+def test_over_clustering_goes_on_where_it_was_cut_off(tmp_path, part):
+    class Crash(Hook):
+        def on_epoch_end(self, run):
+            if run.phase.name == part and run.epoch == 1:
+                raise RuntimeError("cut off")
+
+    X, _ = unequal_blobs()
+    whole = scan(over_clustering=3).fit(X)
+    model = scan(over_clustering=3, checkpoint=tmp_path, checkpoint_every=0)
+    with pytest.raises(RuntimeError, match="cut off"):
+        model._fit(X, hooks=[Crash()])
+    model.fit(X)
+    np.testing.assert_array_equal(model.labels_, whole.labels_)
+    np.testing.assert_array_equal(model.cluster_centers_, whole.cluster_centers_)
+
+
+def test_selection_may_rest_samples_of_parts():
+    X, _ = unequal_blobs()
+    model = SelectiveClustering(scan(over_clustering=3, max_epochs=12)).fit(X)
+    assert len(model.cluster_centers_) == 3
+
+
+@pytest.mark.parametrize(
+    ("shape", "n_samples", "expected"),
+    [
+        ((28, 28, 1), 1800, 3),
+        ((28, 28, 1), 1799, 1),
+        ((33, 28, 1), 1800, 1),
+        ((28, 28, 3), 1800, 1),
+        (None, 1800, 1),
+    ],
+)
+def test_parts_are_learnt_where_many_small_grey_images_are(shape, n_samples, expected):
+    model = SCANClustering(3)
+    model.image_shape_ = shape
+    model._check_size(n_samples)
+    assert model._n_parts == expected
+
+
+def test_too_few_samples_for_the_parts_are_refused():
+    with pytest.raises(ValueError, match=r"over_clustering=5 .* needs 15 samples; got 12"):
+        scan(over_clustering=5).fit(np.eye(12))

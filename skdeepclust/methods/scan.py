@@ -7,7 +7,6 @@ entropy of the sizes keeps the clusters apart.
 
 from __future__ import annotations
 
-import math
 import os
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ from torch import Tensor, nn
 
 from .._cache import stored_pretraining
 from ..base import POSITIVE_INTEGER, POSITIVE_REAL, WEIGHT
-from ..contrastive import ViewsClustering, ViewsObjective, pair_contrast
+from ..contrastive import ViewsClustering, ViewsObjective, pair_contrast, warmup_cosine
 from ..data.augment import Augment, Compose
 from ..engine import Hook, Phase, Run
 from ..engine.trainer import LossTerms
@@ -130,7 +129,7 @@ class SCANObjective(ViewsObjective):
                 optimizer=self.adam(),
                 n_epochs=self.self_label_epochs,
                 views=self.pair[:1],
-                schedule=lambda run: (1 + math.cos(math.pi * run.progress)) / 2,
+                schedule=lambda run: warmup_cosine(run.progress, 0, self.self_label_epochs),
                 start=start,
             )
 

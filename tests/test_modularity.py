@@ -1,0 +1,58 @@
+"""Merging by modularity: by hand, against a slow search, and where greedy choices are clear."""
+
+import itertools
+
+import pytest
+import torch
+
+from skdeepclust.ops import merge_by_modularity
+
+
+def modularity(affinity, group):
+    """Q from its definition, with loops."""
+    e = (affinity + affinity.T) / (2 * affinity.sum())
+    q = 0.0
+    for g in set(group):
+        inside = [i for i, other in enumerate(group) if other == g]
+        q += sum(float(e[i, j]) for i in inside for j in inside)
+        q -= sum(float(e[i].sum()) for i in inside) ** 2
+    return q
+
+
+def test_by_hand():
+    # Two pairs: edges 4 within each cluster, 2 within a pair, 1 across.
+    affinity = torch.tensor([[4.0, 2, 0, 0], [2, 4, 1, 0], [0, 1, 4, 2], [0, 0, 2, 4]])
+    group, q = merge_by_modularity(affinity, 2)
+    assert group.tolist() == [0, 0, 1, 1]
+    assert q == pytest.approx(24 / 26 - 2 * 0.25)
+
+
+def test_asymmetric_affinities_count_both_ways():
+    affinity = torch.tensor([[4.0, 3, 0], [0, 4, 0.5], [0, 0.5, 4]])
+    assert merge_by_modularity(affinity, 2)[0].tolist() == [0, 0, 1]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_first_merge_is_the_best_of_all_pairs(seed):
+    affinity = torch.rand(6, 6, generator=torch.Generator().manual_seed(seed)).double()
+    group, q = merge_by_modularity(affinity, 5)
+    options = []
+    for i, j in itertools.combinations(range(6), 2):
+        merged = list(range(6))
+        merged[j] = i
+        options.append(modularity(affinity, merged))
+    assert q == pytest.approx(max(options))
+    assert modularity(affinity, group.tolist()) == pytest.approx(q)
+
+
+@pytest.mark.parametrize("n_groups", [1, 3, 7, 9])
+def test_groups_are_numbered_without_a_gap(n_groups):
+    affinity = torch.rand(7, 7, generator=torch.Generator().manual_seed(0))
+    group, _ = merge_by_modularity(affinity, n_groups)
+    assert sorted(set(group.tolist())) == list(range(min(n_groups, 7)))
+
+
+def test_without_affinity_there_are_still_as_many_groups_as_asked():
+    group, q = merge_by_modularity(torch.zeros(4, 4), 2)
+    assert len(set(group.tolist())) == 2
+    assert q == 0
