@@ -4,8 +4,8 @@
 
 Sixteen settings on the first 1,000 images of each set, from nearly untrained to overdone, with
 too few and enough clusters. Where clustering stepped back to its start, several settings have the
-same labels, and consensus takes that for agreement. Labels score; they choose nothing. A set is recorded when all its fits are done; one that failed is done
-anew by the next run.
+same labels, and consensus takes that for agreement. Labels score; they choose nothing. A set is
+recorded when all its fits are done; one that failed is done anew by the next run.
 """
 
 from __future__ import annotations
