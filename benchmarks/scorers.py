@@ -3,9 +3,9 @@
     OMP_NUM_THREADS=1 python benchmarks/scorers.py --data FOLDER
 
 Sixteen settings on the first 1,000 images of each set, from nearly untrained to overdone, with
-too few and enough clusters. No two are the same fit, or consensus would find it twice. Labels
-score; they choose nothing. A set is recorded when all its fits are done; one that failed is done
-anew by the next run.
+too few and enough clusters. Where clustering stepped back to its start, several settings have the
+same labels, and consensus takes that for agreement. Labels score; they choose nothing. A set is
+recorded when all its fits are done; one that failed is done anew by the next run.
 """
 
 from __future__ import annotations

@@ -352,7 +352,8 @@ def scorers() -> str:
     text = (
         "Spearman's rank correlation with ACC over fits with different lengths, rates and numbers "
         "of clusters: 1 if the score orders them as ACC does, 0 if it tells nothing. "
-        "`own_silhouette` is that of the model's own embedding."
+        "`own_silhouette` is that of the model's own embedding. Fits that stepped back to the "
+        "start of clustering share their labels, which consensus takes for agreement."
     )
     head = ["data", "fits", *SCORES]
     return f"## Scores without labels\n\n{text}\n\n{table(head, lines)}\n{provenance(rows)}\n"

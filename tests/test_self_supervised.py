@@ -124,6 +124,8 @@ def test_in_a_pipeline_the_encoder_is_fitted_once_for_all_clusterings(tiny_image
     first = pipeline.fit(tiny_images[0])
     again = pipeline.set_params(kmeans__random_state=1).fit(tiny_images[0])
     assert first[0].history_ == again[0].history_  # seconds and all
+    alone = tiny(encoder="convnet:4").fit_transform(tiny_images[0])
+    assert np.array_equal(again[0].transform(tiny_images[0]), alone)
     assert pipeline.predict(tiny_images[0]).shape == (24,)
 
 
