@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from torch import Tensor, nn
 
-from ._cache import PretrainingCache
+from ._cache import stored_pretraining
 from .base import POSITIVE_INTEGER, POSITIVE_REAL, BaseDeepClustering
 from .data.augment import Augment, ShiftRotate
 from .device import available_device, uses_bfloat16
@@ -23,7 +23,6 @@ from .engine.trainer import LossTerms
 from .nn import build_decoder
 from .objective import Objective
 from .ops import student_t_log_affinity
-from .persistence import fingerprint
 
 AUTO_PRETRAIN_STEPS = 2000  # minutes on two CPU cores; more improves larger data sets
 REVIEW_STEPS = 50  # a review reads all samples once: a third of a pass of training
@@ -240,23 +239,9 @@ class AutoencoderClustering(BaseDeepClustering):
 
     def _stored_stages(self, rows: Any, seed: int, device: torch.device) -> list[Hook]:
         """Look up the pretraining, if ``memory`` is given and the seed can come again."""
-        if self.memory is None or self.random_state is None:
-            return []
-        for name in ("encoder", "augment"):
-            value = getattr(self, name)
-            if not (value is None or isinstance(value, str) or is_dataclass(value)):
-                raise ValueError(
-                    f"memory= can't tell {name}={value!r} from another one; pass memory=None, or "
-                    f"{name} by its name."
-                )
-        params = {name: getattr(self, name) for name in self.PRETRAINING_PARAMS}
-        params |= {
-            "seed": seed,
-            "sample_shape": self._sample_shape,
-            "device": device.type,
-            "bfloat16": uses_bfloat16(self.precision, device),
-        }
-        return [PretrainingCache(self.memory, fingerprint("autoencoder", params, rows))]
+        return stored_pretraining(
+            self, rows, seed, device, stage="autoencoder", n_epochs=self.pretrain_epochs
+        )
 
     def _objective_parts(
         self, encoder: nn.Module, sample_shape: tuple[int, ...], generator: torch.Generator
