@@ -47,10 +47,16 @@ class TCLObjective(TwoHeadsObjective):
     pseudo_labels: Tensor  # (n_samples,), int64
 
     def __init__(
-        self, *, boost_epochs: int, boost_share: float, boost_threshold: float, **parts: Any
+        self,
+        *,
+        boost_epochs: int,
+        boost_share: float,
+        boost_threshold: float,
+        boost_views: tuple[Augment, Augment],
+        **parts: Any,
     ) -> None:
         super().__init__(**parts)
-        self.boost_epochs = boost_epochs
+        self.boost_epochs, self.boost_views = boost_epochs, boost_views
         self.boost_share, self.boost_threshold = boost_share, boost_threshold
 
     def phases(self, run: Run) -> Iterator[Phase]:
@@ -74,7 +80,8 @@ class TCLObjective(TwoHeadsObjective):
             "boost",
             self.boost_loss,
             n_epochs=self.boost_epochs,
-            views=(None, *self.pair),
+            views=(None, *self.boost_views),
+            partner=None,
             start=self.label_all,
         )
 
@@ -208,6 +215,7 @@ class TCLClustering(TwoHeadsClustering):
         What the second view of a sample shows: the sample, or one of its ``n_neighbors`` nearest
         neighbours in X, drawn anew each time, for vectors, which have no natural augmentation.
         Both views are augmented, but vectors with neighbours only if ``augment`` is given.
+        Boosting sees the sample alone, augmented, for a neighbour need not share its label.
     n_neighbors : int, default=20
         Neighbours of each sample with ``views="neighbors"``; at most all others.
     augment : "auto", callable or pair of callables, default="auto"
@@ -349,11 +357,13 @@ class TCLClustering(TwoHeadsClustering):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _auto_views(self, sample_shape: tuple[int, ...]) -> tuple[Augment, Augment]:
-        weak, other = auto_views(sample_shape)
-        # Strong distortions leave little of a tiny image.
-        tiny = min(sample_shape[1:], default=TINY) < TINY
-        return weak, other if tiny else strong_view(sample_shape)
+    def _resolve_views(self, sample_shape: tuple[int, ...]) -> tuple[Augment, Augment]:
+        if isinstance(self.augment, str):  # "auto"
+            weak, other = auto_views(sample_shape)
+            # Strong distortions leave little of a tiny image.
+            tiny = min(sample_shape[1:], default=TINY) < TINY
+            return weak, other if tiny else strong_view(sample_shape)
+        return super()._resolve_views(sample_shape)
 
     def _make_objective(
         self, encoder: nn.Module, sample_shape: tuple[int, ...], generator: torch.Generator
@@ -366,5 +376,6 @@ class TCLClustering(TwoHeadsClustering):
             boost_epochs=min(epochs, self.max_epochs - parts["contrast_epochs"]),
             boost_share=self.boost_share,
             boost_threshold=self.boost_threshold,
+            boost_views=self._resolve_views(sample_shape),
             **parts,
         )
