@@ -312,7 +312,7 @@ class ViewsClustering(ViewsTransformer, BaseDeepClustering):
         "n_neighbors": [POSITIVE_INTEGER],
     }
 
-    views: str
+    views: str = "augment"  # for methods without the parameter
     n_neighbors: int
 
     def _build_encoder(self, generator: torch.Generator) -> nn.Module:

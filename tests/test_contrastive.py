@@ -15,7 +15,6 @@ from skdeepclust import (
     HaDisClustering,
     SeCuClustering,
     SelectiveClustering,
-    TCLClustering,
     contrastive,
 )
 from skdeepclust.contrastive import pair_contrast, warmup_cosine
@@ -115,15 +114,13 @@ def test_when_networks_are_compiled(monkeypatch, blobs, compile, device_can, max
 
 # --- Neighbours as second views ---------------------------------------------------------------
 
-FOUR = [CCClustering, HaDisClustering, SeCuClustering, TCLClustering]
-each_method = pytest.mark.parametrize("method", FOUR, ids=lambda m: m.__name__)
+VIEWED = [CCClustering, HaDisClustering, SeCuClustering]
+each_method = pytest.mark.parametrize("method", VIEWED, ids=lambda m: m.__name__)
 
 
 def near(method=CCClustering, **params):
     settings = {"encoder": "mlp-skip:8", "hidden_dim": 8, "embedding_dim": 4, "max_epochs": 4}
     settings |= {"batch_size": 16, "n_init": 1, "n_neighbors": 4, "random_state": 0}
-    if method is TCLClustering:
-        settings["boost_epochs"] = 0  # which looks at no neighbours
     return method(3, views="neighbors", **{**settings, **params})
 
 

@@ -155,17 +155,6 @@ def test_tiny_images_are_distorted_weakly_only():
     assert tcl(augment=abs)._resolve_views((3, 32, 32)) == (abs, abs)
 
 
-def test_boosting_sees_no_neighbours(blobs):
-    def keep(x, generator):
-        seen.append(x)
-        return x
-
-    seen = []
-    tcl(views="neighbors", augment=keep, max_epochs=2, boost_epochs=1).fit(blobs[0])
-    same = [weak.equal(strong) for weak, strong in zip(seen[::2], seen[1::2], strict=True)]
-    assert same == [False] * 4 + [True] * 4
-
-
 def test_same_seed_same_labels_and_what_is_saved_predicts(blobs, tmp_path):
     X, _ = blobs
     model = tcl().fit(X)

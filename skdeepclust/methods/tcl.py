@@ -47,16 +47,10 @@ class TCLObjective(TwoHeadsObjective):
     pseudo_labels: Tensor  # (n_samples,), int64
 
     def __init__(
-        self,
-        *,
-        boost_epochs: int,
-        boost_share: float,
-        boost_threshold: float,
-        boost_views: tuple[Augment, Augment],
-        **parts: Any,
+        self, *, boost_epochs: int, boost_share: float, boost_threshold: float, **parts: Any
     ) -> None:
         super().__init__(**parts)
-        self.boost_epochs, self.boost_views = boost_epochs, boost_views
+        self.boost_epochs = boost_epochs
         self.boost_share, self.boost_threshold = boost_share, boost_threshold
 
     def phases(self, run: Run) -> Iterator[Phase]:
@@ -64,7 +58,6 @@ class TCLObjective(TwoHeadsObjective):
         phase = partial(
             Phase,
             optimizer=self.adam(),
-            partner=self.partner,
             smallest_batch=run.batch_size // 2,  # contrasts and BatchNorm want company
         )
         n_twins = self.max_epochs - self.contrast_epochs - self.boost_epochs
@@ -72,16 +65,15 @@ class TCLObjective(TwoHeadsObjective):
             "contrast",
             self.contrast_loss,
             n_epochs=self.contrast_epochs,
-            views=self.pair,
+            views=self.views,
             clusters=False,
         )
-        yield phase("cluster", self.loss, n_epochs=n_twins, views=self.pair, start=self.start)
+        yield phase("cluster", self.loss, n_epochs=n_twins, views=self.views, start=self.start)
         yield phase(
             "boost",
             self.boost_loss,
             n_epochs=self.boost_epochs,
-            views=(None, *self.boost_views),
-            partner=None,
+            views=(None, *self.views),
             start=self.label_all,
         )
 
@@ -211,13 +203,6 @@ class TCLClustering(TwoHeadsClustering):
         at least 16.
     n_init : int, default=10
         Restarts of the k-means after ``contrast_epochs``.
-    views : {"augment", "neighbors"}, default="augment"
-        What the second view of a sample shows: the sample, or one of its ``n_neighbors`` nearest
-        neighbours in X, drawn anew each time, for vectors, which have no natural augmentation.
-        Both views are augmented, but vectors with neighbours only if ``augment`` is given.
-        Boosting sees the sample alone, augmented, for a neighbour need not share its label.
-    n_neighbors : int, default=20
-        Neighbours of each sample with ``views="neighbors"``; at most all others.
     augment : "auto", callable or pair of callables, default="auto"
         Augmentations that make the weak and the strong view. ``"auto"``, weak: crops, flips and
         colour jitter for colour images; small motions, gain and noise for grey and tiny ones,
@@ -317,8 +302,6 @@ class TCLClustering(TwoHeadsClustering):
         max_epochs: int = 60,
         batch_size: int | str = "auto",
         n_init: int = 10,
-        views: str = "augment",
-        n_neighbors: int = 20,
         augment: Any = "auto",
         image_shape: Any = None,
         device: Any = "auto",
@@ -345,8 +328,6 @@ class TCLClustering(TwoHeadsClustering):
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.n_init = n_init
-        self.views = views
-        self.n_neighbors = n_neighbors
         self.augment = augment
         self.image_shape = image_shape
         self.device = device
@@ -376,6 +357,5 @@ class TCLClustering(TwoHeadsClustering):
             boost_epochs=min(epochs, self.max_epochs - parts["contrast_epochs"]),
             boost_share=self.boost_share,
             boost_threshold=self.boost_threshold,
-            boost_views=self._resolve_views(sample_shape),
             **parts,
         )
