@@ -17,7 +17,9 @@ from typing import Any
 import numpy as np
 import sklearn
 import torch
+from scipy.sparse import csr_matrix
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
+from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.preprocessing import StandardScaler
 
 import skdeepclust
@@ -40,7 +42,8 @@ def load_set(name: str, folder: Path | None) -> tuple[np.ndarray, np.ndarray]:
     ``digits``, ``wine`` and ``breast_cancer`` come with scikit-learn; ``mnist``, ``usps``,
     ``fashion_mnist`` and ``cifar10`` are files ``NAME.npz`` in ``folder`` with arrays y and X (or
     R, differences of neighbouring pixels that sum up to the images); ``NAME10k`` is the last
-    10,000 of them (the usual test images).
+    10,000 of them (the usual test images). ``newsgroups20.npz`` holds word counts of documents,
+    sparse; they become tf-idf.
     """
     if name in TABLES:
         table = TABLES[name]()
@@ -50,9 +53,19 @@ def load_set(name: str, folder: Path | None) -> tuple[np.ndarray, np.ndarray]:
         return np.round(digits.images * (255 / 16)).astype(np.uint8), digits.target
     if folder is None:
         sys.exit(f"--data FOLDER is needed for {name}: a folder with {name}.npz (arrays X, y)")
+    if name == "newsgroups20":
+        return _tf_idf(folder / "newsgroups20.npz")
     with np.load(folder / f"{name.removesuffix('10k')}.npz") as data:
         X, y = data["X"] if "X" in data else _summed(data["R"]), data["y"]
     return (X[-10_000:], y[-10_000:]) if name.endswith("10k") else (X, y)
+
+
+def _tf_idf(file: Path) -> tuple[csr_matrix, np.ndarray]:
+    """Rows of unit length, float32, and the groups."""
+    with np.load(file) as data:
+        parts = (data["data"].astype(np.float32), data["indices"], data["indptr"])
+        counts = csr_matrix(parts, shape=tuple(data["shape"]))
+        return TfidfTransformer().fit_transform(counts), data["y"]
 
 
 def _summed(differences: np.ndarray) -> np.ndarray:

@@ -14,12 +14,14 @@ from __future__ import annotations
 import argparse
 import json
 import warnings
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from common import load_set, record, recorded, scores, stopwatch
+from sklearn.cluster import KMeans
 
 import skdeepclust
 
@@ -36,6 +38,12 @@ def load(name: str, folder: Path | None) -> tuple[np.ndarray, np.ndarray]:
     return (X.reshape(len(X), -1) if name.endswith("_rows") else X), y
 
 
+def estimator(method: str) -> Any:
+    if method == "k-means":
+        return partial(KMeans, n_init=20)
+    return getattr(skdeepclust, f"{method}Clustering")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path)
@@ -50,8 +58,9 @@ def main() -> None:
         if key in done:
             continue
         X, y = load(name, args.data)
-        estimator = getattr(skdeepclust, f"{method}Clustering")
-        model = estimator(len(np.unique(y)), random_state=seed, **params)
+        model = estimator(method)(len(np.unique(y)), random_state=seed, **params)
+        if method == "k-means":
+            X = X if X.ndim == 2 else X.reshape(len(X), -1) / np.float32(255)
         with stopwatch() as seconds, warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             model.fit(X)

@@ -290,7 +290,7 @@ class ViewsTransformer(BaseDeepTransformer):
 
     def _resolve_views(self, sample_shape: tuple[int, ...]) -> tuple[Augment, Augment]:
         if isinstance(self.augment, str):  # "auto"
-            return self._auto_views(sample_shape)
+            return auto_views(sample_shape)
         if callable(self.augment):
             return self.augment, self.augment
         if len(self.augment) != 2 or not all(map(callable, self.augment)):
@@ -300,9 +300,6 @@ class ViewsTransformer(BaseDeepTransformer):
             )
         first, second = self.augment
         return first, second
-
-    def _auto_views(self, sample_shape: tuple[int, ...]) -> tuple[Augment, Augment]:
-        return auto_views(sample_shape)
 
 
 class ViewsClustering(ViewsTransformer, BaseDeepClustering):
@@ -315,7 +312,7 @@ class ViewsClustering(ViewsTransformer, BaseDeepClustering):
         "n_neighbors": [POSITIVE_INTEGER],
     }
 
-    views: str
+    views: str = "augment"  # for methods without the parameter
     n_neighbors: int
 
     def _build_encoder(self, generator: torch.Generator) -> nn.Module:
@@ -326,19 +323,18 @@ class ViewsClustering(ViewsTransformer, BaseDeepClustering):
     def _objective_parts(
         self, encoder: nn.Module, sample_shape: tuple[int, ...], temperature: float = 1.0
     ) -> dict[str, Any]:
+        parts = super()._objective_parts(encoder, sample_shape, temperature)
+        by_neighbors = self.views == "neighbors"
+        if by_neighbors and len(sample_shape) == 1 and isinstance(self.augment, str):
+            # Vectors differ from their neighbours in natural ways; noise in them is not.
+            parts["views"] = Compose(), Compose()
         return {
-            **super()._objective_parts(encoder, sample_shape, temperature),
+            **parts,
             "embedding_dim": self.embedding_dim,
             "n_clusters": self.n_clusters,
             "n_init": self.n_init,
-            "n_neighbors": self.n_neighbors if self.views == "neighbors" else None,
+            "n_neighbors": self.n_neighbors if by_neighbors else None,
         }
-
-    def _resolve_views(self, sample_shape: tuple[int, ...]) -> tuple[Augment, Augment]:
-        # Vectors differ from their neighbours in ways that are natural; noise in them is not.
-        if self.views == "neighbors" and len(sample_shape) == 1 and isinstance(self.augment, str):
-            return Compose(), Compose()
-        return super()._resolve_views(sample_shape)
 
 
 class TwoHeadsClustering(ViewsClustering):

@@ -58,7 +58,6 @@ class TCLObjective(TwoHeadsObjective):
         phase = partial(
             Phase,
             optimizer=self.adam(),
-            partner=self.partner,
             smallest_batch=run.batch_size // 2,  # contrasts and BatchNorm want company
         )
         n_twins = self.max_epochs - self.contrast_epochs - self.boost_epochs
@@ -66,15 +65,15 @@ class TCLObjective(TwoHeadsObjective):
             "contrast",
             self.contrast_loss,
             n_epochs=self.contrast_epochs,
-            views=self.pair,
+            views=self.views,
             clusters=False,
         )
-        yield phase("cluster", self.loss, n_epochs=n_twins, views=self.pair, start=self.start)
+        yield phase("cluster", self.loss, n_epochs=n_twins, views=self.views, start=self.start)
         yield phase(
             "boost",
             self.boost_loss,
             n_epochs=self.boost_epochs,
-            views=(None, *self.pair),
+            views=(None, *self.views),
             start=self.label_all,
         )
 
@@ -204,12 +203,6 @@ class TCLClustering(TwoHeadsClustering):
         at least 16.
     n_init : int, default=10
         Restarts of the k-means after ``contrast_epochs``.
-    views : {"augment", "neighbors"}, default="augment"
-        What the second view of a sample shows: the sample, or one of its ``n_neighbors`` nearest
-        neighbours in X, drawn anew each time, for vectors, which have no natural augmentation.
-        Both views are augmented, but vectors with neighbours only if ``augment`` is given.
-    n_neighbors : int, default=20
-        Neighbours of each sample with ``views="neighbors"``; at most all others.
     augment : "auto", callable or pair of callables, default="auto"
         Augmentations that make the weak and the strong view. ``"auto"``, weak: crops, flips and
         colour jitter for colour images; small motions, gain and noise for grey and tiny ones,
@@ -309,8 +302,6 @@ class TCLClustering(TwoHeadsClustering):
         max_epochs: int = 60,
         batch_size: int | str = "auto",
         n_init: int = 10,
-        views: str = "augment",
-        n_neighbors: int = 20,
         augment: Any = "auto",
         image_shape: Any = None,
         device: Any = "auto",
@@ -337,8 +328,6 @@ class TCLClustering(TwoHeadsClustering):
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.n_init = n_init
-        self.views = views
-        self.n_neighbors = n_neighbors
         self.augment = augment
         self.image_shape = image_shape
         self.device = device
@@ -349,11 +338,13 @@ class TCLClustering(TwoHeadsClustering):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _auto_views(self, sample_shape: tuple[int, ...]) -> tuple[Augment, Augment]:
-        weak, other = auto_views(sample_shape)
-        # Strong distortions leave little of a tiny image.
-        tiny = min(sample_shape[1:], default=TINY) < TINY
-        return weak, other if tiny else strong_view(sample_shape)
+    def _resolve_views(self, sample_shape: tuple[int, ...]) -> tuple[Augment, Augment]:
+        if isinstance(self.augment, str):  # "auto"
+            weak, other = auto_views(sample_shape)
+            # Strong distortions leave little of a tiny image.
+            tiny = min(sample_shape[1:], default=TINY) < TINY
+            return weak, other if tiny else strong_view(sample_shape)
+        return super()._resolve_views(sample_shape)
 
     def _make_objective(
         self, encoder: nn.Module, sample_shape: tuple[int, ...], generator: torch.Generator
