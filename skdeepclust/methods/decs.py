@@ -183,7 +183,8 @@ class DECSClustering(AutoencoderClustering):
         fraction of its size at the start (at most of an equal share). 0 lets clusters vanish.
     tol : float or None, default=None
         Stop clustering once fewer than this share of the labels change between two looks at
-        them, which are a pass and at least 50 batches apart; None never stops early.
+        them, which are a pass and at least 50 batches apart; None never stops early. The share is
+        ``"changed"`` in ``history_``.
     image_shape : (H, W) or (H, W, C), default=None
         Shape of one image, if the rows of a 2-D X are images, or the size to which image files
         are brought. None: rows are vectors; files keep their size if they agree and it is at

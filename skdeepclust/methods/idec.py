@@ -78,7 +78,7 @@ class IDECClustering(SelfTrainingClustering):
         Batches between two targets.
     tol : float or None, default=0.001
         Stop clustering once fewer than this share of the labels change from one target to the
-        next; None never stops early.
+        next, which ``history_`` says as ``"changed"``; None never stops early.
     n_init : int, default=20
         Restarts of the k-means that places the clusters after pretraining.
     augment : "auto", callable or None, default="auto"
