@@ -263,7 +263,7 @@ class ViewsTransformer(BaseDeepTransformer):
     }
 
     hidden_dim: int
-    max_epochs: int
+    max_epochs: Any
     lr: float
     weight_decay: float
     augment: Any

@@ -285,12 +285,33 @@ def test_selection_may_rest_samples_of_parts():
     ],
 )
 def test_parts_are_learnt_where_many_small_grey_images_are(shape, n_samples, expected):
-    model = SCANClustering(3)
-    model.image_shape_ = shape
-    model._check_size(n_samples)
-    assert model._n_parts == expected
+    assert SCANClustering(3)._plan_for(shape, n_samples).n_parts == expected
+
+
+@pytest.mark.parametrize(
+    ("shape", "n_samples", "params", "expected"),
+    [
+        ((8, 8, 1), 1797, {}, (1, 40, 20, 0)),
+        (None, 10_000, {}, (1, 40, 0, 0)),
+        (None, 10_000, {"views": "neighbors"}, (1, 40, 20, 0)),
+        ((16, 16, 1), 9298, {}, (3, 17, 0, 4)),  # 73 batches of 128
+        ((28, 28, 1), 70_000, {}, (3, 4, 0, 1)),
+        ((28, 28, 1), 70_000, {"over_clustering": 2}, (2, 4, 2, 1)),
+        ((28, 28, 1), 70_000, {"max_epochs": 9, "self_label_epochs": 3}, (3, 9, 0, 3)),
+        ((28, 28, 1), 70_000, {"max_epochs": 1}, (1, 1, 0, 0)),
+    ],
+)
+def test_the_lengths_of_a_fit(shape, n_samples, params, expected):
+    assert SCANClustering(10, **params)._plan_for(shape, n_samples) == expected
 
 
 def test_too_few_samples_for_the_parts_are_refused():
     with pytest.raises(ValueError, match=r"over_clustering=5 .* needs 15 samples; got 12"):
         scan(over_clustering=5).fit(np.eye(12))
+
+
+def test_too_few_epochs_for_the_stages_are_refused():
+    with pytest.raises(ValueError, match="max_epochs=4 should be at least 5"):
+        scan(over_clustering=2, contrast_epochs=2, self_label_epochs=2, max_epochs=4).fit(
+            np.eye(12)
+        )

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from functools import partial
 from numbers import Integral
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -28,10 +28,21 @@ from ..engine.trainer import LossTerms
 from ..nn import build_trunk, linear_map, projector
 from ..ops import imbalance, merge_by_modularity, weighted_means
 
+EPOCHS = 40
 # Settled on digits, USPS and 10,000 images of MNIST: neighbours by pixels, and parts to merge.
 PARTS = 3  # of a cluster
 FEWEST_OF_A_PART = 200
 SMALL = 32  # pixels: in larger images, shifts and lighting part neighbours
+STEPS = 1200  # later the parts of a cluster have little left in common
+
+
+class Plan(NamedTuple):
+    """How long a fit learns what; epochs but for the first."""
+
+    n_parts: int  # of each cluster
+    n_epochs: int
+    n_contrast: int
+    n_self_label: int
 
 
 class SCANObjective(ViewsObjective):
@@ -228,6 +239,14 @@ class SCANObjective(ViewsObjective):
         super().finish()
 
 
+def auto_parts(image_shape: tuple[int, int, int] | None, n_of_a_cluster: float) -> int:
+    """Parts of each cluster that are learnt first; None: vectors."""
+    if image_shape is None or n_of_a_cluster < FEWEST_OF_A_PART * PARTS:
+        return 1
+    height, width, channels = image_shape
+    return PARTS if channels == 1 and max(height, width) <= SMALL else 1
+
+
 @torch.no_grad()
 def affinity(s: Tensor, s_near: Tensor) -> Tensor:
     """Sum of p_i q_i^T, of the softmax of two batches of logits (B, K): (K, K)."""
@@ -236,7 +255,7 @@ def affinity(s: Tensor, s_near: Tensor) -> Tensor:
 
 def merged_labels(labels: Tensor, near: Tensor, n_groups: int) -> tuple[Tensor, float]:
     """Group of each sample, and modularity of the groups; from labels (n,) and A (K', K')."""
-    used, labels = labels.unique(return_inverse=True)
+    used, labels = torch.unique(labels, return_inverse=True)
     used = used.to(near.device)
     group, modularity = merge_by_modularity(near[used][:, used], n_groups)
     return group.to(labels.device)[labels], modularity
@@ -301,8 +320,9 @@ class SCANClustering(ViewsClustering):
         Learning rate of Adam, constant.
     weight_decay : float, default=0.0001
         Weight decay of all weights.
-    max_epochs : int, default=40
-        Passes over the data, warm-up included.
+    max_epochs : int or "auto", default="auto"
+        Passes over the data, all phases together. ``"auto"`` is 40, or, where parts of clusters
+        are learnt, as many as make 1200 batches, but at least 4.
     batch_size : int or "auto", default="auto"
         Samples in a batch. ``"auto"`` is 128, or less so that an epoch has about five batches, but
         at least 16.
@@ -398,12 +418,13 @@ class SCANClustering(ViewsClustering):
         "n_heads": [POSITIVE_INTEGER],
         "contrast_epochs": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
         "self_label_epochs": [StrOptions({"auto"}), POSITIVE_INTEGER],
+        "max_epochs": [StrOptions({"auto"}), POSITIVE_INTEGER],
         "instance_dim": [POSITIVE_INTEGER],
         "instance_temperature": [POSITIVE_REAL],
         "memory": [str, os.PathLike, HasMethods(["cache"]), None],
     }
 
-    _n_parts = 1  # of each cluster; of a fit
+    _plan = Plan(1, EPOCHS, 0, 0)  # of a fit; the stored network needs none
 
     # The state after ``contrast_epochs`` depends on these and on their number.
     PRETRAINING_PARAMS: ClassVar[tuple[str, ...]] = (
@@ -437,7 +458,7 @@ class SCANClustering(ViewsClustering):
         instance_temperature: float = 0.5,
         lr: float = 1e-3,
         weight_decay: float = 1e-4,
-        max_epochs: int = 40,
+        max_epochs: int | str = "auto",
         batch_size: int | str = "auto",
         n_init: int = 10,
         views: str = "augment",
@@ -488,38 +509,40 @@ class SCANClustering(ViewsClustering):
 
     def _check_size(self, n_samples: int) -> None:
         super()._check_size(n_samples)
-        self._n_parts = self._resolve_over_clustering(n_samples)
-        if n_samples < self._n_parts * self.n_clusters:
+        self._plan = plan = self._plan_for(self.image_shape_, n_samples)
+        if n_samples < plan.n_parts * self.n_clusters:
             raise ValueError(
                 f"over_clustering={self.over_clustering} with n_clusters={self.n_clusters} needs "
-                f"{self._n_parts * self.n_clusters} samples; got {n_samples}. Use 1 instead."
+                f"{plan.n_parts * self.n_clusters} samples; got {n_samples}. Use 1 instead."
+            )
+        if plan.n_parts > 1 and plan.n_epochs <= plan.n_contrast + plan.n_self_label:
+            raise ValueError(
+                f"max_epochs={self.max_epochs} should be at least "
+                f"{plan.n_contrast + plan.n_self_label + 1}, as {plan.n_contrast} go to "
+                f"contrast_epochs and {plan.n_self_label} to self_label_epochs."
             )
 
-    def _resolve_over_clustering(self, n_samples: int) -> int:
-        if not isinstance(self.over_clustering, str):
-            return int(self.over_clustering)
-        if self.image_shape_ is None or n_samples < FEWEST_OF_A_PART * PARTS * self.n_clusters:
-            return 1
-        height, width, channels = self.image_shape_
-        return PARTS if channels == 1 and max(height, width) <= SMALL else 1
-
-    @property
-    def _n_contrast_epochs(self) -> int:
-        epochs = self.contrast_epochs
-        if isinstance(epochs, str):  # "auto"
-            plain = self.image_shape_ is None and self.views == "augment"
-            in_pixels = isinstance(self.over_clustering, str) and self._n_parts > 1
-            epochs = 0 if plain or in_pixels else self.max_epochs // 2
-        return min(epochs, self.max_epochs)
-
-    @property
-    def _n_self_label_epochs(self) -> int:
-        if self._n_parts == 1:
-            return 0
-        epochs = self.self_label_epochs
-        if isinstance(epochs, str):  # "auto"
-            epochs = max(self.max_epochs // 4, 1)
-        return min(epochs, self.max_epochs - self._n_contrast_epochs)
+    def _plan_for(self, image_shape: tuple[int, int, int] | None, n_samples: int) -> Plan:
+        """Resolve what is "auto" for so many samples of this shape; None: vectors."""
+        n_parts, n_contrast = self.over_clustering, self.contrast_epochs
+        n_epochs: int | str = self.max_epochs
+        neighbors_in_x = isinstance(n_contrast, str) and (
+            image_shape is None and self.views == "augment"
+        )
+        if isinstance(n_parts, str):
+            n_parts = auto_parts(image_shape, n_samples / self.n_clusters)
+            n_parts = 1 if n_epochs == 1 else n_parts
+            neighbors_in_x |= n_parts > 1
+        if isinstance(n_epochs, str):
+            steps = n_samples / self._resolve_batch_size(n_samples)
+            n_epochs = EPOCHS if n_parts == 1 else max(4, round(STEPS / steps))
+        if isinstance(n_contrast, str):
+            n_contrast = 0 if neighbors_in_x else n_epochs // 2
+        n_contrast = min(n_contrast, n_epochs)
+        n_self_label = self.self_label_epochs
+        if isinstance(n_self_label, str):
+            n_self_label = max(n_epochs // 4, 1)
+        return Plan(n_parts, n_epochs, n_contrast, n_self_label if n_parts > 1 else 0)
 
     def _stored_stages(self, rows: Any, seed: int, device: torch.device) -> list[Hook]:
         """Look up what ``contrast_epochs`` give; Adam goes on from there."""
@@ -530,7 +553,7 @@ class SCANClustering(ViewsClustering):
             seed,
             device,
             stage=f"SCAN{among}",
-            n_epochs=self._n_contrast_epochs,
+            n_epochs=self._plan.n_contrast,
             networks=("encoder",),
             optimizer=True,
         )
@@ -540,6 +563,7 @@ class SCANClustering(ViewsClustering):
     ) -> SCANObjective:
         parts = self._objective_parts(encoder, sample_shape)
         parts["n_neighbors"] = self.n_neighbors  # clustering wants them in any case
+        parts["max_epochs"] = self._plan.n_epochs
         pair = parts["views"]
         if len(sample_shape) == 1 and isinstance(self.augment, str):
             pair = Compose(), Compose()
@@ -549,11 +573,11 @@ class SCANClustering(ViewsClustering):
                 self.embedding_dim, self.hidden_dim, self.instance_dim, generator
             ),
             instance_temperature=self.instance_temperature,
-            over_clustering=self._n_parts,
-            self_label_epochs=self._n_self_label_epochs,
+            over_clustering=self._plan.n_parts,
+            self_label_epochs=self._plan.n_self_label,
             entropy_weight=self.entropy_weight,
             contrast_neighbors=self.views == "neighbors",
-            contrast_epochs=self._n_contrast_epochs,
+            contrast_epochs=self._plan.n_contrast,
             pair=pair,
             lr=self.lr,
             weight_decay=self.weight_decay,
