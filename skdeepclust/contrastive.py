@@ -313,7 +313,7 @@ class ViewsClustering(ViewsTransformer, BaseDeepClustering):
     }
 
     views: str = "augment"  # for methods without the parameter
-    n_neighbors: int
+    n_neighbors: Any
 
     def _build_encoder(self, generator: torch.Generator) -> nn.Module:
         trunk, n_features = build_trunk(self.encoder, self._sample_shape, generator)

@@ -291,14 +291,14 @@ def test_parts_are_learnt_where_many_small_grey_images_are(shape, n_samples, exp
 @pytest.mark.parametrize(
     ("shape", "n_samples", "params", "expected"),
     [
-        ((8, 8, 1), 1797, {}, (1, 40, 20, 0)),
-        (None, 10_000, {}, (1, 40, 0, 0)),
-        (None, 10_000, {"views": "neighbors"}, (1, 40, 20, 0)),
-        ((16, 16, 1), 9298, {}, (3, 17, 0, 4)),  # 73 batches of 128
-        ((28, 28, 1), 70_000, {}, (3, 4, 0, 1)),
-        ((28, 28, 1), 70_000, {"over_clustering": 2}, (2, 4, 2, 1)),
-        ((28, 28, 1), 70_000, {"max_epochs": 9, "self_label_epochs": 3}, (3, 9, 0, 3)),
-        ((28, 28, 1), 70_000, {"max_epochs": 1}, (1, 1, 0, 0)),
+        ((8, 8, 1), 1797, {}, (1, 20, 40, 20, 0)),
+        (None, 10_000, {}, (1, 20, 40, 0, 0)),
+        (None, 10_000, {"views": "neighbors"}, (1, 20, 40, 20, 0)),
+        ((16, 16, 1), 9298, {}, (3, 10, 17, 0, 4)),  # 73 batches of 128
+        ((28, 28, 1), 70_000, {}, (3, 10, 4, 0, 1)),
+        ((28, 28, 1), 70_000, {"over_clustering": 2}, (2, 10, 4, 2, 1)),
+        ((28, 28, 1), 70_000, {"max_epochs": 9, "self_label_epochs": 3}, (3, 10, 9, 0, 3)),
+        ((28, 28, 1), 70_000, {"max_epochs": 1}, (1, 20, 1, 0, 0)),
     ],
 )
 def test_the_lengths_of_a_fit(shape, n_samples, params, expected):

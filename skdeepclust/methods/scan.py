@@ -28,18 +28,20 @@ from ..engine.trainer import LossTerms
 from ..nn import build_trunk, linear_map, projector
 from ..ops import imbalance, merge_by_modularity, weighted_means
 
-EPOCHS = 40
+EPOCHS, NEIGHBORS = 40, 20
 # Settled on digits, USPS and 10,000 images of MNIST: neighbours by pixels, and parts to merge.
 PARTS = 3  # of a cluster
 FEWEST_OF_A_PART = 200
 SMALL = 32  # pixels: in larger images, shifts and lighting part neighbours
 STEPS = 1200  # later the parts of a cluster have little left in common
+CLOSEST = 10  # neighbours: more seldom those of another cluster
 
 
 class Plan(NamedTuple):
-    """How long a fit learns what; epochs but for the first."""
+    """How long a fit learns what; epochs but for the first two."""
 
     n_parts: int  # of each cluster
+    n_neighbors: int
     n_epochs: int
     n_contrast: int
     n_self_label: int
@@ -278,8 +280,9 @@ class SCANClustering(ViewsClustering):
     ----------
     n_clusters : int, default=10
         Number of clusters to look for.
-    n_neighbors : int, default=20
-        Neighbours of each sample; at most all others.
+    n_neighbors : int or "auto", default="auto"
+        Neighbours of each sample; at most all others. ``"auto"`` is 20, or 10 where parts of
+        clusters are learnt.
     over_clustering : int or "auto", default="auto"
         Parts of clusters, as multiples of ``n_clusters``, that the network learns first. Parts that
         neighbours share are merged, so that whole clusters may differ in size, and the network
@@ -412,7 +415,7 @@ class SCANClustering(ViewsClustering):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **ViewsClustering._parameter_constraints,
-        "n_neighbors": [POSITIVE_INTEGER],
+        "n_neighbors": [StrOptions({"auto"}), POSITIVE_INTEGER],
         "over_clustering": [StrOptions({"auto"}), POSITIVE_INTEGER],
         "entropy_weight": [WEIGHT],
         "n_heads": [POSITIVE_INTEGER],
@@ -424,7 +427,7 @@ class SCANClustering(ViewsClustering):
         "memory": [str, os.PathLike, HasMethods(["cache"]), None],
     }
 
-    _plan = Plan(1, EPOCHS, 0, 0)  # of a fit; the stored network needs none
+    _plan = Plan(1, NEIGHBORS, EPOCHS, 0, 0)  # of a fit; the stored network needs none
 
     # The state after ``contrast_epochs`` depends on these and on their number.
     PRETRAINING_PARAMS: ClassVar[tuple[str, ...]] = (
@@ -445,7 +448,7 @@ class SCANClustering(ViewsClustering):
         self,
         n_clusters: int = 10,
         *,
-        n_neighbors: int = 20,
+        n_neighbors: int | str = "auto",
         over_clustering: int | str = "auto",
         entropy_weight: float = 2.0,
         n_heads: int = 5,
@@ -542,11 +545,15 @@ class SCANClustering(ViewsClustering):
         n_self_label = self.self_label_epochs
         if isinstance(n_self_label, str):
             n_self_label = max(n_epochs // 4, 1)
-        return Plan(n_parts, n_epochs, n_contrast, n_self_label if n_parts > 1 else 0)
+        n_neighbors = self.n_neighbors
+        if isinstance(n_neighbors, str):
+            n_neighbors = CLOSEST if n_parts > 1 else NEIGHBORS
+        n_self_label = n_self_label if n_parts > 1 else 0
+        return Plan(n_parts, n_neighbors, n_epochs, n_contrast, n_self_label)
 
     def _stored_stages(self, rows: Any, seed: int, device: torch.device) -> list[Hook]:
         """Look up what ``contrast_epochs`` give; Adam goes on from there."""
-        among = f", {self.n_neighbors} neighbors" if self.views == "neighbors" else ""
+        among = f", {self._plan.n_neighbors} neighbors" if self.views == "neighbors" else ""
         return stored_pretraining(
             self,
             rows,
@@ -562,7 +569,7 @@ class SCANClustering(ViewsClustering):
         self, encoder: nn.Module, sample_shape: tuple[int, ...], generator: torch.Generator
     ) -> SCANObjective:
         parts = self._objective_parts(encoder, sample_shape)
-        parts["n_neighbors"] = self.n_neighbors  # clustering wants them in any case
+        parts["n_neighbors"] = self._plan.n_neighbors  # clustering wants them in any case
         parts["max_epochs"] = self._plan.n_epochs
         pair = parts["views"]
         if len(sample_shape) == 1 and isinstance(self.augment, str):

@@ -663,4 +663,4 @@ class SeCuClustering(ViewsClustering):
 
     def _resolve_warmup(self) -> int:
         epochs = max(1, round(0.03 * self.max_epochs)) if self.warmup == "auto" else self.warmup
-        return min(int(epochs), self.max_epochs - 1)
+        return min(int(epochs), int(self.max_epochs) - 1)
