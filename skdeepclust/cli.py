@@ -273,7 +273,7 @@ def _cluster(args: argparse.Namespace) -> None:
             watch.lap("embed")
         if args.method == "auto":
             estimator = _choose_method(args, rows)
-        _set_effort(args, estimator, len(rows))
+        _set_effort(args, estimator, rows)
         choice = _set_n_clusters(args, estimator, rows)
         _fit(estimator, rows)
         watch.lap("fit")
@@ -397,7 +397,7 @@ def _choose_method(args: argparse.Namespace, rows: NDArray[Any]) -> Any:
     """The method that suits the data, with the parameters that were given."""
     from skdeepclust.folder import suitable_method
 
-    args.estimator = suitable_method(rows)
+    args.estimator = suitable_method(rows, args.n_clusters)
     args.method = next(name for name, method in _methods().items() if method is args.estimator)
     _tell(f"--method auto: {args.method}")
     return _estimator(args)
@@ -465,18 +465,21 @@ def _set_n_clusters(
     return dict(zip(found.k_range.tolist(), means, strict=True))
 
 
-def _set_effort(args: argparse.Namespace, estimator: Any, n_samples: int) -> None:
+def _set_effort(args: argparse.Namespace, estimator: Any, rows: NDArray[Any]) -> None:
     """Scale every length of training that was not given itself."""
     factor = next((_EFFORT[name] for name in _EFFORT if getattr(args, name)), 1.0)
     if factor == 1.0:
         return
     from skdeepclust.autoencoding import AUTO_PRETRAIN_STEPS
+    from skdeepclust.folder import planned_epochs
 
     for name, value in estimator.get_params(deep=False).items():
         if hasattr(args, name) or not name.endswith(("_epochs", "max_iter")):
             continue
         if name == "pretrain_epochs" and value == "auto":
-            value = AUTO_PRETRAIN_STEPS / math.ceil(n_samples / estimator.batch_size)
+            value = AUTO_PRETRAIN_STEPS / math.ceil(len(rows) / estimator.batch_size)
+        if name == "max_epochs" and value == "auto":
+            value = planned_epochs(estimator, rows)
         if isinstance(value, int | float) and value > 0:
             estimator.set_params(**{name: max(1, round(factor * value))})
 

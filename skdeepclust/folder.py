@@ -30,6 +30,7 @@ from .data.images import (
 )
 from .datasets import load_image_folder
 from .methods.decs import DECSClustering
+from .methods.scan import SCANClustering, auto_parts
 from .methods.secu import SeCuClustering
 from .model_selection import NClusters, select_n_clusters
 from .page import write_page
@@ -39,6 +40,7 @@ __all__ = ["ImageClusters", "cluster_images"]
 SHOWN = (64, 64, 3)  # what the page needs of images that only the embedder sees at full size
 MAX_K = 25
 LARGEST_SMALL = 32  # pixels
+USUAL_N_CLUSTERS = 10  # before it is found
 _FIXED_DIM = 50
 
 
@@ -85,7 +87,7 @@ def cluster_images(
     shape = getattr(estimator, "image_shape", None) or "auto"
     folder = _read(images, shape if embedder is None else SHOWN, on_error, n_jobs)
     rows = folder.data if embedder is None else embedder.fit_transform(folder.paths)
-    model = suitable_method(rows)() if estimator is None else clone(estimator)
+    model = suitable_method(rows, n_clusters)() if estimator is None else clone(estimator)
     model.set_params(n_clusters=n_clusters, random_state=random_state)
     root = os.fspath(images) if isinstance(images, str | os.PathLike) else ""
     return ImageClusters.of(folder, root, model.fit(rows), rows)
@@ -112,15 +114,29 @@ def _read(images: Any, shape: Any, on_error: str, n_jobs: int | None) -> Bunch:
     )
 
 
-def suitable_method(rows: Any) -> type[Any]:
+def suitable_method(rows: Any, n_clusters: int | str) -> type[Any]:
     """Method for images (n, H, W) or (n, H, W, C), or features (n, d), and no further wish.
 
     Small grey images have an augmentation that keeps their meaning, and a network that trains in
-    minutes: SeCu. DECS needs neither.
+    minutes: SCAN where there are enough to learn parts of clusters, else SeCu. DECS needs neither.
     """
-    is_grey = rows.ndim == 3 or (rows.ndim == 4 and rows.shape[3] == 1)
-    small_and_grey = is_grey and max(rows.shape[1:3]) <= LARGEST_SMALL
-    return SeCuClustering if small_and_grey else DECSClustering
+    shape = image_shape_of(rows)
+    if shape is None or shape[2] > 1 or max(shape) > LARGEST_SMALL:
+        return DECSClustering
+    per_cluster = len(rows) / (USUAL_N_CLUSTERS if isinstance(n_clusters, str) else n_clusters)
+    return SCANClustering if auto_parts(shape, per_cluster) > 1 else SeCuClustering
+
+
+def image_shape_of(rows: Any) -> tuple[int, int, int] | None:
+    """(H, W, C) of images (n, H, W) or (n, H, W, C); None for vectors (n, d)."""
+    return None if rows.ndim == 2 else (*rows.shape[1:3], *rows.shape[3:], 1)[:3]
+
+
+def planned_epochs(estimator: SCANClustering, rows: Any) -> int:
+    """Epochs of a fit to these rows if ``max_epochs="auto"``."""
+    if isinstance(estimator.n_clusters, str):
+        estimator = clone(estimator).set_params(n_clusters=USUAL_N_CLUSTERS)
+    return estimator._plan_for(image_shape_of(rows), len(rows)).n_epochs
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,7 +26,7 @@ from sklearn.cluster import KMeans
 from torch import nn
 
 import skdeepclust
-from skdeepclust import DECSClustering
+from skdeepclust import DECSClustering, SCANClustering
 from skdeepclust.assignments import Assignments
 from skdeepclust.cli import _fit, _literal, _methods, _parameter_texts, _parser, _set_effort, main
 from skdeepclust.embedding import _Network
@@ -423,9 +423,12 @@ def test_quick_and_thorough_scale_the_training(folder, tmp_path):
         args = _parser(["cluster", str(folder), "-k", "2", "--out", str(out), effort])
         parsed = args.parse_args(["cluster", str(folder), "-k", "2", "--out", str(out), effort])
         estimator = DECSClustering(2, pretrain_epochs=8, max_iter=100)
-        _set_effort(parsed, estimator, n_samples=24)
+        _set_effort(parsed, estimator, np.zeros((24, 8, 8)))
         assert estimator.pretrain_epochs == expected
         assert estimator.max_iter == {2: 25, 32: 400}[expected]
+        estimator = SCANClustering("auto")  # 2,500 batches of 128
+        _set_effort(parsed, estimator, np.zeros((9600, 8, 8)))
+        assert estimator.max_epochs == {2: 8, 32: 132}[expected]
     assert cluster(folder, tmp_path / "out", "--quick", *flags, "--max-iter", "4") == 0
     settings = json.loads((tmp_path / "out" / "summary.json").read_text())["settings"]
     assert (settings["pretrain_epochs"], settings["max_iter"]) == (8, 4)  # given ones are kept

@@ -9,9 +9,16 @@ from PIL import Image
 from sklearn.base import clone
 from sklearn.datasets import make_blobs
 
-from skdeepclust import DECClustering, HaDisClustering, cluster_images
+from skdeepclust import (
+    DECClustering,
+    DECSClustering,
+    HaDisClustering,
+    SCANClustering,
+    SeCuClustering,
+    cluster_images,
+)
 from skdeepclust.data.images import ImageReadError
-from skdeepclust.folder import address_of, choose_n_clusters
+from skdeepclust.folder import address_of, choose_n_clusters, suitable_method
 
 QUICK = DECClustering(pretrain_epochs=5, max_iter=2, n_init=1, batch_size=16, device="cpu")
 
@@ -99,6 +106,23 @@ def test_number_of_clear_clusters_is_found(k):
     assert choose_n_clusters(None, X).n_clusters == k  # as features
     images = ((X - X.min()) / np.ptp(X) * 255).astype(np.uint8).reshape(-1, 4, 2)
     assert choose_n_clusters(HaDisClustering(), images).n_clusters == k  # has no pretraining
+
+
+@pytest.mark.parametrize(
+    ("shape", "n_clusters", "expected"),
+    [
+        ((1799, 28, 28), 3, SeCuClustering),
+        ((1800, 28, 28), 3, SCANClustering),
+        ((1800, 28, 28, 1), 3, SCANClustering),
+        ((5999, 28, 28), "auto", SeCuClustering),
+        ((6000, 28, 28), "auto", SCANClustering),
+        ((1800, 33, 28), 3, DECSClustering),
+        ((1800, 28, 28, 3), 3, DECSClustering),
+        ((1800, 784), 3, DECSClustering),
+    ],
+)
+def test_which_method_suits_which_images(shape, n_clusters, expected):
+    assert suitable_method(np.broadcast_to(np.uint8(0), shape), n_clusters) is expected
 
 
 def test_number_of_clusters_is_sought_in_what_pretraining_learns():

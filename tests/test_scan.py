@@ -294,7 +294,7 @@ def test_parts_are_learnt_where_many_small_grey_images_are(shape, n_samples, exp
         ((8, 8, 1), 1797, {}, (1, 20, 40, 20, 0)),
         (None, 10_000, {}, (1, 20, 40, 0, 0)),
         (None, 10_000, {"views": "neighbors"}, (1, 20, 40, 20, 0)),
-        ((16, 16, 1), 9298, {}, (3, 10, 17, 0, 4)),  # 73 batches of 128
+        ((16, 16, 1), 9298, {}, (3, 10, 34, 0, 8)),  # 73 batches of 128
         ((28, 28, 1), 70_000, {}, (3, 10, 4, 0, 1)),
         ((28, 28, 1), 70_000, {"over_clustering": 2}, (2, 10, 4, 2, 1)),
         ((28, 28, 1), 70_000, {"max_epochs": 9, "self_label_epochs": 3}, (3, 10, 9, 0, 3)),

@@ -33,7 +33,7 @@ EPOCHS, NEIGHBORS = 40, 20
 PARTS = 3  # of a cluster
 FEWEST_OF_A_PART = 200
 SMALL = 32  # pixels: in larger images, shifts and lighting part neighbours
-STEPS = 1200  # later the parts of a cluster have little left in common
+STEPS = 2500
 CLOSEST = 10  # neighbours: more seldom those of another cluster
 
 
@@ -325,7 +325,7 @@ class SCANClustering(ViewsClustering):
         Weight decay of all weights.
     max_epochs : int or "auto", default="auto"
         Passes over the data, all phases together. ``"auto"`` is 40, or, where parts of clusters
-        are learnt, as many as make 1200 batches, but at least 4.
+        are learnt, as many as make 2500 batches, but at least 4.
     batch_size : int or "auto", default="auto"
         Samples in a batch. ``"auto"`` is 128, or less so that an epoch has about five batches, but
         at least 16.
