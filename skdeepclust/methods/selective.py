@@ -25,6 +25,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from torch import Tensor
 
+from .._callbacks import CALLBACKS_SUPPORTED
 from ..base import POSITIVE_INTEGER, WEIGHT, BaseDeepClustering
 from ..data.augment import Augment
 from ..data.samples import Array
@@ -481,7 +482,7 @@ class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
             warnings.warn(
                 f"init='density' had no effect: {type(self.base).__name__} places its prototypes "
                 "before it has learnt anything. Use init=None, or another base.",
-                stacklevel=4,
+                stacklevel=4 + CALLBACKS_SUPPORTED,
             )
 
     def _density_hook(self) -> DensityWeighting | None:
