@@ -47,13 +47,14 @@ BASES = {
     "CC": partial(CCClustering, contrast_epochs=20),
     "TCL": partial(TCLClustering, contrast_epochs=20),
 }
-PAPER = {"eps": 0.1, "window": 3}
+PAPER = {"eps": 0.1, "window": 3, "evenly": False}
 ARMS: dict[str, dict[str, Any]] = {
     "base": {"init": None, "selection": None},
     "+ init": {"selection": None},
     "+ selection": {"init": None, **PAPER},
     "both": PAPER,
     "random": {"selection": "random", **PAPER},
+    "defaults": {},
 }
 ENCODER_EPOCHS = {"mnist10k": 10, "cifar1010k": 8}  # about six minutes each on one core
 IMAGES = {"mnist10k-features": "mnist10k", "cifar10-features": "cifar1010k"}

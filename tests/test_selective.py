@@ -31,7 +31,7 @@ CPU = torch.device("cpu")
 
 def rule(n_samples=4, **options):
     settings = {"by": "dynamic", "signal": "feature", "eps": 0.1, "window": 3}
-    settings |= {"measure_every": 1, "min_cluster_ratio": 0.0, **options}
+    settings |= {"evenly": False, "measure_every": 1, "min_cluster_ratio": 0.0, **options}
     hook = SampleSelection(**settings)
     hook.reset(n_samples, CPU)
     return hook
@@ -162,6 +162,32 @@ def test_where_all_have_settled_a_quarter_or_a_batch_goes_on():
     assert hook.choose_active(4, generator).sum() == 4
     hook.min_cluster_ratio = 0.5
     assert hook.choose_active(4, generator).sum() == 20
+
+
+def test_the_same_share_of_each_cluster_rests_if_evenly():
+    clusters = [0] * 10 + [1] * 20
+    restless = [*range(4), *range(10, 22)]  # 6 of 10 have settled, and 8 of 20
+    masks = {}
+    for evenly in (False, True):
+        hook = rule(30, evenly=evenly)
+        for t in range(3):
+            u = [0.1 + 0.0005 * i * (-1) ** t for i in range(30)]
+            for i in restless:
+                u[i] = (-1.0) ** t
+            measure(hook, u, clusters)
+        masks[evenly] = hook.choose_active(2, torch.Generator().manual_seed(0))
+    assert masks[False].nonzero().flatten().tolist() == restless
+    woken = (masks[True] & ~masks[False]).nonzero().flatten().tolist()
+    assert woken == [8, 9]  # 4 of 10 rest: the two of largest drift go on
+
+
+@pytest.mark.parametrize("by", ["random", "loss"])
+def test_controls_rest_as_many_as_remain_where_clusters_rest_evenly(by):
+    hook = rule(40, by=by, evenly=True)
+    clusters = [0] * 20 + [1] * 20
+    for t in range(3):
+        measure(hook, [0.1 * (-1) ** t if i < 10 else 0.1 for i in range(40)], clusters)
+    assert hook.choose_active(2, torch.Generator().manual_seed(0)).sum() == 20
 
 
 @pytest.mark.parametrize("by", ["random", "loss"])
@@ -300,7 +326,13 @@ def test_resting_samples_are_measured_less_often_on_demand(blobs):
             super()._measure_resting(run)
 
     hook = Count(
-        by="dynamic", signal="feature", eps=1.0, window=3, measure_every=3, min_cluster_ratio=0.2
+        by="dynamic",
+        signal="feature",
+        eps=1.0,
+        window=3,
+        evenly=True,
+        measure_every=3,
+        min_cluster_ratio=0.2,
     )
     hadis()._fit(blobs[0], hooks=[hook])
     assert measured == [2, 5]  # of 8 epochs that cluster
@@ -387,7 +419,8 @@ def test_a_resumed_fit_goes_on_bit_for_bit(make_base, n_epochs, blobs, tmp_path)
 def test_the_checkpoint_of_another_selection_is_refused(blobs, tmp_path):
     base = decs(checkpoint=tmp_path / "state")
     SelectiveClustering(base, eps=0.1).fit(blobs[0])
-    for other in (SelectiveClustering(base, eps=0.2), SelectiveClustering(base, alpha=1), base):
+    others = [{"eps": 0.2}, {"eps": 0.1, "evenly": False}, {"eps": 0.1, "alpha": 1}]
+    for other in (*(SelectiveClustering(base, **options) for options in others), base):
         with pytest.raises(ValueError, match="holds a fit with other"):
             other.fit(blobs[0])
 

@@ -78,7 +78,9 @@ class SampleSelection(Hook):
     active   all but the settled ones                                                  (3.7)
 
     The rule has no memory of its own: a resting sample is measured, too, and takes part again as
-    soon as it is no longer settled. Of each cluster a share stays active.
+    soon as it is no longer settled. Of each cluster a share stays active; if ``evenly``, of all the
+    same one, or the bases, which hold clusters to sizes by what a batch says of them, would move
+    samples into those that rest most.
 
     Active samples are measured in each epoch, by what the training step has embedded anyway. Every
     ``measure_every`` epochs resting samples are embedded, too, and the second views of active
@@ -92,6 +94,7 @@ class SampleSelection(Hook):
     signal : {"feature", "proba"}
     eps : float
     window : int
+    evenly : bool
     measure_every : int or None
         None is 1, or 4 where the step embeds a single view.
     min_cluster_ratio : float
@@ -109,15 +112,17 @@ class SampleSelection(Hook):
         signal: str,
         eps: float,
         window: int,
+        evenly: bool,
         measure_every: int | None,
         min_cluster_ratio: float,
     ) -> None:
         self.by, self.signal, self.eps, self.window = by, signal, eps, window
-        self.measure_every, self.min_cluster_ratio = measure_every, min_cluster_ratio
+        self.evenly, self.measure_every = evenly, measure_every
+        self.min_cluster_ratio = min_cluster_ratio
 
     @property
     def stamp(self) -> dict[str, str]:
-        names = ("by", "signal", "eps", "window", "measure_every", "min_cluster_ratio")
+        names = ("by", "signal", "eps", "window", "evenly", "measure_every", "min_cluster_ratio")
         return {f"selection {name}": repr(getattr(self, name)) for name in names}
 
     # --- The rule -------------------------------------------------------------------------
@@ -160,14 +165,16 @@ class SampleSelection(Hook):
 
     def choose_active(self, batch_size: int, generator: torch.Generator) -> Tensor:
         """Which samples take part next, Eq. (3.7), with the least share of each cluster."""
+        drift, clusters = self.drift.abs(), self.labels[-1]
         resting = self.settled()
+        if self.evenly:
+            resting = ~at_least(~resting, drift, clusters, largest_share(~resting, clusters))
         n_resting, n = int(resting.sum()), len(resting)
         if self.by != "dynamic":
             chance = torch.rand(n, device=resting.device, generator=generator)
             order = (chance if self.by == "random" else self.loss).argsort()
             resting = torch.zeros_like(resting)
             resting[order[:n_resting]] = True
-        drift, clusters = self.drift.abs(), self.labels[-1]
         active = at_least(~resting, drift, clusters, self.min_cluster_ratio)
         fewest = min(batch_size / n, FEWEST_ACTIVE)
         return at_least(active, drift, torch.zeros_like(clusters), fewest)
@@ -282,6 +289,13 @@ def at_least(active: Tensor, drift: Tensor, groups: Tensor, share: float) -> Ten
     return woken
 
 
+def largest_share(active: Tensor, groups: Tensor) -> float:
+    """Share of active samples (n,) in that one of the groups (n,) where it is largest."""
+    size = groups.bincount()
+    n_active = groups[active].bincount(minlength=len(size))
+    return float((n_active / size.double())[size > 0].max())
+
+
 def _if_base_has(name: str) -> Callable[[Method], Method]:
     """Make a method available where the base has one of this name."""
 
@@ -341,6 +355,10 @@ class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
         settled sample. None is 0.1 for features and 0.01 for probabilities.
     window : int, default=3
         Measurements over which the label of a settled sample has been the same; at least 3.
+    evenly : bool, default=True
+        Whether the same share of each cluster rests, that of the cluster with the smallest share of
+        settled samples: so a batch holds the clusters as the data do. False lets all settled
+        samples rest, as in the paper.
     measure_every : int or None, default=None
         Epochs between two measurements that cost extra: of resting samples, and, with a base that
         embeds a single view in each step, of all. None is 1, or 4 with such a base.
@@ -420,6 +438,7 @@ class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
         "signal": [StrOptions({"feature", "proba"})],
         "eps": [Interval(Real, 0, None, closed="neither"), None],
         "window": [Interval(Integral, 3, None, closed="left")],
+        "evenly": ["boolean"],
         "measure_every": [POSITIVE_INTEGER, None],
         "min_cluster_ratio": [Interval(Real, 0, 1, closed="both")],
         "plain_mode": [StrOptions({"weighted", "init", "prototypes"})],
@@ -441,6 +460,7 @@ class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
         signal: str = "feature",
         eps: float | None = None,
         window: int = 3,
+        evenly: bool = True,
         measure_every: int | None = None,
         min_cluster_ratio: float = 0.2,
         plain_mode: str = "weighted",
@@ -455,6 +475,7 @@ class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
         self.signal = signal
         self.eps = eps
         self.window = window
+        self.evenly = evenly
         self.measure_every = measure_every
         self.min_cluster_ratio = min_cluster_ratio
         self.plain_mode = plain_mode
@@ -505,6 +526,7 @@ class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
             signal=self.signal,
             eps=suits if self.eps is None else self.eps,
             window=self.window,
+            evenly=self.evenly,
             measure_every=self.measure_every,
             min_cluster_ratio=self.min_cluster_ratio,
         )
