@@ -47,13 +47,13 @@ BASES = {
     "CC": partial(CCClustering, contrast_epochs=20),
     "TCL": partial(TCLClustering, contrast_epochs=20),
 }
-PAPER = {"eps": 0.1, "window": 3, "evenly": False}
+PAPER = {"eps": 0.1, "window": 3, "evenly": False, "selection": "dynamic"}
 ARMS: dict[str, dict[str, Any]] = {
     "base": {"init": None, "selection": None},
     "+ init": {"selection": None},
     "+ selection": {"init": None, **PAPER},
     "both": PAPER,
-    "random": {"selection": "random", **PAPER},
+    "random": {**PAPER, "selection": "random"},
     "defaults": {},
 }
 ENCODER_EPOCHS = {"mnist10k": 10, "cifar1010k": 8}  # about six minutes each on one core

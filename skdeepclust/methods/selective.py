@@ -88,9 +88,10 @@ class SampleSelection(Hook):
 
     Parameters
     ----------
-    by : {"dynamic", "random", "loss"}
+    by : {"auto", "dynamic", "random", "loss"}
         Whether the settled samples rest, or as many at random, or as many of the least loss, the
-        negative log-probability of the own label.
+        negative log-probability of the own label. ``"auto"``: the settled ones, or nobody where
+        the loss compares means of a batch's clusters, which would move to their borders.
     signal : {"feature", "proba"}
     eps : float
     window : int
@@ -170,7 +171,7 @@ class SampleSelection(Hook):
         if self.evenly:
             resting = ~at_least(~resting, drift, clusters, largest_share(~resting, clusters))
         n_resting, n = int(resting.sum()), len(resting)
-        if self.by != "dynamic":
+        if self.by in ("random", "loss"):
             chance = torch.rand(n, device=resting.device, generator=generator)
             order = (chance if self.by == "random" else self.loss).argsort()
             resting = torch.zeros_like(resting)
@@ -182,9 +183,9 @@ class SampleSelection(Hook):
     # --- Measuring ------------------------------------------------------------------------
 
     def on_phase_start(self, run: Run) -> None:
-        """All take part; where clusters are learnt, what the encoder makes of them is kept."""
+        """All take part; where some may rest, what the encoder makes of them is kept."""
         run.active = self.active = torch.ones_like(run.active)
-        run.objective.seen = [] if run.phase.clusters else None
+        run.objective.seen = None if self._all_take_part(run) else []
         self.reset(len(run.samples), run.samples.device)
 
     def on_epoch_start(self, run: Run) -> None:
@@ -195,7 +196,7 @@ class SampleSelection(Hook):
 
     def on_step_end(self, run: Run) -> None:
         """Measure the batch."""
-        if run.warming_up:
+        if self._all_take_part(run):
             return
         start = time.perf_counter()
         seen, run.objective.seen = run.objective.seen, []
@@ -207,7 +208,7 @@ class SampleSelection(Hook):
 
     def on_epoch_end(self, run: Run) -> None:
         """Measure who rests, if it is time, and decide who takes part next."""
-        if run.warming_up:
+        if self._all_take_part(run):
             return
         start, record = time.perf_counter(), run.history[-1]
         if self._is_due(run):
@@ -227,6 +228,9 @@ class SampleSelection(Hook):
     def on_phase_end(self, run: Run) -> None:
         """Stop keeping what the encoder makes."""
         run.objective.seen = None
+
+    def _all_take_part(self, run: Run) -> bool:
+        return run.warming_up or (self.by == "auto" and run.objective.means_of_batches)
 
     def _is_due(self, run: Run) -> bool:
         every = self.measure_every or (1 if run.objective.views else 4)
@@ -346,8 +350,8 @@ class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
     selection : {"auto", "dynamic", "random", "loss", None}, default="auto"
         Who rests. ``"dynamic"``: the samples that have settled. Controls that show what this rule
         is worth: ``"random"``, as many, drawn at random; ``"loss"``, as many of the most certain
-        labels. None: nobody. ``"auto"`` is ``"dynamic"`` for a deep base and None for others,
-        which can't learn from a part of their data without losing the rest.
+        labels. None: nobody. ``"auto"`` is ``"dynamic"``, but None for HaDis and for estimators of
+        scikit-learn, which build on means of clusters: without their cores these would move.
     signal : {"feature", "proba"}, default="feature"
         What two views of a settled sample agree in: their features or their probabilities.
     eps : float or None, default=None
@@ -407,8 +411,8 @@ class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
 
     A base that embeds two views in each step is measured for nothing; one that embeds a single
     view pays a further forward pass now and then. What both parts bring is measured in
-    ``benchmarks/RESULTS.md``: count on fewer samples, not on a gain in accuracy. On digits HaDis
-    lost accuracy by resting; a smaller ``eps`` rests fewer. A large ``eps`` and
+    ``benchmarks/RESULTS.md``: count on fewer samples, not on a gain in accuracy. The paper lets all
+    settled samples rest: ``evenly=False`` with ``selection="dynamic"``. A large ``eps`` and
     ``signal="proba"`` have done harm in trials.
 
     References
@@ -419,9 +423,9 @@ class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
     Examples
     --------
     >>> from sklearn.datasets import load_digits
-    >>> from skdeepclust import HaDisClustering, SelectiveClustering
+    >>> from skdeepclust import SCANClustering, SelectiveClustering
     >>> images = load_digits().images  # (1797, 8, 8)
-    >>> base = HaDisClustering(n_clusters=10, max_epochs=2, random_state=0)
+    >>> base = SCANClustering(n_clusters=10, max_epochs=2, random_state=0)
     >>> model = SelectiveClustering(base).fit(images)
     >>> model.predict(images[:3]).shape
     (3,)
@@ -522,7 +526,7 @@ class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
             return None
         suits = 0.1 if self.signal == "feature" else 0.01
         return SampleSelection(
-            by="dynamic" if self.selection == "auto" else self.selection,
+            by=self.selection,
             signal=self.signal,
             eps=suits if self.eps is None else self.eps,
             window=self.window,
