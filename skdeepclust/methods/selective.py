@@ -91,7 +91,7 @@ class SampleSelection(Hook):
     by : {"auto", "dynamic", "random", "loss"}
         Whether the settled samples rest, or as many at random, or as many of the least loss, the
         negative log-probability of the own label. ``"auto"``: the settled ones, or nobody where
-        the loss compares means of a batch's clusters, which would move to their borders.
+        the loss compares means of a batch's clusters: without their cores accuracy was lost.
     signal : {"feature", "proba"}
     eps : float
     window : int
@@ -351,7 +351,7 @@ class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
         Who rests. ``"dynamic"``: the samples that have settled. Controls that show what this rule
         is worth: ``"random"``, as many, drawn at random; ``"loss"``, as many of the most certain
         labels. None: nobody. ``"auto"`` is ``"dynamic"``, but None for HaDis and for estimators of
-        scikit-learn, which build on means of clusters: without their cores these would move.
+        scikit-learn: they build on means of clusters, and lost accuracy without the cores.
     signal : {"feature", "proba"}, default="feature"
         What two views of a settled sample agree in: their features or their probabilities.
     eps : float or None, default=None
