@@ -34,6 +34,7 @@ class Objective(nn.Module, Hook):
 
     prototypes: Tensor
     spherical = False  # whether only the directions of embeddings count
+    means_of_batches = False  # whether the loss compares means of a batch's clusters
     starts_trained = False  # whether the encoder has learnt something before the fit
     views: tuple[Augment, ...] = ()  # the two that each step embeds; empty if it embeds one
     seen: list[Tensor] | None = None  # what the encoder made of this batch; None: nobody asks

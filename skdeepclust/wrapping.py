@@ -16,6 +16,7 @@ from sklearn.base import (
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
+from ._callbacks import CallbackSupportMixin, callback_hooks, with_callbacks
 from .base import ESTIMATORS, BaseDeepClustering, all_or_nothing, fitted_attributes
 from .data.samples import Array, Samples
 from .engine import Hook, Run
@@ -29,6 +30,7 @@ class WrappedClustering(
     ClassNamePrefixFeaturesOutMixin,  # type: ignore[misc]
     TransformerMixin,  # type: ignore[misc]
     ClusterMixin,  # type: ignore[misc]
+    CallbackSupportMixin,  # type: ignore[misc]
     BaseEstimator,  # type: ignore[misc]
 ):
     """An estimator around ``base``: a subclass adds ``__init__`` and `_fit_base`.
@@ -40,6 +42,7 @@ class WrappedClustering(
     base: Any
     base_: Any
 
+    @with_callbacks  # type: ignore[untyped-decorator]
     def fit(self, X: Any, y: Any = None) -> Self:
         """Fit a clone of ``base``, and act on it.
 
@@ -59,7 +62,11 @@ class WrappedClustering(
             If X or a parameter is unusable; before any training.
         """
         with all_or_nothing(self):
-            return self._fit(X)
+            callbacks = callback_hooks(self, X)
+            self._fit(X, hooks=callbacks)
+            for callback in callbacks:
+                callback.close()
+        return self
 
     def _fit(self, X: Any, hooks: Iterable[Hook] = ()) -> Self:
         """`fit` plus trainer hooks, as of every estimator: so wrapping nests."""

@@ -31,7 +31,7 @@ CPU = torch.device("cpu")
 
 def rule(n_samples=4, **options):
     settings = {"by": "dynamic", "signal": "feature", "eps": 0.1, "window": 3}
-    settings |= {"measure_every": 1, "min_cluster_ratio": 0.0, **options}
+    settings |= {"evenly": False, "measure_every": 1, "min_cluster_ratio": 0.0, **options}
     hook = SampleSelection(**settings)
     hook.reset(n_samples, CPU)
     return hook
@@ -164,6 +164,32 @@ def test_where_all_have_settled_a_quarter_or_a_batch_goes_on():
     assert hook.choose_active(4, generator).sum() == 20
 
 
+def test_the_same_share_of_each_cluster_rests_if_evenly():
+    clusters = [0] * 10 + [1] * 20
+    restless = [*range(4), *range(10, 22)]  # 6 of 10 have settled, and 8 of 20
+    masks = {}
+    for evenly in (False, True):
+        hook = rule(30, evenly=evenly)
+        for t in range(3):
+            u = [0.1 + 0.0005 * i * (-1) ** t for i in range(30)]
+            for i in restless:
+                u[i] = (-1.0) ** t
+            measure(hook, u, clusters)
+        masks[evenly] = hook.choose_active(2, torch.Generator().manual_seed(0))
+    assert masks[False].nonzero().flatten().tolist() == restless
+    woken = (masks[True] & ~masks[False]).nonzero().flatten().tolist()
+    assert woken == [8, 9]  # 4 of 10 rest: the two of largest drift go on
+
+
+@pytest.mark.parametrize("by", ["random", "loss"])
+def test_controls_rest_as_many_as_remain_where_clusters_rest_evenly(by):
+    hook = rule(40, by=by, evenly=True)
+    clusters = [0] * 20 + [1] * 20
+    for t in range(3):
+        measure(hook, [0.1 * (-1) ** t if i < 10 else 0.1 for i in range(40)], clusters)
+    assert hook.choose_active(2, torch.Generator().manual_seed(0)).sum() == 20
+
+
 @pytest.mark.parametrize("by", ["random", "loss"])
 def test_controls_rest_as_many_as_the_rule(by):
     hook = rule(40, by=by)
@@ -193,6 +219,12 @@ def test_eps_thresholds_the_noise_of_the_views(eps, sigma, share):
 
 
 # --- Deep bases -------------------------------------------------------------------------------
+
+
+def eager(base, **options):
+    """All that have settled rest, and are measured each epoch, whatever the base."""
+    settings = {"selection": "dynamic", "eps": 1.0, "evenly": False, "measure_every": 1}
+    return SelectiveClustering(base, **{**settings, **options})
 
 
 class Spy(Hook):
@@ -230,14 +262,25 @@ def test_without_either_part_the_base_is_what_it_was(make_base, blobs):
 def test_measuring_alone_changes_nothing(make_base, blobs):
     """With an eps that settles nobody, gradients, statistics and random streams are the base's."""
     alone = make_base().fit(blobs[0])
-    model = SelectiveClustering(make_base(), init=None, eps=1e-30).fit(blobs[0])
+    model = eager(make_base(), init=None, eps=1e-30).fit(blobs[0])
     assert model.active_mask_.all()
     assert np.array_equal(model.transform(blobs[0]), alone.transform(blobs[0]))
 
 
+def test_by_default_nobody_rests_where_the_loss_compares_means(blobs):
+    alone = hadis().fit(blobs[0])
+    model = SelectiveClustering(hadis(), init=None, eps=1.0).fit(blobs[0])
+    assert np.array_equal(model.transform(blobs[0]), alone.transform(blobs[0]))
+    assert model.active_mask_.all()
+    assert "n_active" not in model.history_[-1]
+    assert (
+        not SelectiveClustering(decs(), eps=1.0, measure_every=1).fit(blobs[0]).active_mask_.all()
+    )
+
+
 @both_bases
 def test_resting_samples_reach_no_gradient(make_base, blobs):
-    spy, hook = fit_with_spy(SelectiveClustering(make_base(), eps=1.0, measure_every=1), blobs[0])
+    spy, hook = fit_with_spy(eager(make_base()), blobs[0])
     for active, trained in zip(spy.active, spy.trained, strict=True):
         assert not (trained & ~active).any()
     assert any(not active.all() for active in spy.active)
@@ -247,14 +290,14 @@ def test_resting_samples_reach_no_gradient(make_base, blobs):
 
 @both_bases
 def test_nobody_rests_while_the_base_warms_up_or_the_window_fills(make_base, blobs):
-    spy, _ = fit_with_spy(SelectiveClustering(make_base(), eps=1.0, measure_every=1), blobs[0])
+    spy, _ = fit_with_spy(eager(make_base()), blobs[0])
     assert all(active.all() for active in spy.active[: 2 + 3])
     assert not spy.active[2 + 3].all()
 
 
 def test_a_phase_that_counts_batches_makes_as_many_passes_as_without_selection(blobs):
     alone = decs().fit(blobs[0])
-    model = SelectiveClustering(decs(), init=None, eps=1.0, measure_every=1).fit(blobs[0])
+    model = eager(decs(), init=None).fit(blobs[0])
     passes = [r for r in alone.history_ if r["phase"] == "cluster"]
     shorter = [r for r in model.history_ if r["phase"] == "cluster"]
     assert len(passes) == len(shorter)
@@ -264,7 +307,7 @@ def test_a_phase_that_counts_batches_makes_as_many_passes_as_without_selection(b
 
 @both_bases
 def test_history_tells_who_rests_who_returned_and_what_measuring_took(make_base, blobs):
-    model = SelectiveClustering(make_base(), eps=0.1, measure_every=1)
+    model = eager(make_base(), eps=0.1)
     spy, _ = fit_with_spy(model, blobs[0])
     model.fit(blobs[0])
     records = [r for r in model.history_ if r["phase"] == "cluster"]
@@ -282,7 +325,7 @@ def test_history_tells_who_rests_who_returned_and_what_measuring_took(make_base,
 @pytest.mark.parametrize("selection", ["dynamic", "random", "loss"])
 @pytest.mark.parametrize("signal", ["feature", "proba"])
 def test_same_seed_same_labels(make_base, selection, signal, blobs):
-    model = SelectiveClustering(make_base(), selection=selection, signal=signal, eps=0.1)
+    model = eager(make_base(), selection=selection, signal=signal, eps=0.1)
     once, again = clone(model).fit(blobs[0]), clone(model).fit(blobs[0])
     assert np.array_equal(once.labels_, again.labels_)
     assert np.array_equal(once.active_mask_, again.active_mask_)
@@ -300,14 +343,20 @@ def test_resting_samples_are_measured_less_often_on_demand(blobs):
             super()._measure_resting(run)
 
     hook = Count(
-        by="dynamic", signal="feature", eps=1.0, window=3, measure_every=3, min_cluster_ratio=0.2
+        by="dynamic",
+        signal="feature",
+        eps=1.0,
+        window=3,
+        evenly=True,
+        measure_every=3,
+        min_cluster_ratio=0.2,
     )
     hadis()._fit(blobs[0], hooks=[hook])
     assert measured == [2, 5]  # of 8 epochs that cluster
 
 
 def test_measuring_costs_two_passes_of_those_that_rest_and_none_of_the_others(blobs):
-    model = SelectiveClustering(hadis(), eps=1.0)
+    model = eager(hadis())
     rows, records = [], []
 
     class Count(Hook):
@@ -371,7 +420,7 @@ class StopAfter(Hook):
 @pytest.mark.parametrize("n_epochs", [4, 7])
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_a_resumed_fit_goes_on_bit_for_bit(make_base, n_epochs, blobs, tmp_path):
-    model = SelectiveClustering(make_base(), eps=0.1, measure_every=1)
+    model = eager(make_base(), eps=0.1)
     whole = clone(model).fit(blobs[0])
     model.set_params(base__checkpoint=tmp_path / "state", base__checkpoint_every=0.0)
     hooks = [model._density_hook(), model._selection_hook(), StopAfter(n_epochs)]
@@ -387,7 +436,8 @@ def test_a_resumed_fit_goes_on_bit_for_bit(make_base, n_epochs, blobs, tmp_path)
 def test_the_checkpoint_of_another_selection_is_refused(blobs, tmp_path):
     base = decs(checkpoint=tmp_path / "state")
     SelectiveClustering(base, eps=0.1).fit(blobs[0])
-    for other in (SelectiveClustering(base, eps=0.2), SelectiveClustering(base, alpha=1), base):
+    others = [{"eps": 0.2}, {"eps": 0.1, "evenly": False}, {"eps": 0.1, "alpha": 1}]
+    for other in (*(SelectiveClustering(base, **options) for options in others), base):
         with pytest.raises(ValueError, match="holds a fit with other"):
             other.fit(blobs[0])
 
@@ -420,7 +470,7 @@ def test_nested_parameters_in_a_search_and_a_pipeline(blobs):
 def test_images_and_frames(tiny_images):
     pandas = pytest.importorskip("pandas")
     base = decs(encoder="conv:2-2-2").set_params(n_clusters=2)
-    model = SelectiveClustering(base, eps=0.5, measure_every=1).fit(tiny_images[0])
+    model = eager(base, eps=0.5).fit(tiny_images[0])
     assert model.predict(tiny_images[0][:2]).shape == (2,)
     frame = pandas.DataFrame(np.random.default_rng(0).random((30, 2)), columns=["a", "b"])
     model = SelectiveClustering(decs()).set_output(transform="pandas").fit(frame)

@@ -48,6 +48,7 @@ class HaDisObjective(ViewsObjective):
     Each term is the mean of both directions (a -> b, b -> a).
     """
 
+    means_of_batches = True
     pseudo_labels: Tensor  # (n_samples,), of the last k-means
 
     def __init__(

@@ -25,6 +25,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from torch import Tensor
 
+from .._callbacks import CALLBACKS_SUPPORTED
 from ..base import POSITIVE_INTEGER, WEIGHT, BaseDeepClustering
 from ..data.augment import Augment
 from ..data.samples import Array
@@ -77,7 +78,9 @@ class SampleSelection(Hook):
     active   all but the settled ones                                                  (3.7)
 
     The rule has no memory of its own: a resting sample is measured, too, and takes part again as
-    soon as it is no longer settled. Of each cluster a share stays active.
+    soon as it is no longer settled. Of each cluster a share stays active; if ``evenly``, of all the
+    same one, or the bases, which hold clusters to sizes by what a batch says of them, would move
+    samples into those that rest most.
 
     Active samples are measured in each epoch, by what the training step has embedded anyway. Every
     ``measure_every`` epochs resting samples are embedded, too, and the second views of active
@@ -85,12 +88,14 @@ class SampleSelection(Hook):
 
     Parameters
     ----------
-    by : {"dynamic", "random", "loss"}
+    by : {"auto", "dynamic", "random", "loss"}
         Whether the settled samples rest, or as many at random, or as many of the least loss, the
-        negative log-probability of the own label.
+        negative log-probability of the own label. ``"auto"``: the settled ones, or nobody where
+        the loss compares means of a batch's clusters: without their cores accuracy was lost.
     signal : {"feature", "proba"}
     eps : float
     window : int
+    evenly : bool
     measure_every : int or None
         None is 1, or 4 where the step embeds a single view.
     min_cluster_ratio : float
@@ -108,15 +113,17 @@ class SampleSelection(Hook):
         signal: str,
         eps: float,
         window: int,
+        evenly: bool,
         measure_every: int | None,
         min_cluster_ratio: float,
     ) -> None:
         self.by, self.signal, self.eps, self.window = by, signal, eps, window
-        self.measure_every, self.min_cluster_ratio = measure_every, min_cluster_ratio
+        self.evenly, self.measure_every = evenly, measure_every
+        self.min_cluster_ratio = min_cluster_ratio
 
     @property
     def stamp(self) -> dict[str, str]:
-        names = ("by", "signal", "eps", "window", "measure_every", "min_cluster_ratio")
+        names = ("by", "signal", "eps", "window", "evenly", "measure_every", "min_cluster_ratio")
         return {f"selection {name}": repr(getattr(self, name)) for name in names}
 
     # --- The rule -------------------------------------------------------------------------
@@ -159,14 +166,16 @@ class SampleSelection(Hook):
 
     def choose_active(self, batch_size: int, generator: torch.Generator) -> Tensor:
         """Which samples take part next, Eq. (3.7), with the least share of each cluster."""
+        drift, clusters = self.drift.abs(), self.labels[-1]
         resting = self.settled()
+        if self.evenly:
+            resting = ~at_least(~resting, drift, clusters, largest_share(~resting, clusters))
         n_resting, n = int(resting.sum()), len(resting)
-        if self.by != "dynamic":
+        if self.by in ("random", "loss"):
             chance = torch.rand(n, device=resting.device, generator=generator)
             order = (chance if self.by == "random" else self.loss).argsort()
             resting = torch.zeros_like(resting)
             resting[order[:n_resting]] = True
-        drift, clusters = self.drift.abs(), self.labels[-1]
         active = at_least(~resting, drift, clusters, self.min_cluster_ratio)
         fewest = min(batch_size / n, FEWEST_ACTIVE)
         return at_least(active, drift, torch.zeros_like(clusters), fewest)
@@ -174,9 +183,9 @@ class SampleSelection(Hook):
     # --- Measuring ------------------------------------------------------------------------
 
     def on_phase_start(self, run: Run) -> None:
-        """All take part; where clusters are learnt, what the encoder makes of them is kept."""
+        """All take part; where some may rest, what the encoder makes of them is kept."""
         run.active = self.active = torch.ones_like(run.active)
-        run.objective.seen = [] if run.phase.clusters else None
+        run.objective.seen = None if self._all_take_part(run) else []
         self.reset(len(run.samples), run.samples.device)
 
     def on_epoch_start(self, run: Run) -> None:
@@ -187,7 +196,7 @@ class SampleSelection(Hook):
 
     def on_step_end(self, run: Run) -> None:
         """Measure the batch."""
-        if run.warming_up:
+        if self._all_take_part(run):
             return
         start = time.perf_counter()
         seen, run.objective.seen = run.objective.seen, []
@@ -199,7 +208,7 @@ class SampleSelection(Hook):
 
     def on_epoch_end(self, run: Run) -> None:
         """Measure who rests, if it is time, and decide who takes part next."""
-        if run.warming_up:
+        if self._all_take_part(run):
             return
         start, record = time.perf_counter(), run.history[-1]
         if self._is_due(run):
@@ -219,6 +228,9 @@ class SampleSelection(Hook):
     def on_phase_end(self, run: Run) -> None:
         """Stop keeping what the encoder makes."""
         run.objective.seen = None
+
+    def _all_take_part(self, run: Run) -> bool:
+        return run.warming_up or (self.by == "auto" and run.objective.means_of_batches)
 
     def _is_due(self, run: Run) -> bool:
         every = self.measure_every or (1 if run.objective.views else 4)
@@ -281,6 +293,13 @@ def at_least(active: Tensor, drift: Tensor, groups: Tensor, share: float) -> Ten
     return woken
 
 
+def largest_share(active: Tensor, groups: Tensor) -> float:
+    """Share of active samples (n,) in that one of the groups (n,) where it is largest."""
+    size = groups.bincount()
+    n_active = groups[active].bincount(minlength=len(size))
+    return float((n_active / size.double())[size > 0].max())
+
+
 def _if_base_has(name: str) -> Callable[[Method], Method]:
     """Make a method available where the base has one of this name."""
 
@@ -331,8 +350,8 @@ class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
     selection : {"auto", "dynamic", "random", "loss", None}, default="auto"
         Who rests. ``"dynamic"``: the samples that have settled. Controls that show what this rule
         is worth: ``"random"``, as many, drawn at random; ``"loss"``, as many of the most certain
-        labels. None: nobody. ``"auto"`` is ``"dynamic"`` for a deep base and None for others,
-        which can't learn from a part of their data without losing the rest.
+        labels. None: nobody. ``"auto"`` is ``"dynamic"``, but None for HaDis and for estimators of
+        scikit-learn: they build on means of clusters, and lost accuracy without the cores.
     signal : {"feature", "proba"}, default="feature"
         What two views of a settled sample agree in: their features or their probabilities.
     eps : float or None, default=None
@@ -340,6 +359,10 @@ class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
         settled sample. None is 0.1 for features and 0.01 for probabilities.
     window : int, default=3
         Measurements over which the label of a settled sample has been the same; at least 3.
+    evenly : bool, default=True
+        Whether the same share of each cluster rests, that of the cluster with the smallest share of
+        settled samples: so a batch holds the clusters as the data do. False lets all settled
+        samples rest, as in the paper.
     measure_every : int or None, default=None
         Epochs between two measurements that cost extra: of resting samples, and, with a base that
         embeds a single view in each step, of all. None is 1, or 4 with such a base.
@@ -388,8 +411,8 @@ class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
 
     A base that embeds two views in each step is measured for nothing; one that embeds a single
     view pays a further forward pass now and then. What both parts bring is measured in
-    ``benchmarks/RESULTS.md``: count on fewer samples, not on a gain in accuracy. On digits HaDis
-    lost accuracy by resting; a smaller ``eps`` rests fewer. A large ``eps`` and
+    ``benchmarks/RESULTS.md``: count on fewer samples, not on a gain in accuracy. The paper lets all
+    settled samples rest: ``evenly=False`` with ``selection="dynamic"``. A large ``eps`` and
     ``signal="proba"`` have done harm in trials.
 
     References
@@ -400,9 +423,9 @@ class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
     Examples
     --------
     >>> from sklearn.datasets import load_digits
-    >>> from skdeepclust import HaDisClustering, SelectiveClustering
+    >>> from skdeepclust import SCANClustering, SelectiveClustering
     >>> images = load_digits().images  # (1797, 8, 8)
-    >>> base = HaDisClustering(n_clusters=10, max_epochs=2, random_state=0)
+    >>> base = SCANClustering(n_clusters=10, max_epochs=2, random_state=0)
     >>> model = SelectiveClustering(base).fit(images)
     >>> model.predict(images[:3]).shape
     (3,)
@@ -419,6 +442,7 @@ class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
         "signal": [StrOptions({"feature", "proba"})],
         "eps": [Interval(Real, 0, None, closed="neither"), None],
         "window": [Interval(Integral, 3, None, closed="left")],
+        "evenly": ["boolean"],
         "measure_every": [POSITIVE_INTEGER, None],
         "min_cluster_ratio": [Interval(Real, 0, 1, closed="both")],
         "plain_mode": [StrOptions({"weighted", "init", "prototypes"})],
@@ -440,6 +464,7 @@ class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
         signal: str = "feature",
         eps: float | None = None,
         window: int = 3,
+        evenly: bool = True,
         measure_every: int | None = None,
         min_cluster_ratio: float = 0.2,
         plain_mode: str = "weighted",
@@ -454,6 +479,7 @@ class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
         self.signal = signal
         self.eps = eps
         self.window = window
+        self.evenly = evenly
         self.measure_every = measure_every
         self.min_cluster_ratio = min_cluster_ratio
         self.plain_mode = plain_mode
@@ -481,7 +507,7 @@ class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
             warnings.warn(
                 f"init='density' had no effect: {type(self.base).__name__} places its prototypes "
                 "before it has learnt anything. Use init=None, or another base.",
-                stacklevel=4,
+                stacklevel=4 + CALLBACKS_SUPPORTED,
             )
 
     def _density_hook(self) -> DensityWeighting | None:
@@ -500,10 +526,11 @@ class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
             return None
         suits = 0.1 if self.signal == "feature" else 0.01
         return SampleSelection(
-            by="dynamic" if self.selection == "auto" else self.selection,
+            by=self.selection,
             signal=self.signal,
             eps=suits if self.eps is None else self.eps,
             window=self.window,
+            evenly=self.evenly,
             measure_every=self.measure_every,
             min_cluster_ratio=self.min_cluster_ratio,
         )

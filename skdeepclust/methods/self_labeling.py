@@ -17,6 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
+from .._callbacks import CALLBACKS_SUPPORTED
 from ..base import POSITIVE_INTEGER, POSITIVE_REAL, WEIGHT, draw_seed, warn_of_interruption
 from ..contrastive import cluster_mean_loss
 from ..data.augment import Augment
@@ -26,7 +27,7 @@ from ..engine.trainer import LossTerms
 from ..objective import Objective
 from ..wrapping import WrappedClustering
 
-_USER = 4  # stack levels from `_fit_base` to the caller of `fit`
+_USER = 4 + CALLBACKS_SUPPORTED  # stack levels from `_fit_base` to the caller of `fit`
 
 
 class SelfLabelingObjective(nn.Module, Hook):

@@ -1,0 +1,168 @@
+"""The claims of the selection plug-in, put to the test: +6.1 points for CC, 1.3 times as fast.
+
+    OMP_NUM_THREADS=1 python benchmarks/selective_claims.py --cache CACHE
+    OMP_NUM_THREADS=1 python benchmarks/selective_claims.py --cache CACHE --data FOLDER \
+        --sets mnist10k-features cifar10-features
+
+Labels score; they never enter a fit and choose nothing. Arms: the base alone, with density weights,
+with resting samples, with both, and with both where as many rest at random. Selection has the
+paper's values. ``NAME-features``: 10,000 images through one encoder, trained once and kept in CACHE
+as are the autoencoders, which all arms of a seed share and whose seconds are left out. The loop
+takes one seed after the other; rows already in results/ are not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+import warnings
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from common import load_set, record, recorded, scores, stopwatch
+
+from skdeepclust import (
+    CCClustering,
+    CDCClustering,
+    DECSClustering,
+    HaDisClustering,
+    SCANClustering,
+    SeCuClustering,
+    SelectiveClustering,
+    SelfSupervisedEncoder,
+    TCLClustering,
+)
+from skdeepclust.engine import Hook, Run
+
+BASES = {
+    "DECS": DECSClustering,
+    "HaDis": HaDisClustering,
+    "SeCu": SeCuClustering,
+    "CDC": CDCClustering,
+    # Density weights need prototypes that are placed in a network which has learnt something.
+    "SCAN": partial(SCANClustering, contrast_epochs=20),
+    "CC": partial(CCClustering, contrast_epochs=20),
+    "TCL": partial(TCLClustering, contrast_epochs=20),
+}
+PAPER = {"eps": 0.1, "window": 3, "evenly": False, "selection": "dynamic"}
+ARMS: dict[str, dict[str, Any]] = {
+    "base": {"init": None, "selection": None},
+    "+ init": {"selection": None},
+    "+ selection": {"init": None, **PAPER},
+    "both": PAPER,
+    "random": {**PAPER, "selection": "random"},
+    "defaults": {},
+}
+ENCODER_EPOCHS = {"mnist10k": 10, "cifar1010k": 8}  # about six minutes each on one core
+IMAGES = {"mnist10k-features": "mnist10k", "cifar10-features": "cifar1010k"}
+
+
+class ClusteringCost(Hook):
+    """Seconds and samples of the phases that learn clusters, measuring included."""
+
+    def __init__(self) -> None:
+        self.cpu = self.wall = 0.0
+        self.samples = 0
+
+    def on_phase_start(self, run: Run) -> None:
+        self._before = len(run.history), time.process_time(), time.perf_counter()
+
+    def on_phase_end(self, run: Run) -> None:
+        if not run.warming_up:
+            epochs, cpu, wall = self._before
+            self.samples += sum(r["n_samples"] for r in run.history[epochs:])
+            self.cpu += time.process_time() - cpu
+            self.wall += time.perf_counter() - wall
+
+
+def features(name: str, data: Path | None, folder: Path) -> tuple[np.ndarray, np.ndarray, float]:
+    """Features of images, their labels, and the CPU seconds that the encoder has taken."""
+    kept = folder / f"{name}.npz"
+    images, y = load_set(IMAGES[name], data)
+    if not kept.exists():
+        epochs = ENCODER_EPOCHS[IMAGES[name]]
+        encoder = SelfSupervisedEncoder("simclr", max_epochs=epochs, random_state=0)
+        with stopwatch() as seconds:
+            found = encoder.fit_transform(images)
+        np.savez(kept, features=found, cpu=seconds["cpu"])
+    with np.load(kept) as file:
+        return file["features"], y, float(file["cpu"])
+
+
+def load(name: str, data: Path | None, folder: Path) -> tuple[np.ndarray, np.ndarray, float]:
+    """Samples, labels, and the CPU seconds of making the samples."""
+    return features(name, data, folder) if name in IMAGES else (*load_set(name, data), 0.0)
+
+
+def base(name: str, n_clusters: int, seed: int, memory: Path) -> Any:
+    """A base, its pretraining remembered."""
+    estimator = BASES[name](n_clusters, random_state=seed)
+    if "memory" in estimator.get_params():
+        estimator.set_params(memory=str(memory))
+    return estimator
+
+
+def run(key: dict[str, Any], X: np.ndarray, y: np.ndarray, encoding: float, memory: Path) -> None:
+    """One fit."""
+    inner = base(key["base"], len(np.unique(y)), key["seed"], memory)
+    model = SelectiveClustering(inner, **ARMS[key["arm"]])
+    cost = ClusteringCost()
+    with stopwatch() as seconds, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model._fit(X, hooks=[cost])
+    epochs = [r for r in model.history_ if r["phase"] != "pretrain"]
+    record(
+        "selective_claims",
+        **key,
+        **scores(y, model.labels_),
+        samples=sum(r["n_samples"] for r in epochs),
+        training=sum(r["seconds"] for r in epochs),
+        measuring=sum(r.get("seconds_measuring", 0.0) for r in epochs),
+        resting=1 - float(model.active_mask_.mean()),
+        clustering={"samples": cost.samples, "wall": cost.wall, "cpu": cost.cpu},
+        encoding_cpu=encoding,
+        warnings=[str(w.message)[:60] for w in caught],
+        **seconds,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--cache", type=Path)
+    parser.add_argument("--sets", nargs="+", default=["digits"])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--bases", nargs="+", choices=list(BASES), default=list(BASES))
+    parser.add_argument("--arms", nargs="+", choices=list(ARMS), default=list(ARMS))
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = args.cache or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        run_all(args, folder)
+
+
+def run_all(args: argparse.Namespace, folder: Path) -> None:
+    """All fits that have no row yet, seed by seed."""
+    names = ("data", "base", "arm", "seed")
+    done = [{k: row[k] for k in names} for row in recorded("selective_claims")]
+    loaded = cache(partial(load, data=args.data, folder=folder))
+    for seed in args.seeds:
+        for name in args.sets:
+            for of in args.bases:
+                keys = [{"data": name, "base": of, "arm": arm, "seed": seed} for arm in args.arms]
+                todo = [key for key in keys if key not in done]
+                if not todo:
+                    continue
+                X, y, encoding = loaded(name)
+                estimator = base(of, len(np.unique(y)), seed, folder)
+                if "memory" in estimator.get_params():
+                    estimator.set_params(max_iter=0).fit(X)
+                for key in todo:
+                    run(key, X, y, encoding, folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""What estimators around others share: scikit-learn's callbacks, and who is warned."""
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.cluster import KMeans
+
+from skdeepclust import DECSClustering, SelectiveClustering, SelfLabelingClustering
+
+needs_callbacks = pytest.mark.skipif(
+    not hasattr(DECSClustering, "set_callbacks"), reason="needs scikit-learn 1.9"
+)
+
+
+class Recorder:
+    """A callback that writes down which tasks began and which estimator they were told of."""
+
+    def __init__(self, stops=False):
+        self.stops, self.begun, self.told = stops, [], set()
+
+    def setup(self, estimator, context):
+        pass
+
+    def teardown(self, estimator, context):
+        self.torn_down = True
+
+    def on_fit_task_begin(self, estimator, context):
+        self.begun.append(context.task_name)
+        self.told.add(estimator)
+
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator):
+        if context.task_name == "fit":
+            self.fitted = fitted_estimator
+        return self.stops and context.task_name == "epoch"
+
+
+def decs(**params):
+    tiny = {"encoder": "mlp:8", "embedding_dim": 3, "pretrain_epochs": 2, "max_iter": 8}
+    return DECSClustering(3, **{**tiny, "batch_size": 16, "n_init": 2, "random_state": 0, **params})
+
+
+WRAPPERS = [SelectiveClustering, SelfLabelingClustering]
+both_wrappers = pytest.mark.parametrize("wrapper", WRAPPERS, ids=lambda w: w.__name__)
+
+
+@needs_callbacks
+@both_wrappers
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_callbacks_hear_of_the_phases_and_epochs_of_the_base(wrapper, blobs):
+    recorder = Recorder()
+    model = wrapper(decs()).set_callbacks(recorder).fit(blobs[0])
+    expected = ["fit", "pretrain", *["epoch"] * 2, "cluster", *["epoch"] * 2]
+    assert recorder.begun == expected
+    assert recorder.told == {model}
+    assert np.array_equal(recorder.fitted.predict(blobs[0]), model.labels_)
+    assert recorder.torn_down
+
+
+@needs_callbacks
+def test_a_callback_can_end_a_phase_of_the_base(blobs):
+    model = SelectiveClustering(decs()).set_callbacks(Recorder(stops=True)).fit(blobs[0])
+    assert [r["phase"] for r in model.history_] == ["pretrain", "cluster"]
+
+
+@needs_callbacks
+def test_callbacks_hear_of_a_fit_of_scikit_learn_as_a_whole(blobs):
+    recorder = Recorder()
+    model = SelectiveClustering(KMeans(3, n_init=2, random_state=0)).set_callbacks(recorder)
+    model.fit(blobs[0])
+    assert recorder.begun == ["fit"]
+    assert np.array_equal(recorder.fitted.predict(blobs[0]), model.labels_)
+
+
+@both_wrappers
+def test_warnings_point_to_the_caller_of_fit(wrapper, blobs):
+    unheard = {"pretrain_epochs": 0} if wrapper is SelectiveClustering else {}
+    model = wrapper(decs(**unheard))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(blobs[0])
+    expected = "had no effect" if wrapper is SelectiveClustering else "No sample has"
+    assert [w.filename for w in caught if expected in str(w.message)] == [__file__]
