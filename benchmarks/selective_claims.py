@@ -5,10 +5,10 @@
         --sets mnist10k-features cifar10-features
 
 Labels score; they never enter a fit and choose nothing. Arms: the base alone, with density weights,
-with resting samples, with both, and with both where as many rest at random. Selection has the
-paper's values. ``NAME-features``: 10,000 images through one encoder, trained once and kept in CACHE
-as are the autoencoders, which all arms of a seed share and whose seconds are left out. The loop
-takes one seed after the other; rows already in results/ are not run again.
+with resting samples, with both, and with both where as many rest at random, all with the paper's
+values; and the defaults. ``NAME-features``: 10,000 images through one encoder, trained once and
+kept in CACHE as are the autoencoders, which all arms of a seed share and whose seconds are left
+out. The loop takes one seed after the other; rows already in results/ are not run again.
 """
 
 from __future__ import annotations
