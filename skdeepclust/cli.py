@@ -193,10 +193,12 @@ def _add_method(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
         "--method",
         choices=["auto", *methods],
         default="auto",
-        help="auto is secu for grey images of at most 32 pixels, decs for all else (default: auto)",
+        help="auto is scan or, for less than 600 a cluster, secu for grey images of at most 32 "
+        "pixels, decs for all else (default: auto)",
     )
-    # "auto" has the flags that both have.
-    estimators = [methods[name] for name in ([chosen] if chosen in methods else ["decs", "secu"])]
+    # "auto" has the flags that all have which it may take.
+    names = [chosen] if chosen in methods else ["decs", "scan", "secu"]
+    estimators = [methods[name] for name in names]
     parser.set_defaults(estimator=estimators[0])
     group = parser.add_argument_group(
         f"hyper-parameters of {chosen}", "Values are read as Python literals, else as text."

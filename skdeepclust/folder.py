@@ -30,7 +30,7 @@ from .data.images import (
 )
 from .datasets import load_image_folder
 from .methods.decs import DECSClustering
-from .methods.scan import SCANClustering, auto_parts
+from .methods.scan import SCANClustering, are_small_and_grey, auto_parts
 from .methods.secu import SeCuClustering
 from .model_selection import NClusters, select_n_clusters
 from .page import write_page
@@ -39,7 +39,6 @@ __all__ = ["ImageClusters", "cluster_images"]
 
 SHOWN = (64, 64, 3)  # what the page needs of images that only the embedder sees at full size
 MAX_K = 25
-LARGEST_SMALL = 32  # pixels
 USUAL_N_CLUSTERS = 10  # before it is found
 _FIXED_DIM = 50
 
@@ -64,7 +63,8 @@ def cluster_images(
         Number of clusters.
     estimator : estimator, default=None
         A clusterer of this package, whose `n_clusters` and `random_state` are replaced; None is
-        `SeCuClustering` for grey images of at most 32 pixels and `DECSClustering` for all else.
+        that which suits the images: for grey ones of at most 32 pixels `SCANClustering`, or
+        `SeCuClustering` if there are less than 600 for a cluster; `DECSClustering` for all else.
     embedder : ImageEmbedder, default=None
         Turns images into features that the estimator clusters; None trains on the pixels.
     on_error : {"warn", "raise", "skip"}, default="warn"
@@ -121,7 +121,7 @@ def suitable_method(rows: Any, n_clusters: int | str) -> type[Any]:
     minutes: SCAN where there are enough to learn parts of clusters, else SeCu. DECS needs neither.
     """
     shape = image_shape_of(rows)
-    if shape is None or shape[2] > 1 or max(shape) > LARGEST_SMALL:
+    if not are_small_and_grey(shape):
         return DECSClustering
     per_cluster = len(rows) / (USUAL_N_CLUSTERS if isinstance(n_clusters, str) else n_clusters)
     return SCANClustering if auto_parts(shape, per_cluster) > 1 else SeCuClustering

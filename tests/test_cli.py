@@ -707,6 +707,12 @@ def test_small_images_train_on_one_thread(monkeypatch, size, one):
     assert limits == [1 if one else None]
 
 
+def test_auto_has_no_flag_that_one_of_its_methods_would_not_hear(folder, tmp_path, capsys):
+    with pytest.raises(SystemExit):  # DECS and SeCu have an alpha, SCAN has none
+        main(["cluster", str(folder), "-k", "2", "--out", str(tmp_path / "out"), "--alpha", "3"])
+    assert "--alpha" in capsys.readouterr().err
+
+
 def quick_fit(model, X):
     """A fit with the least training."""
     lengths = {"max_epochs": 1, "pretrain_epochs": 1, "max_iter": 1}

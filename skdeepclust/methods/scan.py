@@ -7,7 +7,6 @@ entropy of the sizes keeps the clusters apart.
 
 from __future__ import annotations
 
-import os
 from collections import OrderedDict
 from collections.abc import Iterator
 from functools import partial
@@ -16,11 +15,11 @@ from typing import Any, ClassVar, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from .._cache import stored_pretraining
-from ..base import POSITIVE_INTEGER, POSITIVE_REAL, WEIGHT
+from ..base import MEMORY, POSITIVE_INTEGER, POSITIVE_REAL, WEIGHT
 from ..contrastive import ViewsClustering, ViewsObjective, pair_contrast, warmup_cosine
 from ..data.augment import Augment, Compose
 from ..engine import Hook, Phase, Run
@@ -243,10 +242,13 @@ class SCANObjective(ViewsObjective):
 
 def auto_parts(image_shape: tuple[int, int, int] | None, n_of_a_cluster: float) -> int:
     """Parts of each cluster that are learnt first; None: vectors."""
-    if image_shape is None or n_of_a_cluster < FEWEST_OF_A_PART * PARTS:
-        return 1
-    height, width, channels = image_shape
-    return PARTS if channels == 1 and max(height, width) <= SMALL else 1
+    enough = n_of_a_cluster >= FEWEST_OF_A_PART * PARTS
+    return PARTS if enough and are_small_and_grey(image_shape) else 1
+
+
+def are_small_and_grey(image_shape: tuple[int, int, int] | None) -> bool:
+    """Whether images are such that neighbours by pixels mean something; None: vectors."""
+    return image_shape is not None and image_shape[2] == 1 and max(image_shape) <= SMALL
 
 
 @torch.no_grad()
@@ -424,7 +426,7 @@ class SCANClustering(ViewsClustering):
         "max_epochs": [StrOptions({"auto"}), POSITIVE_INTEGER],
         "instance_dim": [POSITIVE_INTEGER],
         "instance_temperature": [POSITIVE_REAL],
-        "memory": [str, os.PathLike, HasMethods(["cache"]), None],
+        "memory": MEMORY,
     }
 
     _plan = Plan(1, NEIGHBORS, EPOCHS, 0, 0)  # of a fit; the stored network needs none
