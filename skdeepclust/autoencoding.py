@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -11,11 +10,11 @@ from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from ._cache import stored_pretraining
-from .base import POSITIVE_INTEGER, POSITIVE_REAL, BaseDeepClustering
+from .base import MEMORY, POSITIVE_INTEGER, POSITIVE_REAL, BaseDeepClustering
 from .data.augment import Augment, ShiftRotate
 from .device import available_device, uses_bfloat16
 from .engine import Hook, Phase, Run
@@ -210,7 +209,7 @@ class AutoencoderClustering(BaseDeepClustering):
         "reconstruction_target": [StrOptions({"clean", "augmented"})],
         "min_cluster_size": [Interval(Real, 0, 1, closed="both")],
         "tol": [Interval(Real, 0, 1, closed="both"), None],
-        "memory": [str, os.PathLike, HasMethods(["cache"]), None],
+        "memory": MEMORY,
     }
 
     # The state after pretraining depends on these and on the data, the seed, the kind of device

@@ -19,7 +19,7 @@ from sklearn.base import (
 )
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import ClassifierTags, check_random_state
-from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, InvalidParameterError, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
@@ -43,12 +43,13 @@ from .persistence import (
 POSITIVE_INTEGER = Interval(Integral, 1, None, closed="left")
 POSITIVE_REAL = Interval(Real, 0, None, closed="neither")
 WEIGHT = Interval(Real, 0, None, closed="left")
+MEMORY = [str, os.PathLike, HasMethods(["cache"]), None]
 PRESERVED_DTYPES = ["float64", "float32"]
 TINY = 0.1  # of an equal share: a smaller cluster is told, since outliers or a collapse make such
 
 
 # Stack levels from a warning in `_publish` to the caller of `fit`.
-_USER = 4 + CALLBACKS_SUPPORTED
+USER_LEVEL = 4 + CALLBACKS_SUPPORTED
 
 ESTIMATORS: dict[str, type[Any]] = {}  # by class name, for `load`
 
@@ -252,9 +253,9 @@ class BaseDeepTransformer(
         self._n_features_out = int(objective.prototypes.shape[1])
         self._publish_clusters(run.samples)
         for message in objective.warnings:
-            warnings.warn(message, ConvergenceWarning, stacklevel=_USER)
+            warnings.warn(message, ConvergenceWarning, stacklevel=USER_LEVEL)
         if run.interrupted:
-            warn_of_interruption(run, _USER)
+            warn_of_interruption(run, USER_LEVEL)
 
     def _publish_clusters(self, samples: Samples) -> None:
         """Publish what the paper has found beside the embedding; nothing by default."""

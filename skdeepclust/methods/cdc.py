@@ -7,7 +7,6 @@ evenly over small groups of neighbours, chooses how many samples of each cluster
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -15,11 +14,11 @@ from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from .._cache import stored_pretraining
-from ..base import POSITIVE_INTEGER, POSITIVE_REAL, BaseDeepClustering
+from ..base import MEMORY, POSITIVE_INTEGER, POSITIVE_REAL, BaseDeepClustering
 from ..contrastive import ViewsTransformer
 from ..data.augment import Augment, Compose, FeatureResampling, GaussianNoise
 from ..data.views import auto_views, strong_view
@@ -412,7 +411,7 @@ class CDCClustering(ViewsTransformer, BaseDeepClustering):
         "temperature": [POSITIVE_REAL],
         "head": [StrOptions({"calibration", "clustering"})],
         "augment": [StrOptions({"auto"}), tuple],
-        "memory": [str, os.PathLike, HasMethods(["cache"]), None],
+        "memory": MEMORY,
     }
 
     # The embedding that is learnt first depends on these and on its number of epochs.

@@ -25,8 +25,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from torch import Tensor
 
-from .._callbacks import CALLBACKS_SUPPORTED
-from ..base import POSITIVE_INTEGER, WEIGHT, BaseDeepClustering
+from ..base import POSITIVE_INTEGER, USER_LEVEL, WEIGHT, BaseDeepClustering
 from ..data.augment import Augment
 from ..data.samples import Array
 from ..data.views import auto_views
@@ -507,7 +506,7 @@ class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
             warnings.warn(
                 f"init='density' had no effect: {type(self.base).__name__} places its prototypes "
                 "before it has learnt anything. Use init=None, or another base.",
-                stacklevel=4 + CALLBACKS_SUPPORTED,
+                stacklevel=USER_LEVEL,
             )
 
     def _density_hook(self) -> DensityWeighting | None:

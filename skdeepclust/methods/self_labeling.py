@@ -17,8 +17,14 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
-from .._callbacks import CALLBACKS_SUPPORTED
-from ..base import POSITIVE_INTEGER, POSITIVE_REAL, WEIGHT, draw_seed, warn_of_interruption
+from ..base import (
+    POSITIVE_INTEGER,
+    POSITIVE_REAL,
+    USER_LEVEL,
+    WEIGHT,
+    draw_seed,
+    warn_of_interruption,
+)
 from ..contrastive import cluster_mean_loss
 from ..data.augment import Augment
 from ..data.views import strong_view
@@ -26,8 +32,6 @@ from ..engine import Hook, Phase, Progress, Run, Trainer
 from ..engine.trainer import LossTerms
 from ..objective import Objective
 from ..wrapping import WrappedClustering
-
-_USER = 4 + CALLBACKS_SUPPORTED  # stack levels from `_fit_base` to the caller of `fit`
 
 
 class SelfLabelingObjective(nn.Module, Hook):
@@ -209,14 +213,14 @@ class SelfLabelingClustering(WrappedClustering):
         run = trainer.fit(objective, samples, [Progress()] if self.verbose else [])
         base._publish_refined(run)
         for message in base.objective_.warnings:
-            warnings.warn(message, ConvergenceWarning, stacklevel=_USER)
+            warnings.warn(message, ConvergenceWarning, stacklevel=USER_LEVEL)
         if run.interrupted:
-            warn_of_interruption(run, _USER)
+            warn_of_interruption(run, USER_LEVEL)
         elif not any(record["certain"] for record in run.history):
             warnings.warn(
                 f"No sample has a probability above threshold={self.threshold}, so nothing was "
                 "learnt from certain ones. Lower threshold.",
                 ConvergenceWarning,
-                stacklevel=_USER,
+                stacklevel=USER_LEVEL,
             )
         return base
