@@ -28,7 +28,7 @@ from skdeepclust import DECClustering, DECSClustering, IDECClustering
 from skdeepclust.engine import Hook, Run
 
 METHODS = {
-    "AE + k-means": (DECSClustering, {"max_iter": 0}),
+    "AE + k-means": (DECSClustering, {"init": "k-means", "max_iter": 0}),
     "DECS": (DECSClustering, {}),
     "DEC": (DECClustering, {}),
     "IDEC": (IDECClustering, {}),
@@ -36,6 +36,8 @@ METHODS = {
 # What each departure from the paper brings: one option of the default put back, or both of the
 # loss ("loss of the paper").
 VARIANTS = {
+    "DECS, init='k-means'": (DECSClustering, {"init": "k-means"}),
+    "DEC, init='k-means'": (DECClustering, {"init": "k-means"}),
     "DECS, loss of the paper": (DECSClustering, {"balance_weight": 0.0, "min_cluster_size": 0.0}),
     "DECS, balance_weight=0": (DECSClustering, {"balance_weight": 0.0}),
     "DECS, determinacy='linear'": (DECSClustering, {"determinacy": "linear"}),

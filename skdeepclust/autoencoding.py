@@ -64,11 +64,13 @@ class AutoencoderObjective(Objective):
         n_clusters: int,
         *,
         alpha: float,
+        init: str,
         n_init: int,
         bfloat16: bool,
         schedule: Schedule,
     ) -> None:
         super().__init__(encoder, embedding_dim, n_clusters, n_init=n_init, bfloat16=bfloat16)
+        self.init = init
         self.decoder: nn.Module | None = decoder
         self.alpha, self.schedule = alpha, schedule
         self.n_clustering_steps = 0
@@ -205,6 +207,7 @@ class AutoencoderClustering(BaseDeepClustering):
         "max_iter": [Interval(Integral, 0, None, closed="left")],
         "clustering_lr": [POSITIVE_REAL, None],
         "alpha": [POSITIVE_REAL],
+        "init": [StrOptions({"parts", "k-means"})],
         "augment_clustering": ["boolean"],
         "reconstruction_target": [StrOptions({"clean", "augmented"})],
         "min_cluster_size": [Interval(Real, 0, 1, closed="both")],
@@ -229,6 +232,7 @@ class AutoencoderClustering(BaseDeepClustering):
     lr: float
     clustering_lr: float | None
     alpha: float
+    init: str
     augment: Any
     augment_clustering: bool
     reconstruction_target: str
@@ -252,6 +256,7 @@ class AutoencoderClustering(BaseDeepClustering):
             "embedding_dim": self.embedding_dim,
             "n_clusters": self.n_clusters,
             "alpha": self.alpha,
+            "init": self.init,
             "n_init": self.n_init,
             "bfloat16": uses_bfloat16(self.precision, available_device(self.device)),
             "schedule": Schedule(

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from .data.augment import Augment
 from .data.samples import Samples
 from .engine import Hook, Phase, Run
-from .ops import keep_names, kmeans, weighted_means
+from .ops import cluster_by_parts, keep_names, kmeans, weighted_means
 
 
 class Objective(nn.Module, Hook):
@@ -33,6 +33,7 @@ class Objective(nn.Module, Hook):
     """
 
     prototypes: Tensor
+    init = "k-means"  # how prototypes are placed; or "parts"
     spherical = False  # whether only the directions of embeddings count
     means_of_batches = False  # whether the loss compares means of a batch's clusters
     starts_trained = False  # whether the encoder has learnt something before the fit
@@ -88,7 +89,7 @@ class Objective(nn.Module, Hook):
     def place_prototypes(
         self, run: Run, *, n_init: int | None = None, previous: Tensor | None = None
     ) -> Tensor:
-        """Cluster the clean embedding with k-means; its centres become the prototypes.
+        """Cluster the clean embedding; the centres become the prototypes.
 
         ``run.sample_weight`` turns each centre into a weighted mean of its cluster.
 
@@ -96,7 +97,7 @@ class Objective(nn.Module, Hook):
         ----------
         run : Run
         n_init : int, default=None
-            Restarts; None means those of the objective.
+            Restarts of k-means; None means those of the objective.
         previous : Tensor of shape (n_samples,), default=None
             Labels of the placing before this one: clusters keep their names.
 
@@ -106,13 +107,7 @@ class Objective(nn.Module, Hook):
         """
         self.check_finite(run.samples)
         z = run.forward(self.embed)
-        centers, labels = kmeans(
-            z,
-            len(self.prototypes),
-            n_init=n_init or self.n_init,
-            seed=run.seed(),
-            spherical=self.spherical,
-        )
+        centers, labels = self.find_clusters(z, n_init or self.n_init, run.seed())
         if previous is not None:
             labels, centers = keep_names(labels, previous, centers)
         if run.sample_weight is not None:
@@ -122,6 +117,16 @@ class Objective(nn.Module, Hook):
             self.prototypes.copy_(centers)
         self.placed = True
         return labels
+
+    def find_clusters(self, z: Tensor, n_init: int, seed: int) -> tuple[Tensor, Tensor]:
+        """Centres (K, d) and labels (n,) of clusters of an embedding."""
+        n_clusters = len(self.prototypes)
+        if self.init == "k-means":
+            return kmeans(z, n_clusters, n_init=n_init, seed=seed, spherical=self.spherical)
+        labels = cluster_by_parts(z, n_clusters, seed=seed, spherical=self.spherical)
+        anywhere = z[:1].expand(n_clusters, -1)  # for a cluster without samples
+        means = weighted_means(z, labels, z.new_ones(len(z)), anywhere)
+        return nn.functional.normalize(means, dim=1) if self.spherical else means, labels
 
     def predict_proba(self, x: Tensor) -> Tensor:
         """Probability of each cluster for each sample of a batch, (B, K)."""

@@ -6,7 +6,7 @@ import pytest
 import torch
 from sklearn.exceptions import ConvergenceWarning
 
-from skdeepclust import DECClustering, DECSClustering, IDECClustering, autoencoding
+from skdeepclust import DECClustering, DECSClustering, IDECClustering, autoencoding, objective
 from skdeepclust.engine import Hook
 
 METHODS = [DECClustering, DECSClustering, IDECClustering]
@@ -352,8 +352,24 @@ def test_every_method_survives_an_interruption_in_each_phase(cls, phase):
     np.testing.assert_array_equal(model.labels_, model.predict(X))
 
 
-def test_interrupted_pretraining_still_places_the_prototypes_by_k_means():
-    X, model = blobs(), small(DECSClustering)
+@each_method
+def test_clusters_start_as_the_means_of_joined_parts(cls, monkeypatch):
+    labels = torch.arange(90) % 3
+    monkeypatch.setattr(objective, "cluster_by_parts", lambda z, k, **options: labels)
+    X = blobs()
+    model = small(cls, max_iter=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # means so close may be of no use
+        model.fit(X)
+    means = np.stack([model.transform(X)[labels == j].mean(0) for j in range(3)])
+    used = np.unique(model.objective_.predict(torch.as_tensor(X)))
+    assert len(model.cluster_centers_) == len(used)
+    distance = np.abs(means[:, None] - model.cluster_centers_).max(2)
+    assert distance.min(0).max() < 1e-5
+
+
+def test_interrupted_pretraining_still_places_the_prototypes():
+    X, model = blobs(), small(DECSClustering, init="k-means")
     with pytest.warns(ConvergenceWarning, match="interrupted"):
         model._fit(X, hooks=[Interrupt("pretrain", "on_step_end", 2)])
     z = model.transform(X)

@@ -55,6 +55,7 @@ def dec_objective(prototypes, cls=DECObjective, **options):
         n_clusters=len(prototypes),
         **{
             "alpha": 1.0,
+            "init": "k-means",
             "n_init": 1,
             "bfloat16": False,
             "schedule": None,
@@ -240,7 +241,7 @@ def test_labels_are_compared_with_those_of_the_update_before(monkeypatch):
         return centers, (labels + 1) % n_clusters
 
     monkeypatch.setattr(objective_module, "kmeans", shuffled)
-    assert dec(tol=0.5).fit(blobs()).n_iter_ == 6
+    assert dec(tol=0.5, init="k-means").fit(blobs()).n_iter_ == 6
 
 
 def test_clustering_moves_the_prototypes_and_drops_decoder_and_targets():

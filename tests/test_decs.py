@@ -439,6 +439,7 @@ def decs_objective(n_clusters=3, dim=2, **options):
         "batch_variance_weight": 1.0,
         "balance_weight": 0.0,
         "alpha": 0.5,
+        "init": "k-means",
         "n_init": 1,
         "bfloat16": False,
         "schedule": None,
@@ -677,13 +678,13 @@ def test_n_init_reaches_k_means(monkeypatch):
         return kmeans(z, n_clusters, n_init=n_init, **options)
 
     monkeypatch.setattr(objective_module, "kmeans", spy)
-    decs(n_init=7).fit(blobs())
+    decs(init="k-means", n_init=7).fit(blobs())
     assert seen == [((90, 4), 3, 7)]
 
 
 def test_no_clustering_steps_leave_k_means_on_the_pretrained_embedding():
     X = blobs()
-    model = decs(max_iter=0).fit(X)
+    model = decs(init="k-means", max_iter=0).fit(X)
     assert {record["phase"] for record in model.history_} == {"pretrain"}
     assert model.n_iter_ == 0
     z = model.transform(X)

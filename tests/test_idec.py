@@ -19,6 +19,7 @@ def idec_objective(clustering_weight=0.1, reconstruct_clean=True):
         embedding_dim=2,
         n_clusters=3,
         alpha=1.0,
+        init="k-means",
         n_init=1,
         bfloat16=False,
         schedule=SimpleNamespace(reconstruct_clean=reconstruct_clean),

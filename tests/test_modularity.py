@@ -56,3 +56,17 @@ def test_without_affinity_there_are_still_as_many_groups_as_asked():
     group, q = merge_by_modularity(torch.zeros(4, 4), 2)
     assert len(set(group.tolist())) == 2
     assert q == 0
+
+
+def test_beyond_the_peak_of_modularity_the_pair_that_touches_most_beside_chance_goes_first():
+    # Three large clusters, two of which touch, and two small ones that touch nothing: any union
+    # lowers Q, that of the small ones least.
+    affinity = torch.diag(torch.tensor([100.0, 100, 100, 20, 20]))
+    affinity[0, 1] = 1.0
+    group, _ = merge_by_modularity(affinity, 4)
+    assert group.tolist() == [0, 0, 1, 2, 3]
+
+
+def test_of_clusters_that_touch_nothing_the_smallest_go_first():
+    affinity = torch.diag(torch.tensor([100.0, 1, 100, 2, 0.5]))
+    assert merge_by_modularity(affinity, 3)[0].tolist() == [0, 1, 2, 1, 1]

@@ -11,9 +11,9 @@ from sklearn.datasets import make_blobs
 import skdeepclust
 from skdeepclust import SCANClustering, SelectiveClustering, SelfLabelingClustering
 from skdeepclust.engine import Hook
-from skdeepclust.methods.scan import affinity, consistency, merged_labels
+from skdeepclust.methods.scan import affinity, consistency
 from skdeepclust.metrics import clustering_accuracy
-from skdeepclust.ops import knn
+from skdeepclust.ops import knn, merged_labels
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

@@ -120,7 +120,7 @@ def otsu_threshold(q: Tensor, fallback: Tensor, n_bins: int = 1000) -> Tensor:
 class DECSClustering(AutoencoderClustering):
     """Deep Embedding Clustering Driven by Sample Stability (DECS).
 
-    Learns to reconstruct the samples, places clusters in the embedding by k-means, then moves
+    Learns to reconstruct the samples, places clusters in the embedding, then moves
     embedding and clusters so that every sample lies far from the border between belonging to a
     cluster and not belonging to it.
 
@@ -143,8 +143,8 @@ class DECSClustering(AutoencoderClustering):
         Passes over the data that train the autoencoder before clusters are placed. ``"auto"``
         is as many as make 2000 batches.
     max_iter : int, default=1000
-        Largest number of batches of the clustering phase. 0 stops after k-means on the
-        pretrained embedding.
+        Largest number of batches of the clustering phase. 0 stops once clusters are
+        placed in the pretrained embedding.
     batch_size : int, default=256
         Samples in a batch.
     lr : float, default=0.001
@@ -167,8 +167,12 @@ class DECSClustering(AutoencoderClustering):
     balance_weight : float, default=1.0
         Weight of the divergence of cluster shares from equal ones, an addition to the paper
         against merging clusters. 0 is the paper; lower it where clusters differ much in size.
+    init : {"parts", "k-means"}, default="parts"
+        How clusters are placed in the pretrained embedding. ``"parts"``: k-means finds parts of
+        about ten samples, and those that hold each other's nearest neighbours are joined, so that
+        clusters need not be round. ``"k-means"``: as in the paper.
     n_init : int, default=20
-        Restarts of the k-means that places the clusters after pretraining.
+        Restarts of the k-means with ``init="k-means"``.
     augment : "auto", callable or None, default="auto"
         Augmentation of the training batches. ``"auto"`` shifts images by up to 10 % and rotates
         them by up to 10 degrees, and leaves vectors alone. A callable ``(batch, generator) ->
@@ -284,6 +288,7 @@ class DECSClustering(AutoencoderClustering):
             "row_variance_weight": 0.4,
             "batch_variance_weight": 1.0,
             "balance_weight": 0.0,
+            "init": "k-means",
             "n_init": 20,
             "augment": "auto",
             "augment_clustering": True,
@@ -310,6 +315,7 @@ class DECSClustering(AutoencoderClustering):
         row_variance_weight: float = 0.4,
         batch_variance_weight: float = 1.0,
         balance_weight: float = 1.0,
+        init: str = "parts",
         n_init: int = 20,
         augment: Any = "auto",
         augment_clustering: bool = False,
@@ -339,6 +345,7 @@ class DECSClustering(AutoencoderClustering):
         self.row_variance_weight = row_variance_weight
         self.batch_variance_weight = batch_variance_weight
         self.balance_weight = balance_weight
+        self.init = init
         self.n_init = n_init
         self.augment = augment
         self.augment_clustering = augment_clustering

@@ -62,8 +62,8 @@ class IDECClustering(SelfTrainingClustering):
         Passes over the data that train the autoencoder before clusters are placed. ``"auto"``
         is as many as make 2000 batches.
     max_iter : int, default=1000
-        Largest number of batches of the clustering phase. 0 stops after k-means on the
-        pretrained embedding.
+        Largest number of batches of the clustering phase. 0 stops once clusters are
+        placed in the pretrained embedding.
     batch_size : int, default=256
         Samples in a batch.
     lr : float, default=0.001
@@ -79,8 +79,12 @@ class IDECClustering(SelfTrainingClustering):
     tol : float or None, default=0.001
         Stop clustering once fewer than this share of the labels change from one target to the
         next, which ``history_`` says as ``"changed"``; None never stops early.
+    init : {"parts", "k-means"}, default="parts"
+        How clusters are placed in the pretrained embedding. ``"parts"``: k-means finds parts of
+        about ten samples, and those that hold each other's nearest neighbours are joined, so that
+        clusters need not be round. ``"k-means"``: as in the paper.
     n_init : int, default=20
-        Restarts of the k-means that places the clusters after pretraining.
+        Restarts of the k-means with ``init="k-means"``.
     augment : "auto", callable or None, default="auto"
         Augmentation of the training batches. ``"auto"`` shifts images by up to 10 % and rotates
         them by up to 10 degrees, and leaves vectors alone. A callable ``(batch, generator) ->
@@ -176,6 +180,7 @@ class IDECClustering(SelfTrainingClustering):
         clustering_weight: float = 0.1,
         update_interval: int = 140,
         tol: float | None = 1e-3,
+        init: str = "parts",
         n_init: int = 20,
         augment: Any = "auto",
         augment_clustering: bool = True,
@@ -202,6 +207,7 @@ class IDECClustering(SelfTrainingClustering):
         self.clustering_weight = clustering_weight
         self.update_interval = update_interval
         self.tol = tol
+        self.init = init
         self.n_init = n_init
         self.augment = augment
         self.augment_clustering = augment_clustering

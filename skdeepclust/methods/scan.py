@@ -25,7 +25,7 @@ from ..data.augment import Augment, Compose
 from ..engine import Hook, Phase, Run
 from ..engine.trainer import LossTerms
 from ..nn import build_trunk, linear_map, projector
-from ..ops import imbalance, merge_by_modularity, weighted_means
+from ..ops import imbalance, merged_labels, weighted_means
 
 EPOCHS, NEIGHBORS = 40, 20
 # Settled on digits, USPS and 10,000 images of MNIST: neighbours by pixels, and parts to merge.
@@ -255,14 +255,6 @@ def are_small_and_grey(image_shape: tuple[int, int, int] | None) -> bool:
 def affinity(s: Tensor, s_near: Tensor) -> Tensor:
     """Sum of p_i q_i^T, of the softmax of two batches of logits (B, K): (K, K)."""
     return s.softmax(1).T @ s_near.softmax(1)
-
-
-def merged_labels(labels: Tensor, near: Tensor, n_groups: int) -> tuple[Tensor, float]:
-    """Group of each sample, and modularity of the groups; from labels (n,) and A (K', K')."""
-    used, labels = torch.unique(labels, return_inverse=True)
-    used = used.to(near.device)
-    group, modularity = merge_by_modularity(near[used][:, used], n_groups)
-    return group.to(labels.device)[labels], modularity
 
 
 def consistency(s: Tensor, s_near: Tensor) -> Tensor:

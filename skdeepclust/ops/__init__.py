@@ -4,19 +4,23 @@ from .balance import imbalance
 from .density import center_rows, density_weights, set_apart, weighted_means
 from .kmeans import keep_names, kmeans
 from .likeness import near_duplicates, outlier_scores
-from .modularity import merge_by_modularity
+from .modularity import merge_by_modularity, merged_labels, neighbor_affinity
 from .neighbors import knn
+from .parts import cluster_by_parts
 from .student_t import squared_distances, student_t_log_affinity
 
 __all__ = [
     "center_rows",
+    "cluster_by_parts",
     "density_weights",
     "imbalance",
     "keep_names",
     "kmeans",
     "knn",
     "merge_by_modularity",
+    "merged_labels",
     "near_duplicates",
+    "neighbor_affinity",
     "outlier_scores",
     "set_apart",
     "squared_distances",

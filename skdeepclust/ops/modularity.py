@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
+
+Worth = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+CHANCE = (
+    1e-12  # of an affinity between any two, so that small clusters without any are joined first
+)
 
 
 def merge_by_modularity(affinity: Tensor, n_groups: int) -> tuple[Tensor, float]:
     """Merge clusters two by two, each time those whose union is most modular.
 
     Clauset, Newman & Moore, "Finding community structure in very large networks", Physical Review
-    E 70 (2004), Eqs. (7) and (8), with weights: the pair that gains most, or loses least, of
+    E 70 (2004), Eqs. (7) and (8), with weights: the pair that gains most of
     Q = sum_i (e_ii - a_i^2), where e is the symmetric affinity, summing to 1, and a its row sums.
+    Once no union gains, the pair goes first whose affinity e_ij is largest beside that of chance,
+    a_i a_j: what Q would lose least by are the two smallest groups, however far apart.
 
     Parameters
     ----------
@@ -28,15 +38,73 @@ def merge_by_modularity(affinity: Tensor, n_groups: int) -> tuple[Tensor, float]
     """
     e = (affinity + affinity.T).double().cpu()
     e = e / e.sum().clamp(min=torch.finfo(e.dtype).tiny)
-    group = torch.arange(len(e))
-    while len(e) > n_groups:
-        a = e.sum(1)
-        gain = (e - torch.outer(a, a)).fill_diagonal_(-torch.inf)
-        kept, gone = sorted(divmod(int(gain.argmax()), len(e)))
-        e[kept] += e[gone]
-        e[:, kept] += e[:, gone]
-        rest = torch.arange(len(e)) != gone
-        e = e[rest][:, rest]
-        group[group == gone] = kept
-        group -= (group > gone).long()
+    group = torch.arange(len(e))  # the first cluster in it
+    for worth, least in (gain, 0.0), (lift, -torch.inf):
+        _merge_while_worth(e, group, n_groups, worth, least)
+    group = torch.unique(group, return_inverse=True)[1]
     return group, float(e.trace() - e.sum(1).square().sum())
+
+
+def _merge_while_worth(e: Tensor, group: Tensor, n_groups: int, worth: Worth, least: float) -> None:
+    """Merge in place the pair of highest worth, as long as that is more than ``least``.
+
+    The later one of a pair is left with a row and a column of zeros.
+    """
+    gone = group != torch.arange(len(e))
+    a = e.sum(1)
+    table = worth(e, a, a[:, None]).fill_diagonal_(-torch.inf)
+    table[gone] = table[:, gone] = -torch.inf
+    for _ in range(len(e) - int(gone.sum()) - n_groups):
+        pair = int(table.argmax())
+        if table.view(-1)[pair] <= least:
+            return
+        i, j = sorted(divmod(pair, len(e)))
+        for of in (e, e.T, a):
+            of[i] += of[j]
+            of[j] = 0
+        table[j] = table[:, j] = -torch.inf
+        # Itself and those that are gone stay out of reach.
+        table[i] = worth(e[i], a, a[i]).where(table[i] > -torch.inf, table[i])
+        table[:, i] = table[i]
+        group[group == j] = i
+
+
+def gain(e: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """Half of what Q gains by the union of clusters with row sums a and b."""
+    return e - a * b
+
+
+def lift(e: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """How many times as often as by chance clusters with row sums a and b touch."""
+    return (e + CHANCE) / (a * b).clamp(min=torch.finfo(e.dtype).tiny)
+
+
+def merged_labels(labels: Tensor, affinity: Tensor, n_groups: int) -> tuple[Tensor, float]:
+    """Group of each sample, (n,), and modularity of the groups.
+
+    Parameters
+    ----------
+    labels : Tensor of shape (n,), int64 in [0, K')
+        Small cluster of each sample; those that hold none are left out.
+    affinity : Tensor of shape (K', K'), as in `merge_by_modularity`
+    n_groups : int, >= 1
+    """
+    used, labels = torch.unique(labels, return_inverse=True)
+    used = used.to(affinity.device)
+    group, modularity = merge_by_modularity(affinity[used][:, used], n_groups)
+    return group.to(labels.device)[labels], modularity
+
+
+def neighbor_affinity(labels: Tensor, neighbors: Tensor, n_labels: int) -> Tensor:
+    """How many neighbours of samples with one label have another or the same, (K', K').
+
+    Parameters
+    ----------
+    labels : Tensor of shape (n,), int64 in [0, K')
+    neighbors : Tensor of shape (n, k), int
+        Indices of samples.
+    n_labels : int
+        K'.
+    """
+    pairs = labels[:, None] * n_labels + labels[neighbors.long()]
+    return pairs.flatten().bincount(minlength=n_labels**2).view(n_labels, n_labels)
