@@ -354,18 +354,12 @@ def test_every_method_survives_an_interruption_in_each_phase(cls, phase):
 
 @each_method
 def test_clusters_start_as_the_means_of_joined_parts(cls, monkeypatch):
-    labels = torch.arange(90) % 3
+    labels = torch.arange(90) // 30
     monkeypatch.setattr(objective, "cluster_by_parts", lambda z, k, **options: labels)
     X = blobs()
-    model = small(cls, max_iter=0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # means so close may be of no use
-        model.fit(X)
+    model = small(cls, max_iter=0).fit(X)
     means = np.stack([model.transform(X)[labels == j].mean(0) for j in range(3)])
-    used = np.unique(model.objective_.predict(torch.as_tensor(X)))
-    assert len(model.cluster_centers_) == len(used)
-    distance = np.abs(means[:, None] - model.cluster_centers_).max(2)
-    assert distance.min(0).max() < 1e-5
+    np.testing.assert_allclose(model.cluster_centers_, means, rtol=1e-4, atol=1e-5)
 
 
 def test_interrupted_pretraining_still_places_the_prototypes():
