@@ -86,11 +86,16 @@ class ViewsObjective(Objective):
         return None if self.n_neighbors is None else self.draw_neighbors
 
     def draw_neighbors(self, run: Run, order: Tensor) -> Tensor:
-        """Draw a neighbour of each sample, (n,); they are mined in the input if nobody did."""
+        """Draw a neighbour of each sample, (n,)."""
+        near = self.neighbors_of(run)
+        place = torch.randint(near.shape[1], (len(order),), generator=run.generator)
+        return near[order, place].long()
+
+    def neighbors_of(self, run: Run) -> Tensor:
+        """Indices of each sample's neighbours, (n, k); mined in the input if nobody did."""
         if self.neighbors is None:
             self.neighbors = self.mine(run.samples.map(partial(torch.flatten, start_dim=1)))
-        place = torch.randint(self.neighbors.shape[1], (len(order),), generator=run.generator)
-        return self.neighbors[order, place].long()
+        return self.neighbors
 
     def mine(self, x: Tensor, metric: Literal["euclidean", "cosine"] = "euclidean") -> Tensor:
         """Indices of the nearest others of each row of x, (n, k), int32, on the CPU."""
@@ -324,8 +329,7 @@ class ViewsClustering(ViewsTransformer, BaseDeepClustering):
         self, encoder: nn.Module, sample_shape: tuple[int, ...], temperature: float = 1.0
     ) -> dict[str, Any]:
         parts = super()._objective_parts(encoder, sample_shape, temperature)
-        by_neighbors = self.views == "neighbors"
-        if by_neighbors and len(sample_shape) == 1 and isinstance(self.augment, str):
+        if self._by_neighbors and len(sample_shape) == 1 and isinstance(self.augment, str):
             # Vectors differ from their neighbours in natural ways; noise in them is not.
             parts["views"] = Compose(), Compose()
         return {
@@ -333,8 +337,13 @@ class ViewsClustering(ViewsTransformer, BaseDeepClustering):
             "embedding_dim": self.embedding_dim,
             "n_clusters": self.n_clusters,
             "n_init": self.n_init,
-            "n_neighbors": self.n_neighbors if by_neighbors else None,
+            "n_neighbors": self.n_neighbors if self._by_neighbors else None,
         }
+
+    @property
+    def _by_neighbors(self) -> bool:
+        """Whether the second view shows a neighbour."""
+        return self.views == "neighbors"
 
 
 class TwoHeadsClustering(ViewsClustering):

@@ -30,9 +30,10 @@ from .data.images import (
 )
 from .datasets import load_image_folder
 from .methods.decs import DECSClustering
-from .methods.scan import SCANClustering, are_small_and_grey, auto_parts
+from .methods.scan import SCANClustering
 from .methods.secu import SeCuClustering
 from .model_selection import NClusters, select_n_clusters
+from .overclustering import PartsClustering, are_small_and_grey, auto_parts
 from .page import write_page
 
 __all__ = ["ImageClusters", "cluster_images"]
@@ -132,7 +133,7 @@ def image_shape_of(rows: Any) -> tuple[int, int, int] | None:
     return None if rows.ndim == 2 else (*rows.shape[1:3], *rows.shape[3:], 1)[:3]
 
 
-def planned_epochs(estimator: SCANClustering, rows: Any) -> int:
+def planned_epochs(estimator: PartsClustering, rows: Any) -> int:
     """Epochs of a fit to these rows if ``max_epochs="auto"``."""
     if isinstance(estimator.n_clusters, str):
         estimator = clone(estimator).set_params(n_clusters=USUAL_N_CLUSTERS)

@@ -23,7 +23,7 @@ FLOORS = [
     {"page", "embedding"},
     {"base"},
     {"autoencoding", "contrastive", "wrapping"},  # what a family of papers shares
-    {"pretraining"},  # a first stage of papers, built from what they share
+    {"pretraining", "overclustering"},  # stages of papers, built from what they share
     {"methods", "model_selection"},  # one paper, one file; what searches over papers
     {"folder"},
     {"__init__"},  # names all that is public, most of it lazily

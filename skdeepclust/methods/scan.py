@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from functools import partial
 from numbers import Integral
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -20,33 +20,16 @@ from torch import Tensor, nn
 
 from .._cache import stored_pretraining
 from ..base import MEMORY, POSITIVE_INTEGER, POSITIVE_REAL, WEIGHT
-from ..contrastive import ViewsClustering, ViewsObjective, pair_contrast, warmup_cosine
+from ..contrastive import pair_contrast
 from ..data.augment import Augment, Compose
 from ..engine import Hook, Phase, Run
 from ..engine.trainer import LossTerms
 from ..nn import build_trunk, linear_map, projector
-from ..ops import imbalance, merged_labels, weighted_means
-
-EPOCHS, NEIGHBORS = 40, 20
-# Settled on digits, USPS and 10,000 images of MNIST: neighbours by pixels, and parts to merge.
-PARTS = 3  # of a cluster
-FEWEST_OF_A_PART = 200
-SMALL = 32  # pixels: in larger images, shifts and lighting part neighbours
-STEPS = 2500
-CLOSEST = 10  # neighbours: more seldom those of another cluster
+from ..ops import imbalance
+from ..overclustering import NEIGHBORS, PartsClustering, PartsObjective, Plan
 
 
-class Plan(NamedTuple):
-    """How long a fit learns what; epochs but for the first two."""
-
-    n_parts: int  # of each cluster
-    n_neighbors: int
-    n_epochs: int
-    n_contrast: int
-    n_self_label: int
-
-
-class SCANObjective(ViewsObjective):
+class SCANObjective(PartsObjective):
     """z = encoder(x): embedding (B, d).  w: prototypes (K', d), one matrix for each head.
 
     p(x) = softmax(z w^T).  N_i: the neighbours of sample i.  j: one of N_i, drawn anew each time.
@@ -56,29 +39,21 @@ class SCANObjective(ViewsObjective):
              that of a neighbour by x.
     mine     N_i = the k nearest samples of x_i; by z after the pretext, else by x
     learn    L   = -mean_i log <p(x_i), p(x_j)> + lambda sum_k m_k log m_k               (2)
-    merge    y_i = the group of argmax_k p_k(x_i), if K' > K: of the K', K groups are made by the
-             modularity of A = sum p(x_i) p(x_j)^T, and w (K, d) are the means of their z
-    name     L   = -mean_i log p_{y_i}(x_i)
+    merge, name: see `PartsObjective`.
 
-    lambda log K' is added, so that the second term is 0 where clusters are of equal size. To
-    merge is this project's addition: what (2) wants equal are then parts of clusters.
+    lambda log K' is added, so that the second term is 0 where clusters are of equal size. Parts
+    are this project's addition: they are what (2) wants equal.
     """
 
     spherical = False
-    affinities: Tensor | None = None  # A of each head, (n_heads, K', K'); earlier epochs fade
-    targets: Tensor  # y, (n_samples,), int64
 
     def __init__(
         self,
         *,
-        n_clusters: int,
-        over_clustering: int,
-        self_label_epochs: int,
         n_heads: int,
         instance_head: nn.Module,
         instance_temperature: float,
         entropy_weight: float,
-        contrast_epochs: int,
         contrast_neighbors: bool,
         pair: tuple[Augment, Augment],
         lr: float,
@@ -86,25 +61,16 @@ class SCANObjective(ViewsObjective):
         generator: torch.Generator,
         **parts: Any,
     ) -> None:
-        super().__init__(n_clusters=over_clustering * n_clusters, **parts)
-        self.n_clusters, self.over_clusters = n_clusters, over_clustering > 1
+        super().__init__(head_multipliers=(1,) * n_heads, **parts)
         self.instance_head: nn.Module | None = instance_head
         self.t_instance, self.entropy_weight = instance_temperature, entropy_weight
-        self.contrast_epochs, self.self_label_epochs = contrast_epochs, self_label_epochs
         self.contrast_neighbors = contrast_neighbors
         self.lr, self.weight_decay = lr, weight_decay
         self.contrasted, self.pair = self.pair, pair
-        rest = [torch.zeros_like(self.prototypes) for _ in range(n_heads - 1)]
-        self.further_heads = nn.ParameterList(rest)
         bound = self.prototypes.shape[1] ** -0.5
         for rows in self.heads:
             nn.init.uniform_(rows, -bound, bound, generator=generator)
         self.head_losses: list[Tensor] = []  # of each step of the epoch, (n_heads,)
-
-    @property
-    def heads(self) -> list[nn.Parameter]:
-        """Prototypes of each head."""
-        return [self.prototypes, *self.further_heads]
 
     def embed(self, x: Tensor) -> Tensor:
         """Embed a batch: float32, (B, embedding_dim)."""
@@ -120,7 +86,7 @@ class SCANObjective(ViewsObjective):
         yield phase(
             "contrast",
             self.contrast_loss,
-            n_epochs=self.contrast_epochs,
+            n_epochs=self.n_contrast,
             views=self.contrasted,
             partner=self.partner if self.contrast_neighbors else None,
             clusters=False,
@@ -128,28 +94,20 @@ class SCANObjective(ViewsObjective):
         yield phase(
             "cluster",
             self.loss,
-            n_epochs=self.max_epochs - self.contrast_epochs - self.self_label_epochs,
+            n_epochs=self.n_cluster_epochs,
             views=self.pair,
             partner=self.partner,
             start=self.start,
         )
-        if self.over_clusters:
-            start = partial(self.merge, self.make_room())
-            yield phase(
-                "self-label",
-                self.naming_loss,
-                optimizer=self.adam(),
-                n_epochs=self.self_label_epochs,
-                views=self.pair[:1],
-                schedule=lambda run: warmup_cosine(run.progress, 0, self.self_label_epochs),
-                start=start,
-            )
+        yield from self.naming(run)
 
     def adam(self) -> torch.optim.Optimizer:
         """Optimiser of all weights that there are now."""
         return torch.optim.Adam(
             self.parameters(), self.lr, weight_decay=self.weight_decay, fused=True
         )
+
+    naming_optimizer = adam
 
     def contrast_loss(self, views: tuple[Tensor, ...], index: Tensor) -> LossTerms:
         """Return the contrast of samples, as in SimCLR."""
@@ -159,7 +117,7 @@ class SCANObjective(ViewsObjective):
 
     def start(self, run: Run) -> None:
         """If the embedding is learnt, mine the neighbours in it, and place the prototypes."""
-        if self.contrast_epochs > 0:
+        if self.n_contrast > 0:
             self.check_finite(run.samples)
             self.neighbors = self.mine(run.forward(self.embed), "cosine")
             self.place_prototypes(run)
@@ -170,8 +128,6 @@ class SCANObjective(ViewsObjective):
     def on_epoch_start(self, run: Run) -> None:
         """Compare heads by what they do in this epoch."""
         self.head_losses = []
-        if self.affinities is not None:
-            self.affinities *= 0.1
 
     def loss(self, views: tuple[Tensor, ...], index: Tensor) -> LossTerms:
         """Return Eq. (2) in its two parts, as means over heads."""
@@ -180,81 +136,24 @@ class SCANObjective(ViewsObjective):
         each = [self.head_loss(*pair) for pair in logits]
         consistency, sizes = (torch.stack(terms) for terms in zip(*each, strict=True))
         self.head_losses.append((consistency + sizes).detach())
-        if self.over_clusters:
-            found = torch.stack([affinity(*pair) for pair in logits])
-            self.affinities = found if self.affinities is None else self.affinities + found
         return {"consistency": consistency.mean(), "imbalance": sizes.mean()}
 
     def head_loss(self, s: Tensor, s_near: Tensor) -> tuple[Tensor, Tensor]:
         """Both parts of Eq. (2), of logits (B, K) of samples and of their neighbours."""
         return consistency(s, s_near), self.entropy_weight * imbalance(s.softmax(1))
 
-    def make_room(self) -> list[nn.Parameter]:
-        """Put one head of K rows, yet empty, in place of those of K', which are returned."""
-        parts = self.heads
-        self.prototypes = nn.Parameter(parts[0].new_zeros(self.n_clusters, parts[0].shape[1]))
-        self.further_heads = nn.ParameterList()
-        return parts
-
-    def merge(self, parts: list[nn.Parameter], run: Run) -> None:
-        """Merge the clusters of the head where groups are most modular; name all samples."""
-        z = run.forward(self.embed)
-        assert self.affinities is not None
-        found = [
-            merged_labels((z @ w.T).argmax(1), near, self.n_clusters)
-            for w, near in zip(parts, self.affinities, strict=True)
-        ]
-        labels = max(found, key=lambda pair: pair[1])[0]
-        weight = z.new_ones(len(z))
-        if run.sample_weight is not None:
-            weight = run.sample_weight(z, labels)
-        with torch.no_grad():
-            means = weighted_means(z, labels, weight, torch.zeros_like(self.prototypes))
-            self.prototypes.copy_(F.normalize(means, dim=1))
-        self.targets, self.affinities, self.head_losses = labels, None, []
-
-    def naming_loss(self, views: tuple[Tensor, ...], index: Tensor) -> LossTerms:
-        """Cross-entropy of an augmented view with the sample's group."""
-        s = self.logits(self.embed(views[0]))
-        return {"self_label": F.cross_entropy(s, self.targets[index])}
-
     def on_fit_end(self, run: Run) -> None:
-        """Keep the head whose loss was lowest in the last epoch, if none was merged."""
-        if len(self.prototypes) > self.n_clusters:  # interrupted before the merge
-            parts = self.make_room()
-            if self.affinities is None:
-                self.placed = False
-            else:
-                self.merge(parts, run)
+        """Keep the head whose loss was lowest in the last epoch, if there are no parts."""
         super().on_fit_end(run)
-        if self.head_losses and not self.over_clusters:
+        if self.head_losses and self.n_parts == 1:
             best = int(torch.stack(self.head_losses).mean(0).argmin())
             with torch.no_grad():
                 self.prototypes.copy_(self.heads[best])
 
     def finish(self) -> None:
         """Keep the encoder and one head."""
-        self.instance_head, self.further_heads = None, nn.ParameterList()
-        self.head_losses, self.affinities = [], None
-        self.__dict__.pop("targets", None)
+        self.instance_head, self.head_losses = None, []
         super().finish()
-
-
-def auto_parts(image_shape: tuple[int, int, int] | None, n_of_a_cluster: float) -> int:
-    """Parts of each cluster that are learnt first; None: vectors."""
-    enough = n_of_a_cluster >= FEWEST_OF_A_PART * PARTS
-    return PARTS if enough and are_small_and_grey(image_shape) else 1
-
-
-def are_small_and_grey(image_shape: tuple[int, int, int] | None) -> bool:
-    """Whether images are such that neighbours by pixels mean something; None: vectors."""
-    return image_shape is not None and image_shape[2] == 1 and max(image_shape) <= SMALL
-
-
-@torch.no_grad()
-def affinity(s: Tensor, s_near: Tensor) -> Tensor:
-    """Sum of p_i q_i^T, of the softmax of two batches of logits (B, K): (K, K)."""
-    return s.softmax(1).T @ s_near.softmax(1)
 
 
 def consistency(s: Tensor, s_near: Tensor) -> Tensor:
@@ -262,7 +161,7 @@ def consistency(s: Tensor, s_near: Tensor) -> Tensor:
     return -(s.log_softmax(1) + s_near.log_softmax(1)).logsumexp(1).mean()
 
 
-class SCANClustering(ViewsClustering):
+class SCANClustering(PartsClustering):
     """Semantic clustering by adopting nearest neighbours (SCAN).
 
     The nearest neighbours of each sample are mined once, and a network learns to give a sample and
@@ -408,20 +307,17 @@ class SCANClustering(ViewsClustering):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **ViewsClustering._parameter_constraints,
-        "n_neighbors": [StrOptions({"auto"}), POSITIVE_INTEGER],
-        "over_clustering": [StrOptions({"auto"}), POSITIVE_INTEGER],
+        **PartsClustering._parameter_constraints,
         "entropy_weight": [WEIGHT],
         "n_heads": [POSITIVE_INTEGER],
         "contrast_epochs": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
-        "self_label_epochs": [StrOptions({"auto"}), POSITIVE_INTEGER],
-        "max_epochs": [StrOptions({"auto"}), POSITIVE_INTEGER],
         "instance_dim": [POSITIVE_INTEGER],
         "instance_temperature": [POSITIVE_REAL],
         "memory": MEMORY,
     }
 
-    _plan = Plan(1, NEIGHBORS, EPOCHS, 0, 0)  # of a fit; the stored network needs none
+    _EPOCHS = 40
+    _plan = Plan(1, NEIGHBORS, _EPOCHS, 0, 0)  # of a fit; the stored network needs none
 
     # The state after ``contrast_epochs`` depends on these and on their number.
     PRETRAINING_PARAMS: ClassVar[tuple[str, ...]] = (
@@ -504,46 +400,14 @@ class SCANClustering(ViewsClustering):
         embedding = linear_map(n_features, self.embedding_dim, generator)
         return nn.Sequential(OrderedDict(trunk=trunk, embedding=embedding))
 
-    def _check_size(self, n_samples: int) -> None:
-        super()._check_size(n_samples)
-        self._plan = plan = self._plan_for(self.image_shape_, n_samples)
-        if n_samples < plan.n_parts * self.n_clusters:
-            raise ValueError(
-                f"over_clustering={self.over_clustering} with n_clusters={self.n_clusters} needs "
-                f"{plan.n_parts * self.n_clusters} samples; got {n_samples}. Use 1 instead."
-            )
-        if plan.n_parts > 1 and plan.n_epochs <= plan.n_contrast + plan.n_self_label:
-            raise ValueError(
-                f"max_epochs={self.max_epochs} should be at least "
-                f"{plan.n_contrast + plan.n_self_label + 1}, as {plan.n_contrast} go to "
-                f"contrast_epochs and {plan.n_self_label} to self_label_epochs."
-            )
-
-    def _plan_for(self, image_shape: tuple[int, int, int] | None, n_samples: int) -> Plan:
-        """Resolve what is "auto" for so many samples of this shape; None: vectors."""
-        n_parts, n_contrast = self.over_clustering, self.contrast_epochs
-        n_epochs: int | str = self.max_epochs
-        neighbors_in_x = isinstance(n_contrast, str) and (
-            image_shape is None and self.views == "augment"
-        )
-        if isinstance(n_parts, str):
-            n_parts = auto_parts(image_shape, n_samples / self.n_clusters)
-            n_parts = 1 if n_epochs == 1 else n_parts
-            neighbors_in_x |= n_parts > 1
-        if isinstance(n_epochs, str):
-            steps = n_samples / self._resolve_batch_size(n_samples)
-            n_epochs = EPOCHS if n_parts == 1 else max(4, round(STEPS / steps))
-        if isinstance(n_contrast, str):
-            n_contrast = 0 if neighbors_in_x else n_epochs // 2
-        n_contrast = min(n_contrast, n_epochs)
-        n_self_label = self.self_label_epochs
-        if isinstance(n_self_label, str):
-            n_self_label = max(n_epochs // 4, 1)
-        n_neighbors = self.n_neighbors
-        if isinstance(n_neighbors, str):
-            n_neighbors = CLOSEST if n_parts > 1 else NEIGHBORS
-        n_self_label = n_self_label if n_parts > 1 else 0
-        return Plan(n_parts, n_neighbors, n_epochs, n_contrast, n_self_label)
+    def _n_contrast(
+        self, image_shape: tuple[int, int, int] | None, n_parts: int, n_epochs: int
+    ) -> int:
+        if not isinstance(self.contrast_epochs, str):
+            return min(self.contrast_epochs, n_epochs)
+        chose_parts = n_parts > 1 and isinstance(self.over_clustering, str)
+        neighbors_in_x = chose_parts or (image_shape is None and self.views == "augment")
+        return 0 if neighbors_in_x else n_epochs // 2
 
     def _stored_stages(self, rows: Any, seed: int, device: torch.device) -> list[Hook]:
         """Look up what ``contrast_epochs`` give; Adam goes on from there."""
@@ -564,7 +428,6 @@ class SCANClustering(ViewsClustering):
     ) -> SCANObjective:
         parts = self._objective_parts(encoder, sample_shape)
         parts["n_neighbors"] = self._plan.n_neighbors  # clustering wants them in any case
-        parts["max_epochs"] = self._plan.n_epochs
         pair = parts["views"]
         if len(sample_shape) == 1 and isinstance(self.augment, str):
             pair = Compose(), Compose()
@@ -574,11 +437,8 @@ class SCANClustering(ViewsClustering):
                 self.embedding_dim, self.hidden_dim, self.instance_dim, generator
             ),
             instance_temperature=self.instance_temperature,
-            over_clustering=self._plan.n_parts,
-            self_label_epochs=self._plan.n_self_label,
             entropy_weight=self.entropy_weight,
             contrast_neighbors=self.views == "neighbors",
-            contrast_epochs=self._plan.n_contrast,
             pair=pair,
             lr=self.lr,
             weight_decay=self.weight_decay,

@@ -18,17 +18,17 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from ..base import POSITIVE_INTEGER, POSITIVE_REAL, WEIGHT
-from ..contrastive import ViewsClustering, ViewsObjective
 from ..data.views import secu_views
 from ..engine import JointOptimizer, Phase, Run
 from ..engine.trainer import LossTerms
 from ..ops import kmeans
+from ..overclustering import NEIGHBORS, PartsClustering, PartsObjective, Plan
 
 UNSEEN = -1  # label of a sample that no batch held yet
 FEWEST_PLACED = 20_000  # samples are enough to place centres, and memory stays flat
 
 
-class SeCuObjective(ViewsObjective):
+class SeCuObjective(PartsObjective):
     """x1, x2: unit embeddings of two views (B, d).  C: centres (K, d), one matrix for each head.
 
     w = C / |C|.  w': w at the start of the epoch.  y: label.  l: label of the epoch before.
@@ -45,6 +45,7 @@ class SeCuObjective(ViewsObjective):
     targets  q1   = (1 - tau) P2 + tau onehot(l),  P_ij = softmax_j(x_i w'_j / t_x)       (17)
     network  L_x  = CE(q1, P1) + CE(q2, P2)                                            (18)
     total    L    = mean over heads of (L_x + L_c(x1) + L_c(x2)) / 2                   (19)
+    merge, name: see `PartsObjective`; not of the paper.
     """
 
     labels: Tensor  # (heads, n_samples), int32
@@ -52,7 +53,6 @@ class SeCuObjective(ViewsObjective):
     def __init__(
         self,
         *,
-        head_multipliers: Sequence[int],
         constraint: str | None,
         alpha: float,
         size_ratio: float,
@@ -70,10 +70,6 @@ class SeCuObjective(ViewsObjective):
         **parts: Any,
     ) -> None:
         super().__init__(**parts)
-        n_clusters, dim = self.prototypes.shape
-        self.further_heads = nn.ParameterList(
-            torch.zeros(m * n_clusters, dim) for m in head_multipliers[1:]
-        )
         self.constraint, self.alpha, self.chunk = constraint, alpha, assign_chunk
         self.gamma, self.eta = size_ratio, dual_lr
         self.tau, self.t_x, self.t_w = label_weight, self.temperature, center_temperature
@@ -85,23 +81,19 @@ class SeCuObjective(ViewsObjective):
         self.counts: list[Tensor] = []  # (K,), float64
         self.duals: list[Tensor] = []  # (K,)
 
-    @property
-    def heads(self) -> list[nn.Parameter]:
-        """Raw centres of each head; the first is the one that predicts."""
-        return [self.prototypes, *self.further_heads]
-
     def phases(self, run: Run) -> Iterator[Phase]:
-        """Cluster and discriminate, from the first step to the last."""
+        """Cluster and discriminate, from the first step to the last; then merge, if need be."""
         yield Phase(
             "cluster",
             self.loss,
             self._optimizer(),
-            n_epochs=self.max_epochs,
+            n_epochs=self.n_cluster_epochs,
             views=self.pair,
             partner=self.partner,
             schedule=self.lr_factor,
             start=self.start,
         )
+        yield from self.naming(run)
 
     def start(self, run: Run) -> None:
         """Place the centres of all heads in the embedding of the untrained network."""
@@ -110,7 +102,7 @@ class SeCuObjective(ViewsObjective):
         if n < largest:
             raise ValueError(
                 f"n_samples={n} should be >= {largest}, the clusters of the largest head; lower "
-                "head_multipliers."
+                "head_multipliers or over_clustering."
             )
         self.check_finite(run.samples)
         z = self._embed_some(run, max(FEWEST_PLACED, 20 * largest))
@@ -189,7 +181,7 @@ class SeCuObjective(ViewsObjective):
     def lr_factor(self, run: Run) -> float:
         """Zero in the first epoch, up in a line until the warm-up ends, down in a half cosine."""
         return learning_rate_factor(
-            run.progress, 1 / run.epoch_length, self.warmup, self.max_epochs
+            run.progress, 1 / run.epoch_length, self.warmup, self.n_cluster_epochs
         )
 
     def _optimizer(self) -> torch.optim.Optimizer:
@@ -199,6 +191,10 @@ class SeCuObjective(ViewsObjective):
         # The loss is a mean over heads, and the rate is that of one head.
         group = {"params": self.heads, "lr": self.center_lr * len(self.heads), "constant_lr": True}
         return JointOptimizer(network, self._sgd([group]))
+
+    def naming_optimizer(self) -> torch.optim.Optimizer:
+        """Optimiser of network and prototypes."""
+        return self._network_optimizer([*self.encoder.parameters(), *self.heads])
 
     def _network_optimizer(self, weights: list[nn.Parameter]) -> torch.optim.Optimizer:
         if self.optimizer == "sgd":
@@ -212,7 +208,6 @@ class SeCuObjective(ViewsObjective):
 
     def finish(self) -> None:
         """Keep the first head alone, and nothing of the training samples."""
-        self.further_heads = nn.ParameterList()
         self.counts, self.duals = [], []
         self.__dict__.pop("labels", None)
         super().finish()
@@ -327,7 +322,7 @@ def learning_rate_factor(epochs: float, step: float, warmup: int, n_epochs: int)
     return 0.0 if epochs < 1 else max(step, epochs - 1) / (warmup - 1)
 
 
-class SeCuClustering(ViewsClustering):
+class SeCuClustering(PartsClustering):
     """Stable cluster discrimination (SeCu).
 
     One stage: a network learns to tell clusters apart in augmented views of the samples while the
@@ -356,6 +351,15 @@ class SeCuClustering(ViewsClustering):
     head_multipliers : tuple of int, default=(1,)
         Clusters of each head, as multiples of ``n_clusters``. The first head, of 1, is the one
         that predicts; further ones make the network tell finer groups apart.
+    over_clustering : int or "auto", default="auto"
+        Parts of clusters, as multiples of ``n_clusters``, that the network learns first. Parts that
+        neighbours share are joined, so that whole clusters may differ in size, and the network
+        learns their names in the last ``self_label_epochs``. 1 learns the clusters at once, as in
+        the paper. ``"auto"`` is 3 for grey images up to 32 pixels if there are 600 for each
+        cluster and ``views`` allows it, else 1.
+    self_label_epochs : int or "auto", default="auto"
+        Last epochs, in which augmented samples learn the names of the joined clusters, at a rate
+        that falls to 0. ``"auto"`` is a quarter of all. Without ``over_clustering`` there are none.
     encoder : str, torch.nn.Module or callable, default="auto"
         Trunk below the projector. ``"auto"`` is ``"mlp-skip"`` for vectors, ``"convnet"`` for
         images up to 32 pixels and ``"resnet18"`` for larger ones. ``"mlp-skip:128-128"``: dense
@@ -393,20 +397,23 @@ class SeCuClustering(ViewsClustering):
     warmup : int or "auto", default="auto"
         First epochs: the learning rate of the network is zero in the first, in which labels and
         centres settle, and rises in a line in the others; afterwards it falls to zero in a half
-        cosine. ``"auto"`` is 3 % of all epochs.
-    max_epochs : int, default=80
-        Passes over the data, warm-up included.
+        cosine. ``"auto"`` is 3 % of the epochs before ``self_label_epochs``.
+    max_epochs : int or "auto", default="auto"
+        Passes over the data, all phases together. ``"auto"`` is 80, or, where parts of clusters
+        are learnt, as many as make 2500 batches, but at least 4.
     batch_size : int or "auto", default="auto"
         Samples in a batch. ``"auto"`` is 64, or less so that an epoch has about five batches, but
         at least 16.
     n_init : int, default=10
         Restarts of the k-means that places the centres in the embedding of the untrained network.
-    views : {"augment", "neighbors"}, default="augment"
+    views : {"auto", "augment", "neighbors"}, default="auto"
         What the second view of a sample shows: the sample, or one of its ``n_neighbors`` nearest
-        neighbours in X, drawn anew each time, for vectors, which have no natural augmentation.
-        Both views are augmented, but vectors with neighbours only if ``augment`` is given.
-    n_neighbors : int, default=20
-        Neighbours of each sample with ``views="neighbors"``; at most all others.
+        neighbours in X, drawn anew each time, for vectors, which have no natural augmentation, and
+        for parts of clusters. Both views are augmented, but vectors with neighbours only if
+        ``augment`` is given. ``"auto"`` is "neighbors" with ``over_clustering``, else "augment".
+    n_neighbors : int or "auto", default="auto"
+        Neighbours of each sample with ``views="neighbors"``; at most all others. ``"auto"`` is 20,
+        or 10 where parts of clusters are learnt.
     augment : "auto", callable or pair of callables, default="auto"
         Augmentation that makes the two views. ``"auto"``: crops, flips and colour jitter for
         colour images; small motions, gain and noise for grey and tiny ones, which are not flipped;
@@ -487,7 +494,8 @@ class SeCuClustering(ViewsClustering):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **ViewsClustering._parameter_constraints,
+        **PartsClustering._parameter_constraints,
+        "views": [StrOptions({"auto", "augment", "neighbors"})],
         "constraint": [StrOptions({"entropy", "size"}), None],
         "alpha": [WEIGHT],
         "size_ratio": [Interval(Real, 0, 1, closed="both")],
@@ -503,9 +511,12 @@ class SeCuClustering(ViewsClustering):
         "momentum": [Interval(Real, 0, 1, closed="left")],
         "warmup": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
     }
+    _EPOCHS = 80
+    _plan = Plan(1, NEIGHBORS, _EPOCHS, 0, 0)  # of a fit; the stored network needs none
 
     # github.com/idstcv/SeCu at af6a992; "auto" batches and views are those of small data.
     _PAPER: ClassVar[dict[str, Any]] = {
+        "over_clustering": 1,
         "constraint": "size",
         "size_ratio": 0.9,
         "dual_lr": 0.1,
@@ -563,6 +574,8 @@ class SeCuClustering(ViewsClustering):
         dual_lr: float | None = None,
         assign_chunk: int = 32,
         head_multipliers: Sequence[int] = (1,),
+        over_clustering: int | str = "auto",
+        self_label_epochs: int | str = "auto",
         encoder: Any = "auto",
         hidden_dim: int = 256,
         embedding_dim: int = 64,
@@ -576,11 +589,11 @@ class SeCuClustering(ViewsClustering):
         momentum: float = 0.9,
         weight_decay: float = 1e-4,
         warmup: int | str = "auto",
-        max_epochs: int = 80,
+        max_epochs: int | str = "auto",
         batch_size: int | str = "auto",
         n_init: int = 10,
-        views: str = "augment",
-        n_neighbors: int = 20,
+        views: str = "auto",
+        n_neighbors: int | str = "auto",
         augment: Any = "auto",
         image_shape: Any = None,
         device: Any = "auto",
@@ -598,6 +611,8 @@ class SeCuClustering(ViewsClustering):
         self.dual_lr = dual_lr
         self.assign_chunk = assign_chunk
         self.head_multipliers = head_multipliers
+        self.over_clustering = over_clustering
+        self.self_label_epochs = self_label_epochs
         self.encoder = encoder
         self.hidden_dim = hidden_dim
         self.embedding_dim = embedding_dim
@@ -662,5 +677,24 @@ class SeCuClustering(ViewsClustering):
         return heads
 
     def _resolve_warmup(self) -> int:
-        epochs = max(1, round(0.03 * self.max_epochs)) if self.warmup == "auto" else self.warmup
-        return min(int(epochs), int(self.max_epochs) - 1)
+        n_epochs = self._plan.n_epochs - self._plan.n_self_label
+        epochs = max(1, round(0.03 * n_epochs)) if self.warmup == "auto" else self.warmup
+        return min(int(epochs), n_epochs - 1)
+
+    def _plan_for(self, image_shape: tuple[int, int, int] | None, n_samples: int) -> Plan:
+        plan = super()._plan_for(image_shape, n_samples)
+        if self.views == "augment" and plan.n_parts > 1:
+            raise ValueError(
+                f"over_clustering={self.over_clustering} needs views='neighbors', as neighbours "
+                "tell which parts belong together; views='augment' learns whole clusters, 1."
+            )
+        return plan
+
+    def _auto_parts(self, image_shape: tuple[int, int, int] | None, n_of_a_cluster: float) -> int:
+        if self.views == "augment":
+            return 1
+        return super()._auto_parts(image_shape, n_of_a_cluster)
+
+    @property
+    def _by_neighbors(self) -> bool:
+        return self._plan.n_parts > 1 or super()._by_neighbors
