@@ -170,7 +170,9 @@ def test_too_few_epochs_for_the_stages_are_refused():
     stages = {"self_label_epochs": 2, "max_epochs": 2}
     with pytest.raises(ValueError, match="max_epochs=2 should be at least 3, as 2 go to self_lab"):
         parts(SeCuClustering, **stages).fit(np.eye(12))
-    with pytest.raises(ValueError, match=r"max_epochs=2 .* at least 5, .* and 2 to contrast_epochs"):
+    with pytest.raises(
+        ValueError, match=r"max_epochs=2 .* at least 5, .* and 2 to contrast_epochs"
+    ):
         parts(SCANClustering, contrast_epochs=2, **stages).fit(np.eye(12))
 
 

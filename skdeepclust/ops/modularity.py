@@ -9,8 +9,9 @@ from torch import Tensor
 
 Worth = Callable[[Tensor, Tensor, Tensor], Tensor]
 
-CHANCE = (
-    1e-12  # of an affinity between any two, so that small clusters without any are joined first
+CHANCE = 1e-12  # of an affinity between any two, so that none is infinitely far
+SIZE_POWER = (
+    0.6  # settled on blobs, moons, and autoencoders of digits, USPS and 10,000 MNIST images
 )
 
 
@@ -20,8 +21,10 @@ def merge_by_modularity(affinity: Tensor, n_groups: int) -> tuple[Tensor, float]
     Clauset, Newman & Moore, "Finding community structure in very large networks", Physical Review
     E 70 (2004), Eqs. (7) and (8), with weights: the pair that gains most of
     Q = sum_i (e_ii - a_i^2), where e is the symmetric affinity, summing to 1, and a its row sums.
-    Once no union gains, the pair goes first whose affinity e_ij is largest beside that of chance,
-    a_i a_j: what Q would lose least by are the two smallest groups, however far apart.
+    Once no union gains, the pair goes first for which (a_i a_j)^0.6 (a_i a_j / e_ij - 1) is
+    smallest: how much more often chance would let them touch, weighed by their sizes. Q itself
+    would join the two smallest, however far apart, and the ratio alone the two that touch most,
+    however large.
 
     Parameters
     ----------
@@ -39,7 +42,7 @@ def merge_by_modularity(affinity: Tensor, n_groups: int) -> tuple[Tensor, float]
     e = (affinity + affinity.T).double().cpu()
     e = e / e.sum().clamp(min=torch.finfo(e.dtype).tiny)
     group = torch.arange(len(e))  # the first cluster in it
-    for worth, least in (gain, 0.0), (lift, -torch.inf):
+    for worth, least in (gain, 0.0), (closeness, -torch.inf):
         _merge_while_worth(e, group, n_groups, worth, least)
     group = torch.unique(group, return_inverse=True)[1]
     return group, float(e.trace() - e.sum(1).square().sum())
@@ -74,9 +77,10 @@ def gain(e: Tensor, a: Tensor, b: Tensor) -> Tensor:
     return e - a * b
 
 
-def lift(e: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    """How many times as often as by chance clusters with row sums a and b touch."""
-    return (e + CHANCE) / (a * b).clamp(min=torch.finfo(e.dtype).tiny)
+def closeness(e: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """How little speaks against the union of clusters with row sums a and b."""
+    by_chance = a * b
+    return (1 - by_chance / (e + CHANCE)) * by_chance**SIZE_POWER
 
 
 def merged_labels(labels: Tensor, affinity: Tensor, n_groups: int) -> tuple[Tensor, float]:
