@@ -1,7 +1,7 @@
 """SeCu: quality beside k-means and DEC, what its parts bring, its curve over time, and its cost.
 
     OMP_NUM_THREADS=1 python benchmarks/secu.py quality --sets digits --seeds 0 1 2
-    OMP_NUM_THREADS=1 python benchmarks/secu.py quality --sets usps mnist --data FOLDER
+    OMP_NUM_THREADS=1 python benchmarks/secu.py quality --sets usps mnist10k --data FOLDER
     OMP_NUM_THREADS=1 python benchmarks/secu.py parts
     OMP_NUM_THREADS=1 python benchmarks/secu.py imbalance
     OMP_NUM_THREADS=1 python benchmarks/secu.py cost
@@ -38,8 +38,6 @@ from skdeepclust import SeCuClustering, SelfLabelingClustering
 from skdeepclust.engine import Hook, Run
 from skdeepclust.methods import secu
 
-EPOCHS = {"usps": 40, "mnist": 20, "fashion_mnist": 20}
-
 
 def fit(key: dict[str, Any], model: Any, X: Any, y: np.ndarray, hooks: Any = ()) -> None:
     """Fit, score and record, unless that was done."""
@@ -57,22 +55,26 @@ def fit(key: dict[str, Any], model: Any, X: Any, y: np.ndarray, hooks: Any = ())
 
 
 class Curve(Hook):
-    """Scores of the clean labels at the end of some epochs, against the seconds so far."""
+    """Scores at the end of each epoch, of parts joined as of then, against the seconds so far."""
 
-    def __init__(self, key: dict[str, Any], y: np.ndarray, every: int) -> None:
-        self._key, self._y, self._every = key, y, every
+    def __init__(self, key: dict[str, Any], y: np.ndarray) -> None:
+        self._key, self._y = key, y
 
     def on_fit_start(self, run: Run) -> None:
         self._start, self._aside = time.process_time(), 0.0
 
     def on_epoch_end(self, run: Run) -> None:
-        if (run.epoch + 1) % self._every:
-            return
         before = time.process_time()
-        labels = run.forward(run.objective.predict).cpu().numpy()
-        row = scores(self._y, labels) | {"epoch": run.epoch + 1, "steps": run.step}
+        row = scores(self._y, self._labels(run)) | {"phase": run.phase.name, "steps": run.step}
         record("secu_curve", **self._key, **row, cpu=before - self._start - self._aside)
         self._aside += time.process_time() - before  # looking is no part of the fit
+
+    def _labels(self, run: Run) -> np.ndarray:
+        model = run.objective
+        labels, n_labels = run.forward(model.predict), len(model.prototypes)
+        if n_labels > model.n_clusters:
+            labels, _ = model.groups(labels, n_labels, run)
+        return labels.cpu().numpy()
 
 
 def quality(args: argparse.Namespace) -> None:
@@ -80,15 +82,12 @@ def quality(args: argparse.Namespace) -> None:
     for name in args.sets:
         X, y = load_set(name, args.data)
         for seed in args.seeds:
-            epochs = args.max_epochs or EPOCHS.get(name, 80)
             key = {"part": "quality", "data": name, "seed": seed}
-            model = SeCuClustering(10, max_epochs=epochs, random_state=seed)
-            curve = [Curve(key | {"max_epochs": epochs}, y, every=max(1, epochs // 20))]
-            key |= {"method": f"SeCu, {epochs} epochs"}
-            fit(key, model, X, y, curve if len(X) > 5000 else ())
+            model = SeCuClustering(10, random_state=seed)
+            fit(key | {"method": "SeCu"}, model, X, y, [Curve(key, y)] if len(X) > 5000 else ())
             if args.self_label:
                 refined = SelfLabelingClustering(model, random_state=seed)
-                fit(key | {"method": f"{key['method']}, self-labelling"}, refined, X, y)
+                fit(key | {"method": "SeCu, self-labelling"}, refined, X, y)
 
 
 def with_pushes(s: torch.Tensor, y: torch.Tensor, t: float) -> torch.Tensor:
@@ -219,7 +218,6 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--sets", nargs="+", default=["digits"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--max-epochs", type=int)
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--self-label", action="store_true")
     parser.add_argument("--what")
