@@ -149,6 +149,7 @@ def test_six_settings_and_three_folds_pretrain_four_times(blobs, tmp_path, n_job
 def other_value(name, default):
     """Another admissible value of a parameter."""
     special = {
+        "init": "k-means",
         "encoder": "mlp-skip:5",
         "augment": (ShiftNoise(0.1), ShiftNoise(0.2)),
         "reconstruction_target": "augmented",

@@ -353,12 +353,12 @@ class SeCuClustering(PartsClustering):
         that predicts; further ones make the network tell finer groups apart.
     over_clustering : int or "auto", default="auto"
         Parts of clusters, as multiples of ``n_clusters``, that the network learns first. Parts that
-        neighbours share are joined, so that whole clusters may differ in size, and the network
+        neighbours share are merged, so that whole clusters may differ in size, and the network
         learns their names in the last ``self_label_epochs``. 1 learns the clusters at once, as in
         the paper. ``"auto"`` is 3 for grey images up to 32 pixels if there are 600 for each
-        cluster and ``views`` allows it, else 1.
+        cluster, else 1.
     self_label_epochs : int or "auto", default="auto"
-        Last epochs, in which augmented samples learn the names of the joined clusters, at a rate
+        Last epochs, in which augmented samples learn the names of the merged clusters, at a rate
         that falls to 0. ``"auto"`` is a quarter of all. Without ``over_clustering`` there are none.
     encoder : str, torch.nn.Module or callable, default="auto"
         Trunk below the projector. ``"auto"`` is ``"mlp-skip"`` for vectors, ``"convnet"`` for
@@ -410,7 +410,8 @@ class SeCuClustering(PartsClustering):
         What the second view of a sample shows: the sample, or one of its ``n_neighbors`` nearest
         neighbours in X, drawn anew each time, for vectors, which have no natural augmentation, and
         for parts of clusters. Both views are augmented, but vectors with neighbours only if
-        ``augment`` is given. ``"auto"`` is "neighbors" with ``over_clustering``, else "augment".
+        ``augment`` is given. ``"auto"`` is "neighbors" with ``over_clustering``, else "augment",
+        which keeps ``over_clustering="auto"`` at 1.
     n_neighbors : int or "auto", default="auto"
         Neighbours of each sample with ``views="neighbors"``; at most all others. ``"auto"`` is 20,
         or 10 where parts of clusters are learnt.
