@@ -25,7 +25,6 @@ from .ops import merged_labels, neighbor_affinity, weighted_means
 PARTS = 3  # of a cluster
 FEWEST_OF_A_PART = 200
 SMALL = 32  # pixels: in larger images, shifts and lighting part neighbours
-STEPS = 2500
 NEIGHBORS, CLOSEST = 20, 10  # the closest are more seldom those of another cluster
 
 
@@ -169,6 +168,7 @@ class PartsClustering(ViewsClustering):
         "max_epochs": [StrOptions({"auto"}), POSITIVE_INTEGER],
     }
     _EPOCHS: ClassVar[int]  # without parts
+    _STEPS: ClassVar[int]  # with parts
     _plan: Plan  # of this fit
 
     over_clustering: int | str
@@ -198,7 +198,7 @@ class PartsClustering(ViewsClustering):
             n_parts = 1 if n_epochs == 1 else n_parts
         if isinstance(n_epochs, str):
             steps = n_samples / self._resolve_batch_size(n_samples)
-            n_epochs = self._EPOCHS if n_parts == 1 else max(4, round(STEPS / steps))
+            n_epochs = self._EPOCHS if n_parts == 1 else max(4, round(self._STEPS / steps))
         n_self_label = self.self_label_epochs
         if isinstance(n_self_label, str):
             n_self_label = max(n_epochs // 4, 1)

@@ -150,7 +150,7 @@ def test_the_lengths_of_a_fit_of_scan(shape, n_samples, params, expected):
     ("shape", "n_samples", "params", "expected"),
     [
         ((8, 8, 1), 1797, {}, (1, 20, 80, 0, 0)),
-        ((16, 16, 1), 9298, {}, (3, 10, 17, 0, 4)),  # 146 batches of 64
+        ((16, 16, 1), 9298, {}, (3, 10, 23, 0, 5)),  # 146 batches of 64
         ((28, 28, 1), 70_000, {}, (3, 10, 4, 0, 1)),
         ((28, 28, 1), 70_000, {"views": "augment"}, (1, 20, 80, 0, 0)),
         ((28, 28, 1), 70_000, {"over_clustering": 1}, (1, 20, 80, 0, 0)),
