@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # imported late otherwise: --help need not wait, nor a mistyp
 
 __all__ = ["main"]
 
+_NAMESAKES = {"alpha"}  # parameters that mean another thing in another method
 _OWN_FLAGS = {  # parameters of the methods that are no flags under their own names
     "random_state": "--seed",
     "verbose": "--quiet",
@@ -193,11 +194,11 @@ def _add_method(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
         "--method",
         choices=["auto", *methods],
         default="auto",
-        help="auto is scan or, for less than 600 a cluster, secu for grey images of at most 32 "
+        help="auto is dec or, for less than 600 a cluster, secu for grey images of at most 32 "
         "pixels, decs for all else (default: auto)",
     )
     # "auto" has the flags that all have which it may take.
-    names = [chosen] if chosen in methods else ["decs", "scan", "secu"]
+    names = [chosen] if chosen in methods else ["decs", "dec", "secu"]
     estimators = [methods[name] for name in names]
     parser.set_defaults(estimator=estimators[0])
     group = parser.add_argument_group(
@@ -207,6 +208,8 @@ def _add_method(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
     signatures = [inspect.signature(estimator).parameters for estimator in estimators]
     for name in signatures[0]:
         if name in _OWN_FLAGS or any(name not in signature for signature in signatures):
+            continue
+        if len(signatures) > 1 and name in _NAMESAKES:
             continue
         text = texts.get(name, "")
         required = name == "n_clusters"

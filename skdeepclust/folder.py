@@ -29,8 +29,8 @@ from .data.images import (
     resolve_image_shape,
 )
 from .datasets import load_image_folder
+from .methods.dec import DECClustering
 from .methods.decs import DECSClustering
-from .methods.scan import SCANClustering
 from .methods.secu import SeCuClustering
 from .model_selection import NClusters, select_n_clusters
 from .overclustering import PartsClustering, are_small_and_grey, auto_parts
@@ -64,7 +64,7 @@ def cluster_images(
         Number of clusters.
     estimator : estimator, default=None
         A clusterer of this package, whose `n_clusters` and `random_state` are replaced; None is
-        that which suits the images: for grey ones of at most 32 pixels `SCANClustering`, or
+        that which suits the images: for grey ones of at most 32 pixels `DECClustering`, or
         `SeCuClustering` if there are less than 600 for a cluster; `DECSClustering` for all else.
     embedder : ImageEmbedder, default=None
         Turns images into features that the estimator clusters; None trains on the pixels.
@@ -119,13 +119,13 @@ def suitable_method(rows: Any, n_clusters: int | str) -> type[Any]:
     """Method for images (n, H, W) or (n, H, W, C), or features (n, d), and no further wish.
 
     Small grey images have an augmentation that keeps their meaning, and a network that trains in
-    minutes: SCAN where there are enough to learn parts of clusters, else SeCu. DECS needs neither.
+    minutes: DEC where there are enough for its start from parts, else SeCu. DECS needs neither.
     """
     shape = image_shape_of(rows)
     if not are_small_and_grey(shape):
         return DECSClustering
     per_cluster = len(rows) / (USUAL_N_CLUSTERS if isinstance(n_clusters, str) else n_clusters)
-    return SCANClustering if auto_parts(shape, per_cluster) > 1 else SeCuClustering
+    return DECClustering if auto_parts(shape, per_cluster) > 1 else SeCuClustering
 
 
 def image_shape_of(rows: Any) -> tuple[int, int, int] | None:

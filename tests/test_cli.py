@@ -708,7 +708,7 @@ def test_small_images_train_on_one_thread(monkeypatch, size, one):
 
 
 def test_auto_has_no_flag_that_one_of_its_methods_would_not_hear(folder, tmp_path, capsys):
-    with pytest.raises(SystemExit):  # DECS and SeCu have an alpha, SCAN has none
+    with pytest.raises(SystemExit):  # an alpha of SeCu is not one of DECS
         main(["cluster", str(folder), "-k", "2", "--out", str(tmp_path / "out"), "--alpha", "3"])
     assert "--alpha" in capsys.readouterr().err
 

@@ -13,7 +13,6 @@ from skdeepclust import (
     DECClustering,
     DECSClustering,
     HaDisClustering,
-    SCANClustering,
     SeCuClustering,
     cluster_images,
 )
@@ -112,10 +111,10 @@ def test_number_of_clear_clusters_is_found(k):
     ("shape", "n_clusters", "expected"),
     [
         ((1799, 28, 28), 3, SeCuClustering),
-        ((1800, 28, 28), 3, SCANClustering),
-        ((1800, 28, 28, 1), 3, SCANClustering),
+        ((1800, 28, 28), 3, DECClustering),
+        ((1800, 28, 28, 1), 3, DECClustering),
         ((5999, 28, 28), "auto", SeCuClustering),
-        ((6000, 28, 28), "auto", SCANClustering),
+        ((6000, 28, 28), "auto", DECClustering),
         ((1800, 33, 28), 3, DECSClustering),
         ((1800, 28, 28, 3), 3, DECSClustering),
         ((1800, 784), 3, DECSClustering),
