@@ -40,6 +40,7 @@ VARIANTS = {
     "DEC, init='k-means'": (DECClustering, {"init": "k-means"}),
     "DECS, loss of the paper": (DECSClustering, {"balance_weight": 0.0, "min_cluster_size": 0.0}),
     "DECS, balance_weight=0": (DECSClustering, {"balance_weight": 0.0}),
+    "DECS, balance_weight=1": (DECSClustering, {"balance_weight": 1.0}),
     "DECS, determinacy='linear'": (DECSClustering, {"determinacy": "linear"}),
     "DECS, augment_clustering=True": (DECSClustering, {"augment_clustering": True}),
     "DECS, reconstruction_target='augmented'": (

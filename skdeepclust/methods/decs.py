@@ -164,7 +164,7 @@ class DECSClustering(AutoencoderClustering):
     batch_variance_weight : float, default=1.0
         Weight of the variance of stabilities within a batch, beta in Eq. (2.5); the authors'
         code has 1, the paper's theorem 0.
-    balance_weight : float, default=1.0
+    balance_weight : float, default=0.1
         Weight of the divergence of cluster shares from equal ones, an addition to the paper
         against merging clusters. 0 is the paper; lower it where clusters differ much in size.
     init : {"parts", "k-means"}, default="parts"
@@ -314,7 +314,7 @@ class DECSClustering(AutoencoderClustering):
         threshold: float | str = "otsu",
         row_variance_weight: float = 0.4,
         batch_variance_weight: float = 1.0,
-        balance_weight: float = 1.0,
+        balance_weight: float = 0.1,
         init: str = "parts",
         n_init: int = 20,
         augment: Any = "auto",
