@@ -725,15 +725,16 @@ def main() -> None:
             [r for r in variants if r["data"] in varied],
             "What each departure from the paper brings to DECS",
             'The default beside itself with one option as in the paper; "loss of the paper" is '
-            "`balance_weight=0, min_cluster_size=0`. `balance_weight=1` was the default when its rows "
-            "were measured.",
+            "`balance_weight=0, min_cluster_size=0`. `balance_weight=1` was the default when its "
+            "rows were measured.",
         ),
         quality(
             [r for r in rows if r["schedule"] == "long"],
             "Long schedule",
             '`encoder="conv-decs"` (the network of the paper), `pretrain_epochs=300`, '
             '`max_iter=2500`, `reconstruction_target="augmented"`, `augment_clustering=True`. '
-            "`init='k-means'` and `balance_weight=1` were the defaults when their rows were measured.",
+            "`init='k-means'` and `balance_weight=1` were the defaults when their rows were "
+            "measured.",
         ),
         quality(
             [r for r in rows if r["schedule"] == "official"],
