@@ -169,6 +169,7 @@ class PartsClustering(ViewsClustering):
     }
     _EPOCHS: ClassVar[int]  # without parts
     _STEPS: ClassVar[int]  # with parts
+    _LEAST: ClassVar[int]  # epochs with parts
     _plan: Plan  # of this fit
 
     over_clustering: int | str
@@ -198,7 +199,9 @@ class PartsClustering(ViewsClustering):
             n_parts = 1 if n_epochs == 1 else n_parts
         if isinstance(n_epochs, str):
             steps = n_samples / self._resolve_batch_size(n_samples)
-            n_epochs = self._EPOCHS if n_parts == 1 else max(4, round(self._STEPS / steps))
+            n_epochs = (
+                self._EPOCHS if n_parts == 1 else max(self._LEAST, round(self._STEPS / steps))
+            )
         n_self_label = self.self_label_epochs
         if isinstance(n_self_label, str):
             n_self_label = max(n_epochs // 4, 1)

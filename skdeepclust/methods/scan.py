@@ -316,7 +316,7 @@ class SCANClustering(PartsClustering):
         "memory": MEMORY,
     }
 
-    _EPOCHS, _STEPS = 40, 2500
+    _EPOCHS, _STEPS, _LEAST = 40, 2500, 4
     _plan = Plan(1, NEIGHBORS, _EPOCHS, 0, 0)  # of a fit; the stored network needs none
 
     # The state after ``contrast_epochs`` depends on these and on their number.

@@ -400,7 +400,7 @@ class SeCuClustering(PartsClustering):
         cosine. ``"auto"`` is 3 % of the epochs before ``self_label_epochs``.
     max_epochs : int or "auto", default="auto"
         Passes over the data, all phases together. ``"auto"`` is 80, or, where parts of clusters
-        are learnt, as many as make 3300 batches, but at least 4.
+        are learnt, as many as make 3300 batches, but at least 20.
     batch_size : int or "auto", default="auto"
         Samples in a batch. ``"auto"`` is 64, or less so that an epoch has about five batches, but
         at least 16.
@@ -512,7 +512,7 @@ class SeCuClustering(PartsClustering):
         "momentum": [Interval(Real, 0, 1, closed="left")],
         "warmup": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
     }
-    _EPOCHS, _STEPS = 80, 3300
+    _EPOCHS, _STEPS, _LEAST = 80, 3300, 20
     _plan = Plan(1, NEIGHBORS, _EPOCHS, 0, 0)  # of a fit; the stored network needs none
 
     # github.com/idstcv/SeCu at af6a992; "auto" batches and views are those of small data.
