@@ -170,7 +170,7 @@ class PartsClustering(ViewsClustering):
     _EPOCHS: ClassVar[int]  # without parts
     _STEPS: ClassVar[int]  # with parts
     _LEAST: ClassVar[int]  # epochs with parts
-    _plan: Plan  # of this fit
+    _plan = Plan(1, NEIGHBORS, 1, 0, 0)  # of a fit; a network that was loaded needs none
 
     over_clustering: int | str
     self_label_epochs: int | str

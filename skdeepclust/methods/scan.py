@@ -26,7 +26,7 @@ from ..engine import Hook, Phase, Run
 from ..engine.trainer import LossTerms
 from ..nn import build_trunk, linear_map, projector
 from ..ops import imbalance
-from ..overclustering import NEIGHBORS, PartsClustering, PartsObjective, Plan
+from ..overclustering import PartsClustering, PartsObjective
 
 
 class SCANObjective(PartsObjective):
@@ -317,7 +317,6 @@ class SCANClustering(PartsClustering):
     }
 
     _EPOCHS, _STEPS, _LEAST = 40, 2500, 4
-    _plan = Plan(1, NEIGHBORS, _EPOCHS, 0, 0)  # of a fit; the stored network needs none
 
     # The state after ``contrast_epochs`` depends on these and on their number.
     PRETRAINING_PARAMS: ClassVar[tuple[str, ...]] = (

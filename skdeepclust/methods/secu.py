@@ -22,7 +22,7 @@ from ..data.views import secu_views
 from ..engine import JointOptimizer, Phase, Run
 from ..engine.trainer import LossTerms
 from ..ops import kmeans
-from ..overclustering import NEIGHBORS, PartsClustering, PartsObjective, Plan
+from ..overclustering import PartsClustering, PartsObjective, Plan
 
 UNSEEN = -1  # label of a sample that no batch held yet
 FEWEST_PLACED = 20_000  # samples are enough to place centres, and memory stays flat
@@ -513,7 +513,6 @@ class SeCuClustering(PartsClustering):
         "warmup": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
     }
     _EPOCHS, _STEPS, _LEAST = 80, 3300, 20
-    _plan = Plan(1, NEIGHBORS, _EPOCHS, 0, 0)  # of a fit; the stored network needs none
 
     # github.com/idstcv/SeCu at af6a992; "auto" batches and views are those of small data.
     _PAPER: ClassVar[dict[str, Any]] = {

@@ -34,8 +34,10 @@ def cluster_by_parts(z: Tensor, n_clusters: int, *, seed: int, spherical: bool =
         Only the directions of rows count.
     """
     x = F.normalize(z) if spherical else z - z.mean(0)
-    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
-    some = x if len(x) <= MOST_SAMPLES else x[order[:MOST_SAMPLES].to(x.device)]
+    some = x
+    if len(x) > MOST_SAMPLES:
+        order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
+        some = x[order[:MOST_SAMPLES].to(x.device)]
     n_parts = max(n_clusters, min(len(some) // SIZE_OF_A_PART, MOST_PARTS))
     centers, part = kmeans(some, n_parts, n_init=1, seed=seed, spherical=spherical)
     used, part = torch.unique(part, return_inverse=True)
