@@ -25,7 +25,7 @@ from ..data.views import auto_views, strong_view
 from ..engine import Hook, Phase, Run
 from ..engine.trainer import LossTerms, shuffled
 from ..nn import build_trunk, count_features, projector
-from ..ops import center_rows, kmeans, set_apart, weighted_means
+from ..ops import center_rows, imbalance, kmeans, set_apart, weighted_means
 from ..pretraining import METHODS, SelfSupervisedObjective, heads
 
 
@@ -261,10 +261,8 @@ def selected_loss(logits: Tensor, labels: Tensor, selected: Tensor) -> Tensor:
 
 def calibration_loss(logits: Tensor, targets: Tensor, entropy_weight: float) -> Tensor:
     """Cross-entropy with the targets, less the entropy of the mean prediction; Eq. (7.5)."""
-    mean = logits.softmax(1).mean(0)
-    mean = mean.clamp(min=torch.finfo(mean.dtype).tiny)  # at 0 the gradient is infinite
-    spread = (mean * mean.log()).sum()
-    return F.cross_entropy(logits, targets) + entropy_weight * spread
+    entropy = math.log(logits.shape[1]) - imbalance(logits.softmax(1))
+    return F.cross_entropy(logits, targets) - entropy_weight * entropy
 
 
 class CDCClustering(ViewsTransformer, BaseDeepClustering):
