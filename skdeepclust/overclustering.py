@@ -29,13 +29,14 @@ NEIGHBORS, CLOSEST = 20, 10  # the closest are more seldom those of another clus
 
 
 class Plan(NamedTuple):
-    """What a fit learns, and for how long; epochs but for the first two."""
+    """What a fit learns, from what, and for how many epochs."""
 
     n_parts: int  # of each cluster
     n_neighbors: int
     n_epochs: int  # in all
     n_contrast: int
     n_self_label: int
+    n_drawn: int  # samples that clusters are learnt from; all learn the names
 
 
 class PartsObjective(ViewsObjective):
@@ -63,6 +64,7 @@ class PartsObjective(ViewsObjective):
         super().__init__(n_clusters=k * head_multipliers[0], max_epochs=plan.n_epochs, **parts)
         self.n_clusters, self.n_parts = n_clusters, plan.n_parts
         self.n_contrast, self.n_self_label = plan.n_contrast, plan.n_self_label
+        self.n_drawn = plan.n_drawn
         dim = self.prototypes.shape[1]
         self.further_heads = nn.ParameterList(torch.zeros(m * k, dim) for m in head_multipliers[1:])
 
@@ -170,7 +172,7 @@ class PartsClustering(ViewsClustering):
     _EPOCHS: ClassVar[int]  # without parts
     _STEPS: ClassVar[int]  # with parts
     _LEAST: ClassVar[int]  # epochs with parts
-    _plan = Plan(1, NEIGHBORS, 1, 0, 0)  # of a fit; a network that was loaded needs none
+    _plan = Plan(1, NEIGHBORS, 1, 0, 0, 1)  # of a fit; a network that was loaded needs none
 
     over_clustering: int | str
     self_label_epochs: int | str
@@ -197,19 +199,23 @@ class PartsClustering(ViewsClustering):
         if isinstance(n_parts, str):
             n_parts = self._auto_parts(image_shape, n_samples / self.n_clusters)
             n_parts = 1 if n_epochs == 1 else n_parts
+        n_drawn = self._n_drawn(n_parts, n_samples)
         if isinstance(n_epochs, str):
-            steps = n_samples / self._resolve_batch_size(n_samples)
+            steps = n_drawn / self._resolve_batch_size(n_samples)
             n_epochs = (
                 self._EPOCHS if n_parts == 1 else max(self._LEAST, round(self._STEPS / steps))
             )
         n_self_label = self.self_label_epochs
         if isinstance(n_self_label, str):
-            n_self_label = max(n_epochs // 4, 1)
+            # Of drawn and of all samples as many batches, but two passes where four are not half.
+            quarter = n_epochs * n_drawn // (4 * n_samples)
+            n_self_label = max(quarter, min(n_epochs // 4, 2), 1)
         n_neighbors = self.n_neighbors
         if isinstance(n_neighbors, str):
             n_neighbors = CLOSEST if n_parts > 1 else NEIGHBORS
         n_contrast = self._n_contrast(image_shape, n_parts, n_epochs)
-        return Plan(n_parts, n_neighbors, n_epochs, n_contrast, n_self_label if n_parts > 1 else 0)
+        n_self_label = n_self_label if n_parts > 1 else 0
+        return Plan(n_parts, n_neighbors, n_epochs, n_contrast, n_self_label, n_drawn)
 
     def _objective_parts(
         self, encoder: nn.Module, sample_shape: tuple[int, ...], temperature: float = 1.0
@@ -222,6 +228,10 @@ class PartsClustering(ViewsClustering):
 
     def _auto_parts(self, image_shape: tuple[int, int, int] | None, n_of_a_cluster: float) -> int:
         return auto_parts(image_shape, n_of_a_cluster)
+
+    def _n_drawn(self, n_parts: int, n_samples: int) -> int:
+        """Samples that clusters are learnt from; all by default."""
+        return n_samples
 
     def _n_contrast(
         self, image_shape: tuple[int, int, int] | None, n_parts: int, n_epochs: int

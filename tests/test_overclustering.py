@@ -143,17 +143,21 @@ def test_parts_are_learnt_where_many_small_grey_images_are(cls, shape, n_samples
     ],
 )
 def test_the_lengths_of_a_fit_of_scan(shape, n_samples, params, expected):
-    assert SCANClustering(10, **params)._plan_for(shape, n_samples) == expected
+    assert SCANClustering(10, **params)._plan_for(shape, n_samples) == (*expected, n_samples)
 
 
 @pytest.mark.parametrize(
     ("shape", "n_samples", "params", "expected"),
     [
-        ((8, 8, 1), 1797, {}, (1, 20, 80, 0, 0)),
-        ((16, 16, 1), 9298, {}, (3, 10, 23, 0, 5)),  # 146 batches of 64
-        ((28, 28, 1), 70_000, {}, (3, 10, 20, 0, 5)),
-        ((28, 28, 1), 70_000, {"views": "augment"}, (1, 20, 80, 0, 0)),
-        ((28, 28, 1), 70_000, {"over_clustering": 1}, (1, 20, 80, 0, 0)),
+        ((8, 8, 1), 1797, {}, (1, 20, 80, 0, 0, 1797)),
+        ((16, 16, 1), 9298, {}, (3, 10, 23, 0, 5, 9298)),  # 146 batches of 64
+        ((28, 28, 1), 25_000, {}, (3, 10, 20, 0, 4, 20_000)),
+        ((28, 28, 1), 70_000, {}, (3, 10, 20, 0, 2, 20_000)),
+        ((28, 28, 1), 70_000, {"max_samples": None}, (3, 10, 20, 0, 5, 70_000)),
+        ((28, 28, 1), 70_000, {"max_samples": 10_000}, (3, 10, 21, 0, 2, 10_000)),
+        ((28, 28, 1), 70_000, {"views": "augment"}, (1, 20, 80, 0, 0, 70_000)),
+        ((28, 28, 1), 70_000, {"over_clustering": 1}, (1, 20, 80, 0, 0, 70_000)),
+        (None, 70_000, {"max_samples": 10_000}, (1, 20, 80, 0, 0, 10_000)),
     ],
 )
 def test_the_lengths_of_a_fit_of_secu(shape, n_samples, params, expected):
@@ -174,6 +178,30 @@ def test_too_few_epochs_for_the_stages_are_refused():
         ValueError, match=r"max_epochs=2 .* at least 5, .* and 2 to contrast_epochs"
     ):
         parts(SCANClustering, contrast_epochs=2, **stages).fit(np.eye(12))
+
+
+@pytest.mark.parametrize("n_parts", [1, 2])
+def test_clusters_of_secu_are_learnt_from_some_samples_and_found_in_all(n_parts):
+    X, y = unequal_blobs()
+    model = parts(SeCuClustering, n_parts, max_samples=48, max_epochs=30).fit(X)
+    clustering = [r["n_samples"] for r in model.history_ if r["phase"] == "cluster"]
+    naming = [r["n_samples"] for r in model.history_ if r["phase"] == "self-label"]
+    assert set(clustering) == {48}
+    assert set(naming) == ({120} if n_parts > 1 else set())
+    assert clustering_accuracy(y, model.labels_) == 1
+
+
+def test_selection_among_few_drawn_samples_has_full_batches():
+    X, _ = unequal_blobs()
+    base = parts(SeCuClustering, max_samples=16, max_epochs=12)
+    model = SelectiveClustering(base, eps=1.0, evenly=False, min_cluster_ratio=0.1).fit(X)
+    clustering = [r["n_samples"] for r in model.history_ if r["phase"] == "cluster"]
+    assert min(clustering) >= 16
+
+
+def test_too_few_drawn_samples_are_refused():
+    with pytest.raises(ValueError, match="max_samples=8 should be >= 9"):
+        parts(SeCuClustering, max_samples=8).fit(np.eye(12))
 
 
 def test_parts_of_secu_need_neighbours():

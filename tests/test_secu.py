@@ -557,8 +557,11 @@ def test_a_saved_model_predicts_the_same(blobs, tmp_path):
     )
 
 
-@pytest.mark.parametrize("constraint", ["entropy", "size"])
-def test_a_resumed_fit_is_the_uninterrupted_one(constraint, blobs, tmp_path):
+@pytest.mark.parametrize(
+    "changed",
+    [{"constraint": "entropy"}, {"constraint": "size"}, {"max_samples": 40}],
+)
+def test_a_resumed_fit_is_the_uninterrupted_one(changed, blobs, tmp_path):
     X, _ = blobs
 
     class Cut(Hook):
@@ -566,7 +569,7 @@ def test_a_resumed_fit_is_the_uninterrupted_one(constraint, blobs, tmp_path):
             if run.epoch == 2:
                 raise KeyboardInterrupt
 
-    params = {"constraint": constraint, "head_multipliers": (1, 2), "max_epochs": 4}
+    params = {"head_multipliers": (1, 2), "max_epochs": 4} | changed
     whole = quick(**params).fit(X)
     kept = {"checkpoint": tmp_path, "checkpoint_every": 0}
     with pytest.warns(UserWarning, match="interrupted"):

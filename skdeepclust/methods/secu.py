@@ -20,12 +20,13 @@ from torch import Tensor, nn
 from ..base import POSITIVE_INTEGER, POSITIVE_REAL, WEIGHT
 from ..data.views import secu_views
 from ..engine import JointOptimizer, Phase, Run
-from ..engine.trainer import LossTerms
+from ..engine.trainer import LossTerms, shuffled
 from ..ops import kmeans
 from ..overclustering import PartsClustering, PartsObjective, Plan
 
 UNSEEN = -1  # label of a sample that no batch held yet
 FEWEST_PLACED = 20_000  # samples are enough to place centres, and memory stays flat
+ENOUGH = 20_000  # samples to learn parts of clusters from
 
 
 class SeCuObjective(PartsObjective):
@@ -49,6 +50,7 @@ class SeCuObjective(PartsObjective):
     """
 
     labels: Tensor  # (heads, n_samples), int32
+    drawn: Tensor  # (n_samples,), bool: the samples that clusters are learnt from
 
     def __init__(
         self,
@@ -90,6 +92,7 @@ class SeCuObjective(PartsObjective):
             n_epochs=self.n_cluster_epochs,
             views=self.pair,
             partner=self.partner,
+            draw=None if self.n_drawn == len(run.samples) else self.draw,
             schedule=self.lr_factor,
             start=self.start,
         )
@@ -112,6 +115,8 @@ class SeCuObjective(PartsObjective):
                 centers.copy_(placed)
         self.placed = True
         self.labels = torch.full((len(self.heads), n), UNSEEN, dtype=torch.int32, device=device)
+        if self.n_drawn < n:
+            self.drawn = torch.randperm(n, generator=run.generator) < self.n_drawn
         sizes = [len(centers) for centers in self.heads]
         self.counts = [torch.zeros(k, dtype=torch.float64, device=device) for k in sizes]
         self.duals = [torch.zeros(k, device=device) for k in sizes]
@@ -129,6 +134,11 @@ class SeCuObjective(PartsObjective):
         z = [self.embed(run.samples.batch(part)) for part in torch.chunk(index, 1 + n // 512)]
         self.train()
         return torch.cat(z)
+
+    def draw(self, run: Run, active: Tensor) -> Tensor:
+        """Shuffle those that clusters are learnt from; all, if hardly any of them is active."""
+        drawn = active[self.drawn[active]]
+        return shuffled(run, drawn if len(drawn) >= run.batch_size else active)
 
     def on_epoch_start(self, run: Run) -> None:
         """Freeze the centres that the network learns from in this epoch."""
@@ -209,7 +219,8 @@ class SeCuObjective(PartsObjective):
     def finish(self) -> None:
         """Keep the first head alone, and nothing of the training samples."""
         self.counts, self.duals = [], []
-        self.__dict__.pop("labels", None)
+        for name in ("labels", "drawn"):
+            self.__dict__.pop(name, None)
         super().finish()
 
 
@@ -359,7 +370,8 @@ class SeCuClustering(PartsClustering):
         cluster, else 1.
     self_label_epochs : int or "auto", default="auto"
         Last epochs, in which augmented samples learn the names of the merged clusters, at a rate
-        that falls to 0. ``"auto"`` is a quarter of all. Without ``over_clustering`` there are none.
+        that falls to 0. ``"auto"`` is a quarter of all, or fewer where ``max_samples`` makes the
+        others shorter. Without ``over_clustering`` there are none.
     encoder : str, torch.nn.Module or callable, default="auto"
         Trunk below the projector. ``"auto"`` is ``"mlp-skip"`` for vectors, ``"convnet"`` for
         images up to 32 pixels and ``"resnet18"`` for larger ones. ``"mlp-skip:128-128"``: dense
@@ -399,13 +411,17 @@ class SeCuClustering(PartsClustering):
         centres settle, and rises in a line in the others; afterwards it falls to zero in a half
         cosine. ``"auto"`` is 3 % of the epochs before ``self_label_epochs``.
     max_epochs : int or "auto", default="auto"
-        Passes over the data, all phases together. ``"auto"`` is 80, or, where parts of clusters
-        are learnt, as many as make 3300 batches, but at least 20.
+        Passes over the samples, or over ``max_samples`` of them, all phases together. ``"auto"`` is
+        80, or, where parts of clusters are learnt, as many as make 3300 batches, but at least 20.
     batch_size : int or "auto", default="auto"
         Samples in a batch. ``"auto"`` is 64, or less so that an epoch has about five batches, but
         at least 16.
     n_init : int, default=10
         Restarts of the k-means that places the centres in the embedding of the untrained network.
+    max_samples : int or "auto", default="auto"
+        Samples that clusters are learnt from, drawn once at random; None: all. An epoch takes each
+        of them once, but in the last ``self_label_epochs`` all. ``"auto"`` is 20,000 where parts of
+        clusters are learnt, which is enough for them, else all.
     views : {"auto", "augment", "neighbors"}, default="auto"
         What the second view of a sample shows: the sample, or one of its ``n_neighbors`` nearest
         neighbours in X, drawn anew each time, for vectors, which have no natural augmentation, and
@@ -510,6 +526,7 @@ class SeCuClustering(PartsClustering):
         "center_lr": [POSITIVE_REAL],
         "optimizer": [StrOptions({"adamw", "sgd"})],
         "momentum": [Interval(Real, 0, 1, closed="left")],
+        "max_samples": [StrOptions({"auto"}), Interval(Integral, 2, None, closed="left"), None],
         "warmup": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
     }
     _EPOCHS, _STEPS, _LEAST = 80, 3300, 20
@@ -592,6 +609,7 @@ class SeCuClustering(PartsClustering):
         max_epochs: int | str = "auto",
         batch_size: int | str = "auto",
         n_init: int = 10,
+        max_samples: int | str | None = "auto",
         views: str = "auto",
         n_neighbors: int | str = "auto",
         augment: Any = "auto",
@@ -629,6 +647,7 @@ class SeCuClustering(PartsClustering):
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.n_init = n_init
+        self.max_samples = max_samples
         self.views = views
         self.n_neighbors = n_neighbors
         self.augment = augment
@@ -689,6 +708,19 @@ class SeCuClustering(PartsClustering):
                 "tell which parts belong together; views='augment' learns whole clusters, 1."
             )
         return plan
+
+    def _n_drawn(self, n_parts: int, n_samples: int) -> int:
+        if self.max_samples is None or (self.max_samples == "auto" and n_parts == 1):
+            return n_samples
+        if isinstance(self.max_samples, str):
+            return min(ENOUGH, n_samples)
+        fewest = n_parts * self.n_clusters
+        if self.max_samples < fewest:
+            raise ValueError(
+                f"max_samples={self.max_samples} should be >= {fewest}, the number of clusters "
+                "that are learnt from them, over_clustering included."
+            )
+        return min(self.max_samples, n_samples)
 
     def _auto_parts(self, image_shape: tuple[int, int, int] | None, n_of_a_cluster: float) -> int:
         if self.views == "augment":
