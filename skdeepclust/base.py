@@ -25,6 +25,7 @@ from torch import nn
 
 from ._callbacks import CALLBACKS_SUPPORTED, CallbackSupportMixin, callback_hooks, with_callbacks
 from ._repr import FittedFactsMixin
+from .baseline import complaint_of_neighbors
 from .data.inputs import read_input
 from .data.samples import Array, Samples, Scaling
 from .device import available_device, borrowed_random_state, resolve_device
@@ -377,9 +378,12 @@ class BaseDeepClustering(ClusterMixin, BaseDeepTransformer):  # type: ignore[mis
         """Label the samples by the code of `predict`, and drop the clusters that label none."""
         used, labels = torch.unique(samples.map(self.objective_.predict), return_inverse=True)
         self.objective_.keep_clusters(used)
-        self.labels_ = labels.cpu().numpy()
+        labels = labels.cpu()
+        self.labels_ = labels.numpy()
         self.cluster_centers_ = self.objective_.prototypes.detach().cpu().numpy()
-        self.objective_.warnings += self._complaints_of_sizes(np.bincount(self.labels_))
+        self.objective_.warnings += self._complaints_of_sizes(
+            np.bincount(self.labels_)
+        ) or complaint_of_neighbors(samples, labels)
 
     def _complaints_of_sizes(self, sizes: Array) -> list[str]:
         """What the user is told about clusters that are gone or tiny."""

@@ -22,6 +22,7 @@ from sklearn.utils import Bunch
 from ._optional import optional
 from .assignments import Assignments
 from .autoencoding import AutoencoderClustering
+from .baseline import are_small_and_grey
 from .data.images import (
     is_image_path_array,
     read_image,
@@ -33,7 +34,7 @@ from .methods.dec import DECClustering
 from .methods.decs import DECSClustering
 from .methods.secu import SeCuClustering
 from .model_selection import NClusters, select_n_clusters
-from .overclustering import PartsClustering, are_small_and_grey, auto_parts
+from .overclustering import PartsClustering, auto_parts
 from .page import write_page
 
 __all__ = ["ImageClusters", "cluster_images"]

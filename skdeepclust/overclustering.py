@@ -16,6 +16,7 @@ from sklearn.utils._param_validation import StrOptions
 from torch import Tensor, nn
 
 from .base import POSITIVE_INTEGER
+from .baseline import are_small_and_grey
 from .contrastive import ViewsClustering, ViewsObjective, warmup_cosine
 from .engine import Phase, Run
 from .engine.trainer import LossTerms
@@ -24,7 +25,6 @@ from .ops import merged_labels, neighbor_affinity, weighted_means
 # Settled on digits, USPS and 10,000 images of MNIST: neighbours by pixels, and parts to join.
 PARTS = 3  # of a cluster
 FEWEST_OF_A_PART = 200
-SMALL = 32  # pixels: in larger images, shifts and lighting part neighbours
 NEIGHBORS, CLOSEST = 20, 10  # the closest are more seldom those of another cluster
 
 
@@ -152,11 +152,6 @@ def auto_parts(image_shape: tuple[int, int, int] | None, n_of_a_cluster: float) 
     """Parts of each cluster that are learnt first; None: vectors."""
     enough = n_of_a_cluster >= FEWEST_OF_A_PART * PARTS
     return PARTS if enough and are_small_and_grey(image_shape) else 1
-
-
-def are_small_and_grey(image_shape: tuple[int, int, int] | None) -> bool:
-    """Whether images are such that neighbours by pixels mean something; None: vectors."""
-    return image_shape is not None and image_shape[2] == 1 and max(image_shape) <= SMALL
 
 
 class PartsClustering(ViewsClustering):

@@ -19,7 +19,7 @@ FLOORS = [
     {"device", "metrics", "ops", "nn"},  # no data, no training
     {"data"},  # what users pass, as batches
     {"engine", "persistence", "datasets", "report"},  # the loop; no papers, no estimators
-    {"objective", "_cache", "_callbacks", "assignments", "displays"},
+    {"objective", "baseline", "_cache", "_callbacks", "assignments", "displays"},
     {"page", "embedding"},
     {"base"},
     {"autoencoding", "contrastive", "wrapping"},  # what a family of papers shares

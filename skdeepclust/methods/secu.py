@@ -370,8 +370,7 @@ class SeCuClustering(PartsClustering):
         cluster, else 1.
     self_label_epochs : int or "auto", default="auto"
         Last epochs, in which augmented samples learn the names of the merged clusters, at a rate
-        that falls to 0. ``"auto"`` is a quarter of all, or fewer where ``max_samples`` makes the
-        others shorter. Without ``over_clustering`` there are none.
+        that falls to 0. ``"auto"`` is a quarter of all. Without ``over_clustering`` there are none.
     encoder : str, torch.nn.Module or callable, default="auto"
         Trunk below the projector. ``"auto"`` is ``"mlp-skip"`` for vectors, ``"convnet"`` for
         images up to 32 pixels and ``"resnet18"`` for larger ones. ``"mlp-skip:128-128"``: dense
@@ -420,8 +419,9 @@ class SeCuClustering(PartsClustering):
         Restarts of the k-means that places the centres in the embedding of the untrained network.
     max_samples : int or "auto", default="auto"
         Samples that clusters are learnt from, drawn once at random; None: all. An epoch takes each
-        of them once, but in the last ``self_label_epochs`` all. ``"auto"`` is 20,000 where parts of
-        clusters are learnt, which is enough for them, else all.
+        of them once, but in the last ``self_label_epochs`` all; ``"auto"`` there takes as many
+        batches as with all, in at least two epochs. ``"auto"`` is 20,000 where parts of clusters
+        are learnt, which is enough for them, else all.
     views : {"auto", "augment", "neighbors"}, default="auto"
         What the second view of a sample shows: the sample, or one of its ``n_neighbors`` nearest
         neighbours in X, drawn anew each time, for vectors, which have no natural augmentation, and

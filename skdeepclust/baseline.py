@@ -1,0 +1,65 @@
+"""A clustering beside k-means on the same input, by neighbours that they part: no labels needed."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .data.samples import Samples
+from .ops import kmeans, knn
+
+SMALL = 32  # pixels: in larger images, shifts and lighting part neighbours
+LOOKED_AT = 2000  # samples: a tenth of a second
+FEWEST = 50
+NEAREST = 10
+TOLERATED, SLACK = 4 / 3, 0.01  # of what k-means parts, and of all neighbours
+
+
+def are_small_and_grey(image_shape: tuple[int, int, int] | None) -> bool:
+    """Whether images (H, W, C) are such that neighbours by pixels mean something; None: vectors."""
+    return image_shape is not None and image_shape[2] == 1 and max(image_shape) <= SMALL
+
+
+def parted(near: Tensor, labels: Tensor) -> float:
+    """Share of neighbours (n, k) whose label is not that of their sample; labels (n,)."""
+    return float((labels[near] != labels[:, None]).double().mean())
+
+
+def n_used(labels: Tensor) -> int:
+    """Labels that a sample has."""
+    return int(labels.bincount().count_nonzero())
+
+
+def compared_with_kmeans(samples: Samples, labels: Tensor) -> tuple[float, float]:
+    """Share of nearest neighbours in the input that ``labels`` part, and that k-means parts.
+
+    Both at as many clusters, on at most `LOOKED_AT` samples.
+    """
+    some = torch.randperm(len(samples), generator=torch.Generator().manual_seed(0))[:LOOKED_AT]
+    x = samples.batch(some).flatten(1)
+    near = knn(x, min(NEAREST, len(x) - 1))[1].cpu()
+    found = labels[some]
+    n_clusters = n_used(found)
+    plain = kmeans(x, n_clusters, n_init=3, seed=0)[1].cpu()
+    if n_used(plain) < n_clusters:  # fewer distinct samples: nothing to compare
+        plain = found
+    return parted(near, found), parted(near, plain)
+
+
+def complaint_of_neighbors(samples: Samples, labels: Tensor) -> list[str]:
+    """What the user is told where neighbours in the input mean something and k-means parts fewer.
+
+    A third more is tolerated, and a hundredth of all: good clusters may part more than k-means.
+    """
+    if len(samples) < FEWEST or (
+        samples.is_image and not are_small_and_grey(samples.rows.shape[1:])
+    ):
+        return []
+    ours, plain = compared_with_kmeans(samples, labels)
+    if ours <= max(TOLERATED * plain, plain + SLACK):
+        return []
+    return [
+        f"The clusters part {ours:.1%} of the samples' {NEAREST} nearest neighbours in X, those of "
+        f"k-means {plain:.1%}: k-means may be the better choice for this data. Try longer training "
+        "or another method."
+    ]
