@@ -36,7 +36,7 @@ def compared_with_kmeans(samples: Samples, labels: Tensor) -> tuple[float, float
     Both at as many clusters, on at most `LOOKED_AT` samples.
     """
     some = torch.randperm(len(samples), generator=torch.Generator().manual_seed(0))[:LOOKED_AT]
-    x = samples.batch(some).flatten(1)
+    x = samples.comparable(some)
     near = knn(x, min(NEAREST, len(x) - 1))[1].cpu()
     found = labels[some]
     n_clusters = n_used(found)

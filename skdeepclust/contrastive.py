@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from functools import partial
 from numbers import Integral
 from typing import Any, ClassVar, Literal
 
@@ -94,7 +93,7 @@ class ViewsObjective(Objective):
     def neighbors_of(self, run: Run) -> Tensor:
         """Indices of each sample's neighbours, (n, k); mined in the input if nobody did."""
         if self.neighbors is None:
-            self.neighbors = self.mine(run.samples.map(partial(torch.flatten, start_dim=1)))
+            self.neighbors = self.mine(run.samples.comparable())
         return self.neighbors
 
     def mine(self, x: Tensor, metric: Literal["euclidean", "cosine"] = "euclidean") -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,15 @@ from sklearn.utils import gen_batches
 from sklearn.utils.sparsefuncs import mean_variance_axis
 from torch import Tensor
 
+from ..ops import latent_directions
+
 Array = np.ndarray[Any, Any]
 
 # Rows per inference call. Always the same number, short tiles padded: in float32 a matrix
 # product of one row rounds differently from one of many, and then predict(X)[i] would depend
 # on the neighbours of sample i.
 TILE = {"cpu": 64, "cuda": 1024}
+MOST_COMPARED = 100  # features of a sparse row, between which distances mean something
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,24 @@ class Samples:
         for part in gen_batches(len(self), 4096):  # the host never holds a second copy
             resident[part] = torch.from_numpy(np.array(self.rows[part]))
         return resident
+
+    def comparable(self, some: Tensor | None = None) -> Tensor:
+        """Return samples as rows (n, d) whose distances tell neighbours from others.
+
+        Sparse rows of more than 100 features are `latent_directions`; all others are as the
+        network sees them, flattened.
+
+        Parameters
+        ----------
+        some : Tensor of shape (n,), default=None
+            Indices; None: all samples.
+        """
+        if sp.issparse(self.rows) and self.rows.shape[1] > MOST_COMPARED:
+            rows = self.rows if some is None else self.rows[some.numpy()]
+            return latent_directions(rows).to(self.device)
+        if some is None:
+            return self.map(partial(torch.flatten, start_dim=1))
+        return self.batch(some).flatten(1)
 
     def batch(self, index: Tensor | slice) -> Tensor:
         """Return the samples at ``index``, shape (B, d) or (B, C, H, W)."""

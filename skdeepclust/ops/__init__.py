@@ -3,6 +3,7 @@
 from .balance import imbalance
 from .density import center_rows, density_weights, set_apart, weighted_means
 from .kmeans import keep_names, kmeans
+from .latent import latent_directions
 from .likeness import near_duplicates, outlier_scores
 from .modularity import merge_by_modularity, merged_labels, neighbor_affinity
 from .neighbors import knn
@@ -17,6 +18,7 @@ __all__ = [
     "keep_names",
     "kmeans",
     "knn",
+    "latent_directions",
     "merge_by_modularity",
     "merged_labels",
     "near_duplicates",
