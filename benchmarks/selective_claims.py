@@ -45,7 +45,7 @@ BASES = {
     # Density weights need prototypes that are placed in a network which has learnt something.
     "SCAN": partial(SCANClustering, contrast_epochs=20),
     "CC": partial(CCClustering, contrast_epochs=20),
-    "TCL": partial(TCLClustering, contrast_epochs=20),
+    "TCL": partial(TCLClustering, contrast_epochs=20, max_epochs=60),
 }
 PAPER = {"eps": 0.1, "window": 3, "evenly": False, "selection": "dynamic"}
 ARMS: dict[str, dict[str, Any]] = {

@@ -395,7 +395,7 @@ def selective() -> str:
 
 SELECTIVE_TEXT = (
     "Bases at their defaults, but for CC, SCAN and TCL, whose first 20 epochs only contrast "
-    "samples, so that prototypes are placed in a network that has learnt something; SeCu places "
+    "samples (TCL: 60 epochs in all), so that prototypes are placed in a network that has learnt something; SeCu places "
     "them before, so weights do nothing there, and warn. The arms: density weights, resting "
     "samples with the paper's values, both, and both with as many resting at random; and the "
     "defaults of `SelectiveClustering`, settled on digits with seed 0. Average: the mean of ACC, "

@@ -196,7 +196,7 @@ class TCLClustering(TwoHeadsClustering):
         Learning rate of Adam, constant.
     weight_decay : float, default=0.0001
         Weight decay of all weights.
-    max_epochs : int, default=60
+    max_epochs : int, default=120
         Passes over the data, warm-up included.
     batch_size : int or "auto", default="auto"
         Samples in a batch. ``"auto"`` is 128, or less so that an epoch has about five batches, but
@@ -299,7 +299,7 @@ class TCLClustering(TwoHeadsClustering):
         boost_threshold: float = 0.99,
         lr: float = 1e-3,
         weight_decay: float = 1e-4,
-        max_epochs: int = 60,
+        max_epochs: int = 120,
         batch_size: int | str = "auto",
         n_init: int = 10,
         augment: Any = "auto",
