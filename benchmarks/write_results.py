@@ -396,14 +396,13 @@ def selective() -> str:
 SELECTIVE_TEXT = (
     "Bases at their defaults, but for CC, SCAN and TCL, whose first 20 epochs only contrast "
     "samples (TCL: 60 epochs in all), so that prototypes are placed in a network that has learnt "
-    "something; SeCu places them before, so weights do nothing there, and warn. The arms: density "
-    "weights, resting samples with the paper's values, both, and both with as many resting at random; and the "
-    "defaults of `SelectiveClustering`, settled on digits with seed 0. Average: the mean of ACC, "
-    "NMI and ARI, as in the paper's tables. Gain, in points of it, samples used (passes of a "
-    "sample through a step) and speed: relative to the base with the same seed. Seconds are "
-    "without pretraining an autoencoder, which arms share, and with measuring; the last column "
-    "leaves out all pretraining. "
-    "`benchmarks/selective.py` was the predecessor."
+    "something; SeCu places them before, so weights do nothing there, and warn. The arms: density"
+    " weights, resting samples with the paper's values, both, and both with as many resting at "
+    "random; and the defaults of `SelectiveClustering`, settled on digits with seed 0. Average: "
+    "the mean of ACC, NMI and ARI, as in the paper's tables. Gain, in points of it, samples used "
+    "(passes of a sample through a step) and speed: relative to the base with the same seed. "
+    "Seconds are without pretraining an autoencoder, which arms share, and with measuring; the "
+    "last column leaves out all pretraining. `benchmarks/selective.py` was the predecessor."
 )
 FASTER = ["times as fast, CPU", "wall", "CPU, clustering phases"]
 
