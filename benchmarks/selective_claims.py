@@ -98,11 +98,16 @@ def load(name: str, data: Path | None, folder: Path) -> tuple[np.ndarray, np.nda
 
 
 def base(name: str, n_clusters: int, seed: int, memory: Path) -> Any:
-    """A base, its pretraining remembered."""
+    """A base; an autoencoder is remembered."""
     estimator = BASES[name](n_clusters, random_state=seed)
-    if "memory" in estimator.get_params():
+    if has_autoencoder(estimator):
         estimator.set_params(memory=str(memory))
     return estimator
+
+
+def has_autoencoder(estimator: Any) -> bool:
+    """Whether it can be fitted for its autoencoder alone, with ``max_iter=0``."""
+    return "max_iter" in estimator.get_params()
 
 
 def run(key: dict[str, Any], X: np.ndarray, y: np.ndarray, encoding: float, memory: Path) -> None:
@@ -158,7 +163,7 @@ def run_all(args: argparse.Namespace, folder: Path) -> None:
                     continue
                 X, y, encoding = loaded(name)
                 estimator = base(of, len(np.unique(y)), seed, folder)
-                if "memory" in estimator.get_params():
+                if has_autoencoder(estimator):
                     estimator.set_params(max_iter=0).fit(X)
                 for key in todo:
                     run(key, X, y, encoding, folder)
