@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -9,7 +11,7 @@ from .data.samples import Samples
 from .ops import kmeans, knn
 
 SMALL = 32  # pixels: in larger images, shifts and lighting part neighbours
-LOOKED_AT = 2000  # samples: a tenth of a second
+LOOKED_AT, CELLS = 2000, 2**20  # at most so many samples and values: a tenth of a second, 4 MiB
 FEWEST = 50
 NEAREST = 10
 TOLERATED, SLACK = 4 / 3, 0.01  # of what k-means parts, and of all neighbours
@@ -30,12 +32,19 @@ def n_used(labels: Tensor) -> int:
     return int(labels.bincount().count_nonzero())
 
 
+def n_looked_at(samples: Samples) -> int:
+    """How many samples a look takes."""
+    n_values = math.prod(int(side) for side in samples.shape)
+    return min(len(samples), LOOKED_AT, CELLS // n_values)
+
+
 def compared_with_kmeans(samples: Samples, labels: Tensor) -> tuple[float, float]:
     """Share of nearest neighbours in the input that ``labels`` part, and that k-means parts.
 
-    Both at as many clusters, on at most `LOOKED_AT` samples.
+    Both at as many clusters, on some of the samples.
     """
-    some = torch.randperm(len(samples), generator=torch.Generator().manual_seed(0))[:LOOKED_AT]
+    some = torch.randperm(len(samples), generator=torch.Generator().manual_seed(0))
+    some = some[: n_looked_at(samples)]
     x = samples.comparable(some)
     near = knn(x, min(NEAREST, len(x) - 1))[1].cpu()
     found = labels[some]
@@ -51,9 +60,9 @@ def complaint_of_neighbors(samples: Samples, labels: Tensor) -> list[str]:
 
     A third more is tolerated, and a hundredth of all: good clusters may part more than k-means.
     """
-    if len(samples) < FEWEST or (
-        samples.is_image and not are_small_and_grey(samples.rows.shape[1:])
-    ):
+    if samples.is_image and not are_small_and_grey(samples.rows.shape[1:]):
+        return []
+    if n_looked_at(samples) < FEWEST:
         return []
     ours, plain = compared_with_kmeans(samples, labels)
     if ours <= max(TOLERATED * plain, plain + SLACK):

@@ -8,8 +8,13 @@ from sklearn.datasets import make_blobs
 from sklearn.exceptions import ConvergenceWarning
 
 from skdeepclust import CCClustering, DECClustering
-from skdeepclust.baseline import are_small_and_grey, compared_with_kmeans, complaint_of_neighbors
-from skdeepclust.baseline import parted as parted_neighbors
+from skdeepclust.baseline import (
+    are_small_and_grey,
+    compared_with_kmeans,
+    complaint_of_neighbors,
+    n_looked_at,
+    parted,
+)
 from skdeepclust.data.samples import Samples, Scaling
 
 CPU = torch.device("cpu")
@@ -29,7 +34,7 @@ def test_the_share_of_parted_neighbours_is_counted():
     near = torch.tensor([[1, 2], [0, 2], [0, 1], [2, 1]])
     labels = torch.tensor([0, 0, 1, 1])
     # 0: with 1, not with 2; 1: with 0, not with 2; 2: with neither; 3: with 2, not with 1.
-    assert parted_neighbors(near, labels) == 5 / 8
+    assert parted(near, labels) == 5 / 8
 
 
 def test_clusters_that_k_means_finds_are_not_complained_of(blobs):
@@ -84,3 +89,10 @@ def test_a_fit_that_k_means_outdoes_says_so():
 def test_a_fit_as_good_as_k_means_is_silent(blobs):
     X, _ = blobs
     DECClustering(3, encoder="mlp:16", pretrain_epochs=20, max_iter=20, random_state=0).fit(X)
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"), [((60, 3), 60), ((2100, 2), 2000), ((60, 2**15), 32)]
+)
+def test_a_look_takes_little_memory(shape, expected):
+    assert n_looked_at(samples(np.ones(shape, np.float32))) == expected

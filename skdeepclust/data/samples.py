@@ -110,7 +110,8 @@ class Samples:
             return latent_directions(rows).to(self.device)
         if some is None:
             return self.map(partial(torch.flatten, start_dim=1))
-        return self.batch(some).flatten(1)
+        parts = torch.split(some, TILE[self.device.type])  # sparse rows are dense in parts only
+        return torch.cat([self.batch(part) for part in parts]).flatten(1)
 
     def batch(self, index: Tensor | slice) -> Tensor:
         """Return the samples at ``index``, shape (B, d) or (B, C, H, W)."""
