@@ -202,7 +202,7 @@ class PartsClustering(ViewsClustering):
             )
         n_self_label = self.self_label_epochs
         if isinstance(n_self_label, str):
-            # Of drawn and of all samples as many batches, but two passes where four are not half.
+            # A quarter, in batches: an epoch of naming takes all samples, the others those drawn.
             quarter = n_epochs * n_drawn // (4 * n_samples)
             n_self_label = max(quarter, min(n_epochs // 4, 2), 1)
         n_neighbors = self.n_neighbors

@@ -15,7 +15,7 @@ from sklearn.utils import gen_batches
 from sklearn.utils.sparsefuncs import mean_variance_axis
 from torch import Tensor
 
-from ..ops import latent_directions
+from ..ops.latent import DIMENSIONS, latent_directions
 
 Array = np.ndarray[Any, Any]
 
@@ -23,7 +23,6 @@ Array = np.ndarray[Any, Any]
 # product of one row rounds differently from one of many, and then predict(X)[i] would depend
 # on the neighbours of sample i.
 TILE = {"cpu": 64, "cuda": 1024}
-MOST_COMPARED = 100  # features of a sparse row, between which distances mean something
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,7 @@ class Samples:
         some : Tensor of shape (n,), default=None
             Indices; None: all samples.
         """
-        if sp.issparse(self.rows) and self.rows.shape[1] > MOST_COMPARED:
+        if sp.issparse(self.rows) and self.rows.shape[1] > DIMENSIONS:
             rows = self.rows if some is None else self.rows[some.numpy()]
             return latent_directions(rows).to(self.device)
         if some is None:

@@ -419,9 +419,9 @@ class SeCuClustering(PartsClustering):
         Restarts of the k-means that places the centres in the embedding of the untrained network.
     max_samples : int or "auto", default="auto"
         Samples that clusters are learnt from, drawn once at random; None: all. An epoch takes each
-        of them once, but in the last ``self_label_epochs`` all; ``"auto"`` there takes as many
-        batches as with all, in at least two epochs. ``"auto"`` is 20,000 where parts of clusters
-        are learnt, which is enough for them, else all.
+        of them once, but in the last ``self_label_epochs`` all, which ``"auto"`` there
+        then makes fewer, but two at least. ``"auto"`` is 20,000 where parts of clusters are learnt,
+        which is enough for them, else all.
     views : {"auto", "augment", "neighbors"}, default="auto"
         What the second view of a sample shows: the sample, or one of its ``n_neighbors`` nearest
         neighbours in X, drawn anew each time, for vectors, which have no natural augmentation, and
