@@ -40,12 +40,12 @@ from skdeepclust.engine import Hook, Run
 BASES = {
     "DECS": DECSClustering,
     "HaDis": HaDisClustering,
-    "SeCu": SeCuClustering,
+    "SeCu": partial(SeCuClustering, over_clustering=1),
     "CDC": CDCClustering,
     # Density weights need prototypes that are placed in a network which has learnt something.
-    "SCAN": partial(SCANClustering, contrast_epochs=20),
-    "CC": partial(CCClustering, contrast_epochs=20),
-    "TCL": partial(TCLClustering, contrast_epochs=20, max_epochs=60),
+    "SCAN": partial(SCANClustering, contrast_epochs=20, over_clustering=1),
+    "CC": partial(CCClustering, contrast_epochs=20, init="k-means"),
+    "TCL": partial(TCLClustering, contrast_epochs=20, init="k-means", max_epochs=60),
 }
 PAPER = {"eps": 0.1, "window": 3, "evenly": False, "selection": "dynamic"}
 ARMS: dict[str, dict[str, Any]] = {

@@ -142,12 +142,14 @@ class TwoHeadsObjective(ViewsObjective):
         instance_temperature: float,
         cluster_temperature: float,
         contrast_epochs: int,
+        init: str,
         lr: float,
         weight_decay: float,
         generator: torch.Generator,
         **parts: Any,
     ) -> None:
         super().__init__(**parts)
+        self.init = init
         self.instance_head: nn.Module | None = instance_head
         self.t_instance, self.t_cluster = instance_temperature, cluster_temperature
         self.contrast_epochs, self.lr, self.weight_decay = contrast_epochs, lr, weight_decay
@@ -182,7 +184,7 @@ class TwoHeadsObjective(ViewsObjective):
         return {"instance": pair_contrast(a, b, self.t_instance)}
 
     def start(self, run: Run) -> None:
-        """Begin with the centres of k-means if the network has learnt something, else at random.
+        """Begin with centres of clusters if the network has learnt something, else at random.
 
         Centres get length 1, or the longest would win most samples.
         """
@@ -353,14 +355,16 @@ class TwoHeadsClustering(ViewsClustering):
         "instance_dim": [POSITIVE_INTEGER],
         "instance_temperature": [POSITIVE_REAL],
         "cluster_temperature": [POSITIVE_REAL],
-        "contrast_epochs": [Interval(Integral, 0, None, closed="left")],
+        "contrast_epochs": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
+        "init": [StrOptions({"parts", "k-means"})],
     }
     _normalized: ClassVar[bool] = False  # whether the heads have BatchNorm
 
     instance_dim: int
     instance_temperature: float
     cluster_temperature: float
-    contrast_epochs: int
+    contrast_epochs: int | str
+    init: str
 
     def _build_encoder(self, generator: torch.Generator) -> nn.Module:
         trunk, n_features = build_trunk(self.encoder, self._sample_shape, generator)
@@ -374,6 +378,8 @@ class TwoHeadsClustering(ViewsClustering):
     ) -> dict[str, Any]:
         """Return the arguments that every `TwoHeadsObjective` takes."""
         last = [m for m in encoder.modules() if isinstance(m, nn.Linear)][-1]
+        chosen = self.contrast_epochs
+        n_contrast = self.max_epochs // 3 if isinstance(chosen, str) else chosen
         head = instance_head(
             last.in_features,
             self.hidden_dim,
@@ -385,7 +391,8 @@ class TwoHeadsClustering(ViewsClustering):
             "instance_head": head,
             "instance_temperature": self.instance_temperature,
             "cluster_temperature": self.cluster_temperature,
-            "contrast_epochs": min(self.contrast_epochs, self.max_epochs),
+            "contrast_epochs": min(n_contrast, self.max_epochs),
+            "init": self.init,
             "lr": self.lr,
             "weight_decay": self.weight_decay,
             "generator": generator,

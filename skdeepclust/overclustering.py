@@ -22,9 +22,11 @@ from .engine import Phase, Run
 from .engine.trainer import LossTerms
 from .ops import merged_labels, neighbor_affinity, weighted_means
 
-# Settled on digits, USPS and 10,000 images of MNIST: neighbours by pixels, and parts to join.
-PARTS = 3  # of a cluster
+# Settled on digits, USPS and 10,000 images of MNIST: neighbours by pixels, and parts to join. An
+# augmented image makes a part wide; that of a vector is as small as it is for the neighbours.
+PARTS = 3  # of a cluster of images
 FEWEST_OF_A_PART = 200
+SIZE_OF_A_PART, FEWEST_PARTS, MOST_PARTS = 30, 5, 30  # of a cluster of vectors
 NEIGHBORS, CLOSEST = 20, 10  # the closest are more seldom those of another cluster
 
 
@@ -150,6 +152,9 @@ class PartsObjective(ViewsObjective):
 
 def auto_parts(image_shape: tuple[int, int, int] | None, n_of_a_cluster: float) -> int:
     """Parts of each cluster that are learnt first; None: vectors."""
+    if image_shape is None:
+        n_parts = min(int(n_of_a_cluster / SIZE_OF_A_PART), MOST_PARTS)
+        return n_parts if n_parts >= FEWEST_PARTS else 1
     enough = n_of_a_cluster >= FEWEST_OF_A_PART * PARTS
     return PARTS if enough and are_small_and_grey(image_shape) else 1
 

@@ -87,6 +87,8 @@ def test_separate_blobs_are_found(blobs):
 def test_phases_share_the_epochs(blobs):
     names = [r["phase"] for r in cc(max_epochs=5, contrast_epochs=2).fit(blobs[0]).history_]
     assert names == ["contrast"] * 2 + ["cluster"] * 3
+    names = [r["phase"] for r in cc(max_epochs=5).fit(blobs[0]).history_]
+    assert names == ["contrast"] + ["cluster"] * 4
     only = cc(max_epochs=2, contrast_epochs=9).fit(blobs[0])  # all epochs, and then k-means
     assert [r["phase"] for r in only.history_] == ["contrast"] * 2
 

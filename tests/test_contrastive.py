@@ -200,7 +200,9 @@ def test_images_are_augmented_and_vectors_not(method, shape):
 
 
 def test_settled_samples_rest_with_neighbours_as_views(blobs):
-    model = SelectiveClustering(near(max_epochs=16), init=None, eps=1.0, measure_every=1)
+    model = SelectiveClustering(
+        near(max_epochs=16, contrast_epochs=0), init=None, eps=1.0, measure_every=1
+    )
     records = model.fit(blobs[0]).history_
     assert min(r["n_active"] for r in records) < 40
 
@@ -294,10 +296,23 @@ def test_prototypes_start_at_random_or_after_contrast_at_unit_length(blobs):
                 self.found = run.objective.prototypes.norm(dim=1)
 
     random, placed = Lengths(), Lengths()
-    two_heads()._fit(blobs[0], hooks=[random])
+    two_heads(contrast_epochs=0)._fit(blobs[0], hooks=[random])
     two_heads(contrast_epochs=1)._fit(blobs[0], hooks=[placed])
     assert (random.found - 1).abs().max() > 0.05
     torch.testing.assert_close(placed.found, torch.ones(3))
+
+
+@pytest.mark.parametrize(("init", "expected"), [("parts", 1), ("k-means", 0)])
+def test_prototypes_start_where_init_says(monkeypatch, blobs, init, expected):
+    by_parts = []
+    found = skdeepclust.objective.cluster_by_parts
+    monkeypatch.setattr(
+        skdeepclust.objective,
+        "cluster_by_parts",
+        lambda *args, **kwargs: by_parts.append(1) or found(*args, **kwargs),
+    )
+    two_heads(contrast_epochs=1, init=init).fit(blobs[0])
+    assert len(by_parts) == expected
 
 
 def test_only_what_clusters_is_kept(blobs):

@@ -108,6 +108,13 @@ def test_a_fit_goes_on_where_it_was_cut_off(tmp_path, cls, part):
 
 
 @each_method
+def test_vectors_of_unequal_clusters_are_found_by_default(cls):
+    X, y = make_blobs([600, 150, 150], n_features=5, cluster_std=0.5, random_state=1)
+    model = cls(3, encoder="mlp-skip:8", max_epochs=16, random_state=0).fit(X)
+    assert clustering_accuracy(y, model.labels_) == 1
+
+
+@each_method
 def test_selection_may_rest_samples_of_parts(cls):
     X, _ = unequal_blobs()
     model = SelectiveClustering(parts(cls, max_epochs=12)).fit(X)
@@ -122,10 +129,13 @@ def test_selection_may_rest_samples_of_parts(cls):
         ((28, 28, 1), 1799, 1),
         ((33, 28, 1), 1800, 1),
         ((28, 28, 3), 1800, 1),
-        (None, 1800, 1),
+        (None, 449, 1),
+        (None, 450, 5),
+        (None, 1800, 20),
+        (None, 70_000, 30),
     ],
 )
-def test_parts_are_learnt_where_many_small_grey_images_are(cls, shape, n_samples, expected):
+def test_parts_are_learnt_where_enough_would_be_in_each(cls, shape, n_samples, expected):
     assert cls(3)._plan_for(shape, n_samples).n_parts == expected
 
 
@@ -133,7 +143,8 @@ def test_parts_are_learnt_where_many_small_grey_images_are(cls, shape, n_samples
     ("shape", "n_samples", "params", "expected"),
     [
         ((8, 8, 1), 1797, {}, (1, 20, 40, 20, 0)),
-        (None, 10_000, {}, (1, 20, 40, 0, 0)),
+        (None, 1499, {}, (1, 20, 40, 0, 0)),
+        (None, 10_000, {}, (30, 10, 32, 0, 8)),
         (None, 10_000, {"views": "neighbors"}, (1, 20, 40, 20, 0)),
         ((16, 16, 1), 9298, {}, (3, 10, 34, 0, 8)),  # 73 batches of 128
         ((28, 28, 1), 70_000, {}, (3, 10, 5, 0, 1)),
@@ -157,7 +168,8 @@ def test_the_lengths_of_a_fit_of_scan(shape, n_samples, params, expected):
         ((28, 28, 1), 70_000, {"max_samples": 10_000}, (3, 10, 21, 0, 2, 10_000)),
         ((28, 28, 1), 70_000, {"views": "augment"}, (1, 20, 80, 0, 0, 70_000)),
         ((28, 28, 1), 70_000, {"over_clustering": 1}, (1, 20, 80, 0, 0, 70_000)),
-        (None, 70_000, {"max_samples": 10_000}, (1, 20, 80, 0, 0, 10_000)),
+        (None, 1499, {"max_samples": 1000}, (1, 20, 80, 0, 0, 1000)),
+        (None, 10_000, {}, (30, 10, 21, 0, 5, 10_000)),
     ],
 )
 def test_the_lengths_of_a_fit_of_secu(shape, n_samples, params, expected):

@@ -88,9 +88,13 @@ class CCClustering(TwoHeadsClustering):
         Temperature of the contrast of samples.
     cluster_temperature : float, default=1.0
         Temperature of the contrast of clusters.
-    contrast_epochs : int, default=0
-        First epochs, in which the instance head learns alone. If there are any, k-means in the
-        embedding gives the cluster head its first weights; else these are random, as in the paper.
+    contrast_epochs : int or "auto", default="auto"
+        First epochs, in which the instance head learns alone. If there are any, clusters in the
+        embedding give the cluster head its first weights; with 0 these are random, as in the
+        paper. ``"auto"`` is a third of all.
+    init : {"parts", "k-means"}, default="parts"
+        How clusters are found after ``contrast_epochs``. ``"parts"``: k-means finds parts of about
+        ten samples, and those that hold each other's nearest neighbours are joined.
     lr : float, default=0.001
         Learning rate of Adam, constant.
     weight_decay : float, default=0.0
@@ -101,7 +105,7 @@ class CCClustering(TwoHeadsClustering):
         Samples in a batch. ``"auto"`` is 128, or less so that an epoch has about five batches, but
         at least 16.
     n_init : int, default=10
-        Restarts of the k-means after ``contrast_epochs``.
+        Restarts of the k-means with ``init="k-means"``.
     views : {"augment", "neighbors"}, default="augment"
         What the second view of a sample shows: the sample, or one of its ``n_neighbors`` nearest
         neighbours in X, drawn anew each time, for vectors, which have no natural augmentation.
@@ -189,7 +193,8 @@ class CCClustering(TwoHeadsClustering):
         instance_dim: int = 128,
         instance_temperature: float = 0.5,
         cluster_temperature: float = 1.0,
-        contrast_epochs: int = 0,
+        contrast_epochs: int | str = "auto",
+        init: str = "parts",
         lr: float = 1e-3,
         weight_decay: float = 0.0,
         max_epochs: int = 60,
@@ -215,6 +220,7 @@ class CCClustering(TwoHeadsClustering):
         self.instance_temperature = instance_temperature
         self.cluster_temperature = cluster_temperature
         self.contrast_epochs = contrast_epochs
+        self.init = init
         self.lr = lr
         self.weight_decay = weight_decay
         self.max_epochs = max_epochs

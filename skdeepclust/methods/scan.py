@@ -181,7 +181,8 @@ class SCANClustering(PartsClustering):
         neighbours share are merged, so that whole clusters may differ in size, and the network
         learns their names in the last ``self_label_epochs``. 1 learns the clusters at once, as in
         the paper. ``"auto"`` is 3 for grey images up to 32 pixels if there are 600 for each
-        cluster, else 1.
+        cluster; for vectors it is a thirtieth of the samples for each cluster, at most 30, if that
+        is 5 or more; else it is 1.
     entropy_weight : float, default=2.0
         Weight of the entropy of the clusters' sizes, lambda in Eq. (2). The lower, the more they
         may differ; near 0 they merge into one.
@@ -191,7 +192,8 @@ class SCANClustering(PartsClustering):
         First epochs, in which the network learns to tell samples apart. If there are any,
         neighbours are mined in its embedding, and k-means gives the first head its first weights;
         else neighbours are mined in the samples themselves. ``"auto"`` is half of all for images
-        and for ``views="neighbors"``, but none where ``over_clustering="auto"`` is 3, else none.
+        and for ``views="neighbors"``, but none where ``over_clustering="auto"`` is more than 1,
+        else none.
     self_label_epochs : int or "auto", default="auto"
         Last epochs, in which augmented samples learn the names of the merged clusters, at a rate
         that falls to 0. ``"auto"`` is a quarter of all. Without ``over_clustering`` there are none.
@@ -227,7 +229,8 @@ class SCANClustering(PartsClustering):
     views : {"augment", "neighbors"}, default="augment"
         What the second view shows in ``contrast_epochs``: the sample, augmented once more, or one
         of its ``n_neighbors`` nearest neighbours in X, so that vectors, which have no natural
-        augmentation, have an embedding to learn. Clustering compares neighbours in any case.
+        augmentation, have an embedding to learn; it keeps ``over_clustering="auto"`` at 1.
+        Clustering compares neighbours in any case.
     augment : "auto", callable or pair of callables, default="auto"
         Augmentation of samples and of their neighbours, and that makes two views of a sample in
         ``contrast_epochs``. ``"auto"``: crops, flips and colour jitter for colour images; small
@@ -398,6 +401,11 @@ class SCANClustering(PartsClustering):
         trunk, n_features = build_trunk(self.encoder, self._sample_shape, generator)
         embedding = linear_map(n_features, self.embedding_dim, generator)
         return nn.Sequential(OrderedDict(trunk=trunk, embedding=embedding))
+
+    def _auto_parts(self, image_shape: tuple[int, int, int] | None, n_of_a_cluster: float) -> int:
+        if self.views == "neighbors":
+            return 1
+        return super()._auto_parts(image_shape, n_of_a_cluster)
 
     def _n_contrast(
         self, image_shape: tuple[int, int, int] | None, n_parts: int, n_epochs: int

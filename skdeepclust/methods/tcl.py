@@ -182,9 +182,13 @@ class TCLClustering(TwoHeadsClustering):
         Temperature of the contrast of samples.
     cluster_temperature : float, default=1.0
         Temperature of the contrast of clusters.
-    contrast_epochs : int, default=0
-        First epochs, in which the instance head learns alone. If there are any, k-means in the
-        embedding gives the cluster head its first weights; else these are random, as in the paper.
+    contrast_epochs : int or "auto", default="auto"
+        First epochs, in which the instance head learns alone. If there are any, clusters in the
+        embedding give the cluster head its first weights; with 0 these are random, as in the
+        paper. ``"auto"`` is a third of all.
+    init : {"parts", "k-means"}, default="parts"
+        How clusters are found after ``contrast_epochs``. ``"parts"``: k-means finds parts of about
+        ten samples, and those that hold each other's nearest neighbours are joined.
     boost_epochs : int or "auto", default="auto"
         Last epochs, in which certain samples are labelled. ``"auto"`` is a quarter of all.
     boost_share : float in (0, 1], default=0.5
@@ -196,13 +200,13 @@ class TCLClustering(TwoHeadsClustering):
         Learning rate of Adam, constant.
     weight_decay : float, default=0.0001
         Weight decay of all weights.
-    max_epochs : int, default=120
+    max_epochs : int, default=60
         Passes over the data, warm-up included.
     batch_size : int or "auto", default="auto"
         Samples in a batch. ``"auto"`` is 128, or less so that an epoch has about five batches, but
         at least 16.
     n_init : int, default=10
-        Restarts of the k-means after ``contrast_epochs``.
+        Restarts of the k-means with ``init="k-means"``.
     augment : "auto", callable or pair of callables, default="auto"
         Augmentations that make the weak and the strong view. ``"auto"``, weak: crops, flips and
         colour jitter for colour images; small motions, gain and noise for grey and tiny ones,
@@ -293,13 +297,14 @@ class TCLClustering(TwoHeadsClustering):
         instance_dim: int = 128,
         instance_temperature: float = 0.5,
         cluster_temperature: float = 1.0,
-        contrast_epochs: int = 0,
+        contrast_epochs: int | str = "auto",
+        init: str = "parts",
         boost_epochs: int | str = "auto",
         boost_share: float = 0.5,
         boost_threshold: float = 0.99,
         lr: float = 1e-3,
         weight_decay: float = 1e-4,
-        max_epochs: int = 120,
+        max_epochs: int = 60,
         batch_size: int | str = "auto",
         n_init: int = 10,
         augment: Any = "auto",
@@ -320,6 +325,7 @@ class TCLClustering(TwoHeadsClustering):
         self.instance_temperature = instance_temperature
         self.cluster_temperature = cluster_temperature
         self.contrast_epochs = contrast_epochs
+        self.init = init
         self.boost_epochs = boost_epochs
         self.boost_share = boost_share
         self.boost_threshold = boost_threshold
