@@ -125,8 +125,8 @@ def suitable_method(rows: Any, n_clusters: int | str) -> type[Any]:
     shape = image_shape_of(rows)
     if not are_small_and_grey(shape):
         return DECSClustering
-    per_cluster = len(rows) / (USUAL_N_CLUSTERS if isinstance(n_clusters, str) else n_clusters)
-    return DECClustering if auto_parts(shape, per_cluster) > 1 else SeCuClustering
+    k = USUAL_N_CLUSTERS if isinstance(n_clusters, str) else n_clusters
+    return DECClustering if auto_parts(shape, len(rows), k) > 1 else SeCuClustering
 
 
 def image_shape_of(rows: Any) -> tuple[int, int, int] | None:

@@ -22,11 +22,12 @@ from .engine import Phase, Run
 from .engine.trainer import LossTerms
 from .ops import merged_labels, neighbor_affinity, weighted_means
 
-# Settled on digits, USPS and 10,000 images of MNIST: neighbours by pixels, and parts to join. An
-# augmented image makes a part wide; that of a vector is as small as it is for the neighbours.
+# Settled on digits, USPS and 10,000 images of MNIST: neighbours by pixels, and parts to join. For
+# vectors, on these as rows of pixels and on breast cancer.
 PARTS = 3  # of a cluster of images
 FEWEST_OF_A_PART = 200
 SIZE_OF_A_PART, FEWEST_PARTS, MOST_PARTS = 30, 5, 30  # of a cluster of vectors
+MOST_PARTS_IN_ALL = 2000  # of vectors; joining so many takes two seconds for each head
 NEIGHBORS, CLOSEST = 20, 10  # the closest are more seldom those of another cluster
 
 
@@ -150,12 +151,12 @@ class PartsObjective(ViewsObjective):
         super().finish()
 
 
-def auto_parts(image_shape: tuple[int, int, int] | None, n_of_a_cluster: float) -> int:
+def auto_parts(image_shape: tuple[int, int, int] | None, n_samples: int, n_clusters: int) -> int:
     """Parts of each cluster that are learnt first; None: vectors."""
     if image_shape is None:
-        n_parts = min(int(n_of_a_cluster / SIZE_OF_A_PART), MOST_PARTS)
-        return n_parts if n_parts >= FEWEST_PARTS else 1
-    enough = n_of_a_cluster >= FEWEST_OF_A_PART * PARTS
+        n_parts = min(n_samples // SIZE_OF_A_PART, MOST_PARTS_IN_ALL) // n_clusters
+        return min(n_parts, MOST_PARTS) if n_parts >= FEWEST_PARTS else 1
+    enough = n_samples >= FEWEST_OF_A_PART * PARTS * n_clusters
     return PARTS if enough and are_small_and_grey(image_shape) else 1
 
 
@@ -197,7 +198,7 @@ class PartsClustering(ViewsClustering):
         """Resolve what is "auto" for so many samples of this shape; None: vectors."""
         n_parts, n_epochs = self.over_clustering, self.max_epochs
         if isinstance(n_parts, str):
-            n_parts = self._auto_parts(image_shape, n_samples / self.n_clusters)
+            n_parts = self._auto_parts(image_shape, n_samples)
             n_parts = 1 if n_epochs == 1 else n_parts
         n_drawn = self._n_drawn(n_parts, n_samples)
         if isinstance(n_epochs, str):
@@ -226,8 +227,8 @@ class PartsClustering(ViewsClustering):
             parts["n_neighbors"] = self._plan.n_neighbors
         return {**parts, "plan": self._plan}
 
-    def _auto_parts(self, image_shape: tuple[int, int, int] | None, n_of_a_cluster: float) -> int:
-        return auto_parts(image_shape, n_of_a_cluster)
+    def _auto_parts(self, image_shape: tuple[int, int, int] | None, n_samples: int) -> int:
+        return auto_parts(image_shape, n_samples, self.n_clusters)
 
     def _n_drawn(self, n_parts: int, n_samples: int) -> int:
         """Samples that clusters are learnt from; all by default."""

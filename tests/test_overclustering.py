@@ -139,6 +139,12 @@ def test_parts_are_learnt_where_enough_would_be_in_each(cls, shape, n_samples, e
     assert cls(3)._plan_for(shape, n_samples).n_parts == expected
 
 
+@each_method
+@pytest.mark.parametrize(("n_clusters", "expected"), [(66, 30), (100, 20), (400, 5), (401, 1)])
+def test_many_clusters_of_vectors_have_fewer_parts(cls, n_clusters, expected):
+    assert cls(n_clusters)._plan_for(None, 1_000_000).n_parts == expected
+
+
 @pytest.mark.parametrize(
     ("shape", "n_samples", "params", "expected"),
     [

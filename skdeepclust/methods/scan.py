@@ -181,8 +181,8 @@ class SCANClustering(PartsClustering):
         neighbours share are merged, so that whole clusters may differ in size, and the network
         learns their names in the last ``self_label_epochs``. 1 learns the clusters at once, as in
         the paper. ``"auto"`` is 3 for grey images up to 32 pixels if there are 600 for each
-        cluster; for vectors it is a thirtieth of the samples for each cluster, at most 30, if that
-        is 5 or more; else it is 1.
+        cluster; for vectors it is a thirtieth of the samples for each cluster, at most 30
+        and 2000 in all, if that is 5 or more; else it is 1.
     entropy_weight : float, default=2.0
         Weight of the entropy of the clusters' sizes, lambda in Eq. (2). The lower, the more they
         may differ; near 0 they merge into one.
@@ -402,10 +402,10 @@ class SCANClustering(PartsClustering):
         embedding = linear_map(n_features, self.embedding_dim, generator)
         return nn.Sequential(OrderedDict(trunk=trunk, embedding=embedding))
 
-    def _auto_parts(self, image_shape: tuple[int, int, int] | None, n_of_a_cluster: float) -> int:
+    def _auto_parts(self, image_shape: tuple[int, int, int] | None, n_samples: int) -> int:
         if self.views == "neighbors":
             return 1
-        return super()._auto_parts(image_shape, n_of_a_cluster)
+        return super()._auto_parts(image_shape, n_samples)
 
     def _n_contrast(
         self, image_shape: tuple[int, int, int] | None, n_parts: int, n_epochs: int

@@ -367,8 +367,8 @@ class SeCuClustering(PartsClustering):
         neighbours share are merged, so that whole clusters may differ in size, and the network
         learns their names in the last ``self_label_epochs``. 1 learns the clusters at once, as in
         the paper. ``"auto"`` is 3 for grey images up to 32 pixels if there are 600 for each
-        cluster; for vectors it is a thirtieth of the samples for each cluster, at most 30, if that
-        is 5 or more; else it is 1.
+        cluster; for vectors it is a thirtieth of the samples for each cluster, at most 30
+        and 2000 in all, if that is 5 or more; else it is 1.
     self_label_epochs : int or "auto", default="auto"
         Last epochs, in which augmented samples learn the names of the merged clusters, at a rate
         that falls to 0. ``"auto"`` is a quarter of all. Without ``over_clustering`` there are none.
@@ -723,10 +723,10 @@ class SeCuClustering(PartsClustering):
             )
         return min(self.max_samples, n_samples)
 
-    def _auto_parts(self, image_shape: tuple[int, int, int] | None, n_of_a_cluster: float) -> int:
+    def _auto_parts(self, image_shape: tuple[int, int, int] | None, n_samples: int) -> int:
         if self.views == "augment":
             return 1
-        return super()._auto_parts(image_shape, n_of_a_cluster)
+        return super()._auto_parts(image_shape, n_samples)
 
     @property
     def _by_neighbors(self) -> bool:

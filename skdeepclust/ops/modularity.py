@@ -57,11 +57,12 @@ def _merge_while_worth(e: Tensor, group: Tensor, n_groups: int, worth: Worth, le
     a = e.sum(1)
     table = worth(e, a, a[:, None]).fill_diagonal_(-torch.inf)
     table[gone] = table[:, gone] = -torch.inf
+    best, partner = table.max(1)  # of each row, kept up, as the whole table takes long to search
     for _ in range(len(e) - int(gone.sum()) - n_groups):
-        pair = int(table.argmax())
-        if table.view(-1)[pair] <= least:
+        row = int(best.argmax())
+        if best[row] <= least:
             return
-        i, j = sorted(divmod(pair, len(e)))
+        i, j = sorted((row, int(partner[row])))
         for of in (e, e.T, a):
             of[i] += of[j]
             of[j] = 0
@@ -70,6 +71,11 @@ def _merge_while_worth(e: Tensor, group: Tensor, n_groups: int, worth: Worth, le
         table[i] = worth(e[i], a, a[i]).where(table[i] > -torch.inf, table[i])
         table[:, i] = table[i]
         group[group == j] = i
+        better = table[i] > best
+        best[better], partner[better] = table[i, better], i
+        stale = ((partner == i) | (partner == j)) & ~better
+        stale[i] = stale[j] = True
+        best[stale], partner[stale] = table[stale].max(1)
 
 
 def gain(e: Tensor, a: Tensor, b: Tensor) -> Tensor:
