@@ -396,7 +396,8 @@ def selective() -> str:
 SELECTIVE_TEXT = (
     "Bases at their defaults, but for CC, SCAN and TCL, whose first 20 epochs only contrast "
     "samples (TCL: 60 epochs in all), so that prototypes are placed in a network that has learnt "
-    "something; SeCu places them before, so weights do nothing there, and warn. The arms: density"
+    "something, by k-means; SCAN and SeCu learn whole clusters, also of features; SeCu places "
+    "prototypes before, so weights do nothing there, and warn. The arms: density"
     " weights, resting samples with the paper's values, both, and both with as many resting at "
     "random; and the defaults of `SelectiveClustering`, settled on digits with seed 0. Average: "
     "the mean of ACC, NMI and ARI, as in the paper's tables. Gain, in points of it, samples used "
@@ -747,8 +748,10 @@ def main() -> None:
             recorded("defaults"),
             "CC, SCAN, TCL and CDC; others on texts, and DEC on all of MNIST",
             "Defaults. Those of SCAN were settled in trials on digits and wine, and its parts on "
-            "USPS and MNIST, whose scores were seen; when they were measured, parts were merged by "
-            "affinities that training had summed up.",
+            "USPS and MNIST, whose scores were seen; when its rows of images were measured, parts "
+            "were merged by affinities that training had summed up. Parts of vectors were "
+            "settled on digits, USPS and MNIST as rows and on breast cancer, the beginning of "
+            "CC and TCL on digits and, for CC, USPS.",
         ),
         cdc(),
         quality(
