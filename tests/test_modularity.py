@@ -45,6 +45,38 @@ def test_the_first_merge_is_the_best_of_all_pairs(seed):
     assert modularity(affinity, group.tolist()) == pytest.approx(q)
 
 
+def merged_one_by_one(affinity, n_groups):
+    """Each union searched among all pairs of groups, from the definition."""
+    e = (affinity + affinity.T) / (2 * affinity.sum())
+    groups = [[i] for i in range(len(e))]
+
+    def worth(pair, gaining):
+        g, h = (groups[i] for i in pair)
+        touch, chance = float(e[g][:, h].sum()), float(e[g].sum() * e[h].sum())
+        return touch - chance if gaining else (1 - chance / (touch + 1e-12)) * chance**0.6
+
+    gaining = True
+    while len(groups) > n_groups:
+        pairs = list(itertools.combinations(range(len(groups)), 2))
+        best = max(pairs, key=lambda pair: worth(pair, gaining))
+        if gaining and worth(best, True) <= 0:
+            gaining = False
+            continue
+        i, j = best
+        groups[i] += groups.pop(j)
+    return {frozenset(g) for g in groups}
+
+
+@pytest.mark.parametrize("n_groups", [12, 4, 2])  # before the peak of modularity and beyond
+@pytest.mark.parametrize("seed", range(4))
+def test_every_merge_is_the_best_of_all_pairs(seed, n_groups):
+    x = torch.rand(24, 2, generator=torch.Generator().manual_seed(seed)).double()
+    affinity = (-20 * torch.cdist(x, x).square()).exp()
+    group, _ = merge_by_modularity(affinity, n_groups)
+    found = {frozenset((group == g).nonzero().flatten().tolist()) for g in group.unique()}
+    assert found == merged_one_by_one(affinity, n_groups)
+
+
 @pytest.mark.parametrize("n_groups", [1, 3, 7, 9])
 def test_groups_are_numbered_without_a_gap(n_groups):
     affinity = torch.rand(7, 7, generator=torch.Generator().manual_seed(0))
