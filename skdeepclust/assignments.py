@@ -1,4 +1,4 @@
-"""The table of a clustering: one row for each image, written as CSV and Parquet."""
+"""The table of a clustering: one row for each sample, written as CSV and Parquet."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,8 @@ class Assignments:
     second : ndarray of int. The next most probable cluster; -1 where there is one cluster only.
     outlier_scores : ndarray of float >= 0. 1 is ordinary; NaN where unknown.
     """
+
+    KEY: ClassVar[str] = COLUMNS[0]
 
     paths: NDArray[Any]
     labels: NDArray[Any]
@@ -61,18 +63,21 @@ class Assignments:
     def __len__(self) -> int:
         return len(self.paths)
 
+    def names(self) -> list[Any]:
+        """Return the paths as valid text."""
+        return [printable(path) for path in self.paths]
+
     def columns(self) -> dict[str, Any]:
         """Columns by name; the paths as valid text."""
-        names = [printable(path) for path in self.paths]
-        values = (names, self.labels, self.confidence, self.second, self.outlier_scores)
-        return dict(zip(COLUMNS, values, strict=True))
+        values = (self.names(), self.labels, self.confidence, self.second, self.outlier_scores)
+        return dict(zip((self.KEY, *COLUMNS[1:]), values, strict=True))
 
     def to_csv(self) -> bytes:
         """UTF-8 text; bytes, because file names need not be valid text."""
         text = io.StringIO()
         # Quoted always: the default dialect leaves a carriage return in a name bare.
         writer = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
-        writer.writerow(COLUMNS)
+        writer.writerow((self.KEY, *COLUMNS[1:]))
         for path, label, sure, second, alone in zip(
             self.paths,
             self.labels.tolist(),

@@ -1,5 +1,7 @@
 """The command line: ``skdeepclust cluster`` a folder, ``predict`` another, ``report`` a result.
 
+A file of an array may stand for a folder, but has no page.
+
 No hyper-parameter is named here. The methods are the public estimators that can be built without
 arguments; their flags come from the signature of ``__init__`` and the docstring of the class.
 """
@@ -26,6 +28,7 @@ from threadpoolctl import threadpool_limits
 if TYPE_CHECKING:  # imported late otherwise: --help need not wait, nor a mistyped folder
     from numpy.typing import NDArray
 
+    from .assignments import Assignments
     from .folder import ImageClusters
 
 __all__ = ["main"]
@@ -41,6 +44,8 @@ _OWN_FLAGS = {  # parameters of the methods that are no flags under their own na
 LARGEST_FOR_ONE_THREAD = 32 * 32 * 3  # values of an image
 _EMBEDDERS = ("torchvision:", "timm:", "hf:")
 _EFFORT = {"quick": 0.25, "thorough": 4.0}
+_SOURCE = "folder of images, with sub-folders, or a .npy file of vectors or images"
+_FOR_FOLDERS = ("labels_from_folders", "sort_into", "link", "strict")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -95,16 +100,16 @@ def _methods() -> dict[str, type[Any]]:
 def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     """The parser for `argv`; the method named in it decides which flags there are."""
     parser = argparse.ArgumentParser(
-        prog="skdeepclust", description="Deep clustering of folders of images.", allow_abbrev=False
+        prog="skdeepclust", description="Deep clustering of images and vectors.", allow_abbrev=False
     )
     commands = parser.add_subparsers(required=True, metavar="{cluster,predict,report}")
 
     predict = commands.add_parser(
-        "predict", help="assign the images of another folder", allow_abbrev=False
+        "predict", help="assign the samples of another folder or file", allow_abbrev=False
     )
     predict.set_defaults(run=_predict)
     predict.add_argument("result", metavar="OUT", type=Path, help="result folder of `cluster`")
-    predict.add_argument("folder", metavar="FOLDER", help="folder of images, with sub-folders")
+    predict.add_argument("folder", metavar="FOLDER", help=_SOURCE)
     predict.add_argument("--to", metavar="FILE", type=Path, help="CSV file (default: print it)")
 
     report = commands.add_parser(
@@ -117,10 +122,10 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     report.add_argument("--folder", metavar="FOLDER", help="where the images are now")
 
     cluster = commands.add_parser(
-        "cluster", help="cluster the images of a folder", allow_abbrev=False
+        "cluster", help="cluster the samples of a folder or file", allow_abbrev=False
     )
     cluster.set_defaults(run=_cluster)
-    cluster.add_argument("folder", metavar="FOLDER", help="folder of images, with sub-folders")
+    cluster.add_argument("folder", metavar="FOLDER", help=_SOURCE)
     cluster.add_argument("--out", required=True, type=Path, metavar="DIR", help="result folder")
     cluster.add_argument("--overwrite", action="store_true", help="replace an earlier result")
     cluster.add_argument(
@@ -195,7 +200,8 @@ def _add_method(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
         choices=["auto", *methods],
         default="auto",
         help="auto is dec or, for less than 600 a cluster, secu for grey images of at most 32 "
-        "pixels, decs for all else (default: auto)",
+        "pixels, secu for an array of vectors with 150 and more a cluster, decs for all else "
+        "(default: auto)",
     )
     # "auto" has the flags that all have which it may take.
     names = [chosen] if chosen in methods else ["decs", "dec", "secu"]
@@ -257,7 +263,14 @@ def _parameter_texts(estimator: type[Any]) -> dict[str, str]:
 
 
 def _cluster(args: argparse.Namespace) -> None:
-    """Cluster a folder and write the result folder, all of it or nothing."""
+    """Cluster a folder or an array and write the result folder, all of it or nothing."""
+    from skdeepclust.arrays import is_array_file
+
+    (_cluster_array if is_array_file(args.folder) else _cluster_folder)(args)
+
+
+def _cluster_folder(args: argparse.Namespace) -> None:
+    """Cluster images, some of which may be unreadable, and write a page of them."""
     from skdeepclust.folder import ImageClusters
     from skdeepclust.results import check_sort_target, result_folder, sort_images, write_data
 
@@ -276,14 +289,10 @@ def _cluster(args: argparse.Namespace) -> None:
         if embedder is not None:
             rows = embedder.fit_transform(images.paths)
             watch.lap("embed")
-        if args.method == "auto":
-            estimator = _choose_method(args, rows)
-        _set_effort(args, estimator, rows)
-        choice = _set_n_clusters(args, estimator, rows)
-        _fit(estimator, rows)
+        estimator, choice = _train(args, estimator, rows, are_features=embedder is not None)
         watch.lap("fit")
         result = ImageClusters.of(images, args.folder, estimator, rows)
-        write_data(folder, result)
+        write_data(folder, result.assignments, estimator, result.embedding)
         watch.lap("save")
         scores = None
         if args.labels_from_folders:
@@ -293,31 +302,89 @@ def _cluster(args: argparse.Namespace) -> None:
         failed = _write_views(folder, result, args, facts)
         watch.lap("draw")
         summary = _summary(args, estimator, embedder, images, result, watch.laps)
-        more = {"scores": scores, "n_clusters_scores": choice}
-        summary |= {name: value for name, value in more.items() if value is not None}
-        text = json.dumps(summary, indent=2, default=str)
-        (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
+        _write_summary(folder, summary, scores=scores, n_clusters_scores=choice)
     if args.sort_into is not None:
         table = result.assignments
         sort_images(args.sort_into, result.paths, table.paths, table.labels, link=args.link)
-    _say_result(args, result, scores, watch, failed)
+    what = f"{len(result.paths):,} images", f"; {_files(result.skipped)} skipped"
+    _say_result(args, result.assignments, scores, watch, failed, what)
+
+
+def _cluster_array(args: argparse.Namespace) -> None:
+    """Cluster the rows of an array."""
+    from skdeepclust.arrays import assign_rows, draw, read_array
+    from skdeepclust.results import result_folder, write_data
+
+    if given := [name for name in _FOR_FOLDERS if getattr(args, name)]:
+        flag = "--" + given[0].replace("_", "-")
+        raise ValueError(f"{flag} is for a folder of images. Got the array {args.folder!r}.")
+    if args.encoder.startswith(_EMBEDDERS):
+        raise ValueError(
+            f"--encoder {args.encoder} reads image files. Got the array {args.folder!r}; compute "
+            "its features first, by skdeepclust.ImageEmbedder."
+        )
+    estimator, _ = _estimator(args), _embedder(args)
+    watch = _Stopwatch()
+    with result_folder(
+        args.out, args.folder, overwrite=args.overwrite, resume=args.resume
+    ) as folder:
+        rows = read_array(args.folder)
+        watch.lap("read")
+        estimator, choice = _train(args, estimator, rows, are_features=False)
+        watch.lap("fit")
+        embedding = estimator.transform(rows)
+        table = assign_rows(estimator, rows, embedding)
+        write_data(folder, table, estimator, embedding)
+        watch.lap("save")
+        failed = {
+            "labels.parquet": _attempt(table.to_parquet, folder / "labels.parquet"),
+            "clusters.png": _attempt(draw, folder / "clusters.png", rows, table, embedding),
+        }
+        watch.lap("draw")
+        summary = {
+            **_run_summary(args, estimator, table, watch.laps),
+            "array": os.path.abspath(args.folder),
+            "shape": rows.shape,
+        }
+        _write_summary(folder, summary, n_clusters_scores=choice)
+    _say_result(args, table, None, watch, failed, (f"{len(rows):,} rows", ""))
+
+
+def _train(
+    args: argparse.Namespace, estimator: Any, rows: NDArray[Any], *, are_features: bool
+) -> tuple[Any, dict[int, float] | None]:
+    """Fit the method that was asked for, or that suits; return it and the scores of ``-k auto``."""
+    if args.method == "auto":
+        estimator = _choose_method(args, rows, are_features=are_features)
+    _set_effort(args, estimator, rows)
+    choice = _set_n_clusters(args, estimator, rows)
+    _fit(estimator, rows)
+    return estimator, choice
+
+
+def _write_summary(folder: Path, summary: dict[str, Any], **more: Any) -> None:
+    """Write the summary and what else there is."""
+    summary |= {name: value for name, value in more.items() if value is not None}
+    text = json.dumps(summary, indent=2, default=str)
+    (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
 
 
 def _say_result(
     args: argparse.Namespace,
-    result: ImageClusters,
+    table: Assignments,
     scores: dict[str, dict[str, float]] | None,
     watch: _Stopwatch,
     failed: dict[str, str],
+    what: tuple[str, str],
 ) -> None:
+    """Say the sizes, what was done in which time, and what was written."""
     from skdeepclust.results import RESULT_FILES
 
-    table = result.assignments
     _say(_sizes_table(table.labels, table.confidence))
     if scores is not None:
         _say("\n" + _scores_table(scores))
-    seconds = sum(watch.laps.values())
-    _say(f"\n{len(table):,} images in {seconds:.1f} s; {_files(result.skipped)} skipped")
+    samples, rest = what
+    _say(f"\n{samples} in {sum(watch.laps.values()):.1f} s{rest}")
     for name, reason in failed.items():
         if reason:
             _say(f"no {name}: {reason}")
@@ -327,12 +394,13 @@ def _say_result(
 
 
 def _predict(args: argparse.Namespace) -> None:
-    """Assign the images of a folder to the clusters of an earlier result."""
+    """Assign the samples of a folder or an array to the clusters of an earlier result."""
     from skdeepclust import ImageEmbedder, load
+    from skdeepclust.arrays import assign_rows, is_array_file, read_array
     from skdeepclust.assignments import Assignments
     from skdeepclust.datasets import load_image_folder
     from skdeepclust.folder import names_in
-    from skdeepclust.results import FEATURES, read_summary, write_whole
+    from skdeepclust.results import FEATURES, read_summary
 
     summary = read_summary(args.result)
     if args.to is not None and (args.to.is_dir() or not args.to.parent.is_dir()):
@@ -340,24 +408,40 @@ def _predict(args: argparse.Namespace) -> None:
             f"--to must be a file in an existing folder. Got {str(args.to)!r} instead."
         )
     estimator = load(args.result / "model")
+    if is_array_file(args.folder):
+        rows = read_array(args.folder)
+        _give_table(args, assign_rows(estimator, rows), f"{len(rows):,} rows")
+        return
     if (settings := summary.get("embedder")) is not None:
         images = load_image_folder(args.folder, n_jobs=-1)
         settings.setdefault("cache_dir", args.result / FEATURES)
         rows = ImageEmbedder(**settings).transform(images.paths)
+    elif estimator.image_shape_ is None:
+        raise ValueError(
+            f"{str(args.result)!r} is the result of vectors, and predicts those of a .npy file. "
+            f"Got {args.folder!r} instead."
+        )
     else:
         height, width, channels = estimator.image_shape_
         shape = (height, width) if channels == 1 else estimator.image_shape_
         images = load_image_folder(args.folder, image_shape=shape, n_jobs=-1)
         rows = images.data
     names = names_in(args.folder, images.paths)
-    table = Assignments.of(names, estimator.predict_proba(rows)).to_csv()
+    table = Assignments.of(names, estimator.predict_proba(rows))
+    _give_table(args, table, f"{len(names):,} images, {_files(images.skipped)} skipped")
+
+
+def _give_table(args: argparse.Namespace, table: Assignments, what: str) -> None:
+    """Write the table to a file, or print it."""
+    from skdeepclust.results import write_whole
+
     if args.to is None:
         sys.stdout.flush()
-        sys.stdout.buffer.write(table)
+        sys.stdout.buffer.write(table.to_csv())
         sys.stdout.buffer.flush()
         return
-    write_whole(args.to, table)
-    _say(f"{len(names):,} images, {_files(images.skipped)} skipped; written to {args.to}")
+    write_whole(args.to, table.to_csv())
+    _say(f"{what}; written to {args.to}")
 
 
 def _report(args: argparse.Namespace) -> None:
@@ -365,6 +449,8 @@ def _report(args: argparse.Namespace) -> None:
     from skdeepclust.results import RESULT_FILES, read_result, read_summary
 
     summary = read_summary(args.result)
+    if "array" in summary:
+        raise ValueError(f"{str(args.result)!r} is the result of an array, which has no page.")
     args.folder, args.out = args.folder or summary["folder"], args.result
     result = read_result(args.result, args.folder, with_classes="scores" in summary)
     scores = None
@@ -398,11 +484,11 @@ def _estimator(args: argparse.Namespace) -> Any:
     return args.estimator(**settings, verbose=0 if args.quiet else 1)
 
 
-def _choose_method(args: argparse.Namespace, rows: NDArray[Any]) -> Any:
+def _choose_method(args: argparse.Namespace, rows: NDArray[Any], *, are_features: bool) -> Any:
     """The method that suits the data, with the parameters that were given."""
     from skdeepclust.folder import suitable_method
 
-    args.estimator = suitable_method(rows, args.n_clusters)
+    args.estimator = suitable_method(rows, args.n_clusters, are_features=are_features)
     args.method = next(name for name, method in _methods().items() if method is args.estimator)
     _tell(f"--method auto: {args.method}")
     return _estimator(args)
@@ -593,7 +679,21 @@ def _summary(
     result: ImageClusters,
     seconds: dict[str, float],
 ) -> dict[str, Any]:
-    """What was done, with what, and how it went: enough to do it again."""
+    """What was done with a folder: enough to do it again."""
+    return {
+        **_run_summary(args, estimator, result.assignments, seconds),
+        "folder": os.path.abspath(args.folder),
+        "embedder": None if embedder is None else _embedder_settings(args, embedder),
+        "n_images": len(result.paths),
+        "skipped": _listed(args.folder, images.skipped),
+        "ignored": _listed(args.folder, images.ignored),
+    }
+
+
+def _run_summary(
+    args: argparse.Namespace, estimator: Any, table: Assignments, seconds: dict[str, float]
+) -> dict[str, Any]:
+    """What was fitted, with which versions, and how it went."""
     from importlib.metadata import version
 
     import skdeepclust
@@ -602,20 +702,14 @@ def _summary(
     settings = estimator.get_params(deep=False)
     for name in ("checkpoint", "memory"):
         settings.pop(name, None)
-    table = result.assignments
     return {
         "method": args.method,
-        "folder": os.path.abspath(args.folder),
         "settings": settings,
-        "embedder": None if embedder is None else _embedder_settings(args, embedder),
         "versions": {
             "skdeepclust": skdeepclust.__version__,
             "python": platform.python_version(),
             **{package: version(package) for package in packages},
         },
-        "n_images": len(table),
-        "skipped": _listed(args.folder, images.skipped),
-        "ignored": _listed(args.folder, images.ignored),
         "n_iter": estimator.n_iter_,
         "seconds": {name: round(lap, 3) for name, lap in seconds.items()},
         "clusters": _sizes(table.labels, table.confidence),

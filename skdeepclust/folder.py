@@ -116,17 +116,21 @@ def _read(images: Any, shape: Any, on_error: str, n_jobs: int | None) -> Bunch:
     )
 
 
-def suitable_method(rows: Any, n_clusters: int | str) -> type[Any]:
-    """Method for images (n, H, W) or (n, H, W, C), or features (n, d), and no further wish.
+def suitable_method(rows: Any, n_clusters: int | str, *, are_features: bool = True) -> type[Any]:
+    """Method for images (n, H, W) or (n, H, W, C), or vectors (n, d), and no further wish.
 
     Small grey images have an augmentation that keeps their meaning, and a network that trains in
-    minutes: DEC where there are enough for its start from parts, else SeCu. DECS needs neither.
+    minutes: DEC where there are enough for its start from parts, else SeCu, which also learns parts
+    of vectors. DECS needs none of this, and was better on features of a network.
     """
     shape = image_shape_of(rows)
+    k = USUAL_N_CLUSTERS if isinstance(n_clusters, str) else n_clusters
+    in_parts = auto_parts(shape, len(rows), k) > 1
+    if shape is None:
+        return SeCuClustering if in_parts and not are_features else DECSClustering
     if not are_small_and_grey(shape):
         return DECSClustering
-    k = USUAL_N_CLUSTERS if isinstance(n_clusters, str) else n_clusters
-    return DECClustering if auto_parts(shape, len(rows), k) > 1 else SeCuClustering
+    return DECClustering if in_parts else SeCuClustering
 
 
 def image_shape_of(rows: Any) -> tuple[int, int, int] | None:

@@ -21,10 +21,10 @@ from .folder import SHOWN, ImageClusters
 
 RESULT_FILES = {
     "report.html": "the page to look at, in any browser, offline",
-    "labels.csv": "cluster, confidence, second cluster and outlier score of each image",
+    "labels.csv": "cluster, confidence, second cluster and outlier score of each sample",
     "labels.parquet": "the same for data frames",
     "model": "for `skdeepclust predict` and `skdeepclust.load`",
-    "embedding.npz": "what the network makes of each image",
+    "embedding.npz": "what the network makes of each sample",
     "clusters.png": "examples of each cluster and a map",
     "summary.json": "settings, versions, seconds, sizes, scores",
 }
@@ -41,7 +41,7 @@ def result_folder(out: Path, source: str, *, overwrite: bool, resume: bool) -> I
     out : path
         The result folder.
     source : str
-        The folder of images, from which `out` must be apart.
+        The folder of images, from which `out` must be apart, or the file of an array.
     overwrite : bool
         Replace an earlier result.
     resume : bool
@@ -98,12 +98,16 @@ def _overlap(a: Path, b: Path) -> bool:
     return a == b or a in b.parents or b in a.parents
 
 
-def write_data(folder: Path, result: ImageClusters) -> None:
+def write_data(folder: Path, table: Assignments, estimator: Any, embedding: NDArray[Any]) -> None:
     """Write what must not be lost: table, model and embedding."""
-    (folder / "labels.csv").write_bytes(result.assignments.to_csv())
-    result.estimator.save(folder / "model")
-    paths = np.array([os.fsencode(path) for path in result.assignments.paths])
-    np.savez(folder / "embedding.npz", paths=paths, embedding=result.embedding)
+    (folder / "labels.csv").write_bytes(table.to_csv())
+    estimator.save(folder / "model")
+    file = folder / "embedding.npz"
+    if table.KEY == "path":
+        paths = np.array([os.fsencode(path) for path in table.paths])
+        np.savez(file, paths=paths, embedding=embedding)
+    else:
+        np.savez(file, embedding=embedding)
 
 
 def read_summary(out: Path) -> dict[str, Any]:

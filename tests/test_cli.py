@@ -215,6 +215,103 @@ def test_wrong_arguments_exit_with_2(toy, argv, capsys):
 # Results
 
 
+@pytest.fixture
+def array(tmp_path):
+    """Left-bright and right-bright images, as one array."""
+    images = np.random.default_rng(0).integers(0, 60, (24, 8, 8), dtype=np.uint8)
+    images[::2, :, :4] += 180
+    images[1::2, :, 4:] += 180
+    np.save(tmp_path / "images.npy", images)
+    return tmp_path / "images.npy"
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_array_gives_a_table_of_rows_but_no_page(toy, array, tmp_path, flat, capsys):
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("polars")
+    if flat:
+        np.save(array, np.load(array).reshape(24, 64))
+    out = tmp_path / "out"
+    assert cluster(array, out, *toy, "--seed", "0", "--quiet") == 0
+    assert sorted(path.name for path in out.iterdir()) == sorted({*RESULT_FILES} - {"report.html"})
+    assert Image.open(out / "clusters.png").size[0] > 500
+    rows = rows_of(out / "labels.csv")
+    assert [row["row"] for row in rows] == [str(i) for i in range(24)]
+    labels = [row["cluster"] for row in rows]
+    assert len(set(labels[::2])) == len(set(labels[1::2])) == 1 and labels[0] != labels[1]
+    assert all(float(row["outlier_score"]) >= 0 for row in rows)
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["array"] == str(array)
+    assert summary["shape"] == ([24, 64] if flat else [24, 8, 8])
+    with np.load(out / "embedding.npz") as stored:
+        assert stored["embedding"].shape == (24, 2)
+    assert "24 rows in" in capsys.readouterr().out
+
+
+def test_array_predicts_an_array_or_a_folder_of_such_images(toy, array, folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert cluster(array, out, *toy, "--seed", "0", "--quiet") == 0
+    assert main(["predict", str(out), str(array), "--to", str(tmp_path / "new.csv")]) == 0
+    columns = ["row", "cluster", "confidence", "second_cluster"]
+    old, new = rows_of(out / "labels.csv"), rows_of(tmp_path / "new.csv")
+    assert [[row[c] for c in columns] for row in new] == [[row[c] for c in columns] for row in old]
+    assert main(["predict", str(out), str(folder), "--to", str(tmp_path / "files.csv")]) == 0
+    of_files = rows_of(tmp_path / "files.csv")
+    assert len({(row["path"].split("/")[0], row["cluster"]) for row in of_files}) == 2
+    capsys.readouterr()
+    assert main(["report", str(out)]) == 1
+    assert "result of an array, which has no page" in capsys.readouterr().err
+
+
+def test_vectors_do_not_predict_images(array, folder, tmp_path, capsys):
+    np.save(array, np.load(array).reshape(24, 64))
+    flags = ["--method", "scan", "--max-epochs", "2", "--quiet"]
+    assert cluster(array, tmp_path / "out", *flags) == 0
+    assert main(["predict", str(tmp_path / "out"), str(folder)]) == 1
+    assert "is the result of vectors" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--strict"], "--strict is for a folder of images"),
+        (["--labels-from-folders"], "--labels-from-folders is for a folder of images"),
+        (["--sort-into", "sorted"], "--sort-into is for a folder of images"),
+        (["--encoder", "timm:vit"], "--encoder timm:vit reads image files"),
+        (["--weights", "file"], "are for a pretrained --encoder"),
+    ],
+)
+def test_what_needs_image_files_is_refused_of_an_array(
+    toy, array, tmp_path, flags, message, capsys
+):
+    assert cluster(array, tmp_path / "out", *toy, *flags) == 1
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert ToyClustering.fits == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (np.zeros(5), "must hold vectors"),
+        (np.zeros((2, 2), dtype="U1"), "must hold vectors"),
+        (np.array([[None]]), "is no file of numbers"),
+        (b"hello", "is no file of numbers"),
+        (b"", "is no file of numbers"),
+        (None, "No such file"),
+    ],
+)
+def test_file_without_samples_is_refused(toy, tmp_path, content, message, capsys):
+    file = tmp_path / "x.npy"
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    elif content is not None:
+        np.save(file, content)
+    assert cluster(file, tmp_path / "out", *toy) == 1
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_result_holds_table_model_picture_and_summary(toy, folder, tmp_path, capsys):
     pytest.importorskip("matplotlib")
     pytest.importorskip("polars")

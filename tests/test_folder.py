@@ -124,6 +124,11 @@ def test_which_method_suits_which_images(shape, n_clusters, expected):
     assert suitable_method(np.broadcast_to(np.uint8(0), shape), n_clusters) is expected
 
 
+@pytest.mark.parametrize(("n", "expected"), [(449, DECSClustering), (450, SeCuClustering)])
+def test_vectors_that_are_no_features_are_learnt_in_parts_if_there_are_enough(n, expected):
+    assert suitable_method(np.zeros((n, 5)), 3, are_features=False) is expected
+
+
 def test_number_of_clusters_is_sought_in_what_pretraining_learns():
     images = np.random.default_rng(0).integers(0, 256, (40, 4, 4), dtype=np.uint8)
     auto = clone(QUICK).set_params(n_clusters="auto", embedding_dim=7, random_state=0)
