@@ -238,7 +238,8 @@ def test_array_gives_a_table_of_rows_but_no_page(toy, array, tmp_path, flat, cap
     rows = rows_of(out / "labels.csv")
     assert [row["row"] for row in rows] == [str(i) for i in range(24)]
     labels = [row["cluster"] for row in rows]
-    assert len(set(labels[::2])) == len(set(labels[1::2])) == 1 and labels[0] != labels[1]
+    assert len(set(labels[::2])) == len(set(labels[1::2])) == 1
+    assert labels[0] != labels[1]
     assert all(float(row["outlier_score"]) >= 0 for row in rows)
     summary = json.loads((out / "summary.json").read_text())
     assert summary["array"] == str(array)
