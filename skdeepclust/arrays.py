@@ -41,8 +41,9 @@ def read_array(path: str) -> NDArray[Any]:
         If it can't be read.
     """
     try:
-        rows: NDArray[Any] = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
+        with open(path, "rb") as file:
+            rows: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+    except ValueError as error:
         raise ValueError(f"{path!r} is no file of numbers as numpy.save writes it.") from error
     if not 2 <= rows.ndim <= 4 or rows.dtype.kind not in "biuf":
         raise ValueError(

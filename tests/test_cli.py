@@ -299,6 +299,7 @@ def test_what_needs_image_files_is_refused_of_an_array(
         (np.array([[None]]), "is no file of numbers"),
         (b"hello", "is no file of numbers"),
         (b"", "is no file of numbers"),
+        (b"PK\x03\x04 of a zip file", "is no file of numbers"),
         (None, "No such file"),
     ],
 )
