@@ -323,7 +323,8 @@ def _cluster_array(args: argparse.Namespace) -> None:
             f"--encoder {args.encoder} reads image files. Got the array {args.folder!r}; compute "
             "its features first, by skdeepclust.ImageEmbedder."
         )
-    estimator, _ = _estimator(args), _embedder(args)
+    _embedder(args)  # refuses the flags of one
+    estimator = _estimator(args)
     watch = _Stopwatch()
     with result_folder(
         args.out, args.folder, overwrite=args.overwrite, resume=args.resume

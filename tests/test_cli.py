@@ -264,6 +264,17 @@ def test_array_predicts_an_array_or_a_folder_of_such_images(toy, array, folder, 
     assert "result of an array, which has no page" in capsys.readouterr().err
 
 
+def test_auto_takes_secu_for_enough_vectors_of_an_array(tmp_path, monkeypatch, capsys):
+    def fit(estimator, rows):
+        raise ValueError(f"{type(estimator).__name__} would fit {rows.shape}")
+
+    monkeypatch.setattr(skdeepclust.cli, "_fit", fit)
+    for n, expected in ((299, "DECSClustering"), (300, "SeCuClustering")):
+        np.save(tmp_path / "x.npy", np.zeros((n, 5)))
+        assert cluster(tmp_path / "x.npy", tmp_path / "out") == 1
+        assert f"{expected} would fit ({n}, 5)" in capsys.readouterr().err
+
+
 def test_vectors_do_not_predict_images(array, folder, tmp_path, capsys):
     np.save(array, np.load(array).reshape(24, 64))
     flags = ["--method", "scan", "--max-epochs", "2", "--quiet"]

@@ -66,15 +66,15 @@ def _merge_while_worth(e: Tensor, group: Tensor, n_groups: int, worth: Worth, le
         for of in (e, e.T, a):
             of[i] += of[j]
             of[j] = 0
-        table[j] = table[:, j] = -torch.inf
+        table[j] = table[:, j] = best[j] = -torch.inf
         # Itself and those that are gone stay out of reach.
         table[i] = worth(e[i], a, a[i]).where(table[i] > -torch.inf, table[i])
         table[:, i] = table[i]
         group[group == j] = i
         better = table[i] > best
         best[better], partner[better] = table[i, better], i
-        stale = ((partner == i) | (partner == j)) & ~better
-        stale[i] = stale[j] = True
+        stale = ((partner == i) | (partner == j)) & ~better & (best > -torch.inf)
+        stale[i] = True
         best[stale], partner[stale] = table[stale].max(1)
 
 
