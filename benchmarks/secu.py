@@ -57,7 +57,7 @@ def fit(key: dict[str, Any], model: Any, X: Any, y: np.ndarray, curve: Curve | N
 
 
 class Curve(Hook):
-    """Scores at the end of each epoch, of parts joined as of then, against the seconds so far."""
+    """Scores at the end of each epoch, of a head's parts joined as of then, against seconds."""
 
     def __init__(self, key: dict[str, Any], y: np.ndarray) -> None:
         self._key, self._y = key, y
@@ -77,7 +77,7 @@ class Curve(Hook):
         model = run.objective
         labels, n_labels = run.forward(model.predict), len(model.prototypes)
         if n_labels > model.n_clusters:
-            labels, _ = model.groups(labels, n_labels, run)
+            labels = model.groups(labels, run)
         return labels.cpu().numpy()
 
 

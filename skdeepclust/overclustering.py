@@ -20,7 +20,7 @@ from .baseline import are_small_and_grey
 from .contrastive import ViewsClustering, ViewsObjective, warmup_cosine
 from .engine import Phase, Run
 from .engine.trainer import LossTerms
-from .ops import merged_labels, neighbor_affinity, weighted_means
+from .ops import kmeans, merged_labels, neighbor_affinity, typical, weighted_means
 
 # Settled on digits, USPS and 10,000 images of MNIST: neighbours by pixels, and parts to join. For
 # vectors, on these as rows of pixels and on breast cancer.
@@ -28,6 +28,7 @@ PARTS = 3  # of a cluster of images
 FEWEST_OF_A_PART = 200
 SIZE_OF_A_PART, FEWEST_PARTS, MOST_PARTS = 30, 5, 30  # of a cluster of vectors
 MOST_PARTS_IN_ALL = 2000  # of vectors; joining so many takes two seconds for each head
+DIVISIONS, MOST_DIVIDED = 9, 10_000  # by k-means, beside those of heads; samples that shape them
 NEIGHBORS, CLOSEST = 20, 10  # the closest are more seldom those of another cluster
 
 
@@ -45,11 +46,13 @@ class Plan(NamedTuple):
 class PartsObjective(ViewsObjective):
     """z = encoder(x): embedding (B, d).  w: prototypes (K', d), one matrix for each head.
 
-    K' = over_clustering K, times the multiplier of the head.  N_i: the neighbours of sample i.
+    r = over_clustering.  K' = r K, times the multiplier of the head.  N_i: neighbours of sample i.
 
-    merge    y_i = the group of argmax_k logits_k(x_i), if over_clustering > 1: of the K' parts, K
-             groups are made by the modularity of A_kl, the number of neighbours in part l of
-             samples in part k, and w (K, d) are the directions of their mean z
+    merge    y_i = the group of sample i, if r > 1: of K' parts, K groups are made by
+             the modularity of A_kl, the number of neighbours in part l of samples in part k; the
+             parts are those of each head, argmax_k logits_k(x_i), and, if r >= 5, of nine
+             k-means of z, and of all these groupings that one counts with which the others
+             agree most; w (K, d) are the directions of its groups' mean z
     name     L   = -mean_i log softmax_{y_i} logits(x_i)
     """
 
@@ -109,10 +112,10 @@ class PartsObjective(ViewsObjective):
         return parts
 
     def merge(self, parts: list[nn.Parameter], run: Run) -> None:
-        """Merge the parts of the head whose groups are most modular; name all samples."""
+        """Merge parts anew for each head and several divisions by k-means; name all samples."""
         z = run.forward(self.embed)
-        found = [self.groups(self.part_of(z, w), len(w), run) for w in parts]
-        labels = max(found, key=lambda pair: pair[1])[0].to(z.device)
+        centers = [*parts, *self.divisions(z, len(parts[0]), run)]
+        labels = typical([self.groups(self.part_of(z, w), run) for w in centers]).to(z.device)
         weight = z.new_ones(len(z))
         if run.sample_weight is not None:
             weight = run.sample_weight(z, labels)
@@ -125,10 +128,24 @@ class PartsObjective(ViewsObjective):
         """Closest prototype of each embedding, (n,)."""
         return (z @ (F.normalize(w, dim=1) if self.spherical else w).T).argmax(1)
 
-    def groups(self, part: Tensor, n_parts: int, run: Run) -> tuple[Tensor, float]:
-        """Group of each sample, (n,), on the CPU, and the modularity of the groups."""
+    def divisions(self, z: Tensor, n_parts: int, run: Run) -> Iterator[Tensor]:
+        """Centres (n_parts, d) of further parts, by k-means of the embeddings, if parts are many.
+
+        Which union is most modular is often a near thing, so that of equally pure parts some lead
+        to the right groups and some to two that are united. What most lead to is seldom wrong.
+        Of few parts k-means makes less pure ones than a head has learnt.
+        """
+        if self.n_parts < FEWEST_PARTS:
+            return
+        some = z[torch.randperm(len(z), generator=run.generator)[:MOST_DIVIDED].to(z.device)]
+        n_parts = min(n_parts, len(some))
+        for _ in range(DIVISIONS):
+            yield kmeans(some, n_parts, n_init=1, seed=run.seed(), spherical=True)[0]
+
+    def groups(self, part: Tensor, run: Run) -> Tensor:
+        """Group of each sample, (n,), on the CPU."""
         part = part.cpu()
-        near = neighbor_affinity(part, self.neighbors_of(run), n_parts)
+        near = neighbor_affinity(part, self.neighbors_of(run), int(part.max()) + 1)
         return merged_labels(part, near, self.n_clusters)
 
     def naming_loss(self, views: tuple[Tensor, ...], index: Tensor) -> LossTerms:

@@ -1,6 +1,7 @@
 """Clustering operations that know no paper."""
 
 from .balance import imbalance
+from .consensus import typical
 from .density import center_rows, density_weights, set_apart, weighted_means
 from .kmeans import keep_names, kmeans
 from .latent import latent_directions
@@ -27,5 +28,6 @@ __all__ = [
     "set_apart",
     "squared_distances",
     "student_t_log_affinity",
+    "typical",
     "weighted_means",
 ]

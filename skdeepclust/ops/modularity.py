@@ -89,8 +89,8 @@ def closeness(e: Tensor, a: Tensor, b: Tensor) -> Tensor:
     return (1 - by_chance / (e + CHANCE)) * by_chance**SIZE_POWER
 
 
-def merged_labels(labels: Tensor, affinity: Tensor, n_groups: int) -> tuple[Tensor, float]:
-    """Group of each sample, (n,), and modularity of the groups.
+def merged_labels(labels: Tensor, affinity: Tensor, n_groups: int) -> Tensor:
+    """Group of each sample, (n,).
 
     Parameters
     ----------
@@ -101,8 +101,8 @@ def merged_labels(labels: Tensor, affinity: Tensor, n_groups: int) -> tuple[Tens
     """
     used, labels = torch.unique(labels, return_inverse=True)
     used = used.to(affinity.device)
-    group, modularity = merge_by_modularity(affinity[used][:, used], n_groups)
-    return group.to(labels.device)[labels], modularity
+    group, _ = merge_by_modularity(affinity[used][:, used], n_groups)
+    return group.to(labels.device)[labels]
 
 
 def neighbor_affinity(labels: Tensor, neighbors: Tensor, n_labels: int) -> Tensor:
