@@ -77,7 +77,7 @@ class Curve(Hook):
         model = run.objective
         labels, n_labels = run.forward(model.predict), len(model.prototypes)
         if n_labels > model.n_clusters:
-            labels = model.groups(labels, run)
+            labels = model.groups(labels, model.neighbors_of(run))
         return labels.cpu().numpy()
 
 

@@ -50,9 +50,9 @@ class PartsObjective(ViewsObjective):
 
     merge    y_i = the group of sample i, if r > 1: of K' parts, K groups are made by
              the modularity of A_kl, the number of neighbours in part l of samples in part k; the
-             parts are those of each head, argmax_k logits_k(x_i), and, if r >= 5, of nine
-             k-means of z, and of all these groupings that one counts with which the others
-             agree most; w (K, d) are the directions of its groups' mean z
+             parts are those of each head, argmax_k logits_k(x_i), and, if r >= 5, those of nine
+             k-means of z, once more with neighbours by z; of all these groupings that one
+             counts with which the others agree most; w (K, d) are its groups' mean directions
     name     L   = -mean_i log softmax_{y_i} logits(x_i)
     """
 
@@ -114,8 +114,11 @@ class PartsObjective(ViewsObjective):
     def merge(self, parts: list[nn.Parameter], run: Run) -> None:
         """Merge parts anew for each head and several divisions by k-means; name all samples."""
         z = run.forward(self.embed)
-        centers = [*parts, *self.divisions(z, len(parts[0]), run)]
-        labels = typical([self.groups(self.part_of(z, w), run) for w in centers]).to(z.device)
+        near = self.neighbors_of(run)
+        found = [self.groups(self.part_of(z, w), near) for w in parts]
+        if self.n_parts >= FEWEST_PARTS:
+            found += self.groups_of_divisions(z, len(parts[0]), run)
+        labels = typical(found).to(z.device)
         weight = z.new_ones(len(z))
         if run.sample_weight is not None:
             weight = run.sample_weight(z, labels)
@@ -128,25 +131,28 @@ class PartsObjective(ViewsObjective):
         """Closest prototype of each embedding, (n,)."""
         return (z @ (F.normalize(w, dim=1) if self.spherical else w).T).argmax(1)
 
-    def divisions(self, z: Tensor, n_parts: int, run: Run) -> Iterator[Tensor]:
-        """Centres (n_parts, d) of further parts, by k-means of the embeddings, if parts are many.
+    def groups(self, part: Tensor, near: Tensor, of: Tensor | slice = slice(None)) -> Tensor:
+        """Group of each sample, (n,), on the CPU; ``near``: neighbours, among them, of some."""
+        part = part.cpu()
+        affinity = neighbor_affinity(part[of], near, int(part.max()) + 1)
+        return merged_labels(part, affinity, self.n_clusters)
+
+    def groups_of_divisions(self, z: Tensor, n_parts: int, run: Run) -> Iterator[Tensor]:
+        """Groups of parts that k-means makes of the embeddings, by neighbours in x and then in z.
 
         Which union is most modular is often a near thing, so that of equally pure parts some lead
         to the right groups and some to two that are united. What most lead to is seldom wrong.
         Of few parts k-means makes less pure ones than a head has learnt.
         """
-        if self.n_parts < FEWEST_PARTS:
-            return
-        some = z[torch.randperm(len(z), generator=run.generator)[:MOST_DIVIDED].to(z.device)]
-        n_parts = min(n_parts, len(some))
+        some = torch.randperm(len(z), generator=run.generator)[:MOST_DIVIDED]
+        shaping = z[some.to(z.device)]
+        close = self.mine(shaping, "cosine")
         for _ in range(DIVISIONS):
-            yield kmeans(some, n_parts, n_init=1, seed=run.seed(), spherical=True)[0]
-
-    def groups(self, part: Tensor, run: Run) -> Tensor:
-        """Group of each sample, (n,), on the CPU."""
-        part = part.cpu()
-        near = neighbor_affinity(part, self.neighbors_of(run), int(part.max()) + 1)
-        return merged_labels(part, near, self.n_clusters)
+            k = min(n_parts, len(some))
+            centers, _ = kmeans(shaping, k, n_init=1, seed=run.seed(), spherical=True)
+            part = self.part_of(z, centers).cpu()
+            yield self.groups(part, self.neighbors_of(run))
+            yield self.groups(part, close, of=some)
 
     def naming_loss(self, views: tuple[Tensor, ...], index: Tensor) -> LossTerms:
         """Cross-entropy of an augmented view with the sample's group."""
