@@ -41,6 +41,7 @@ BASES = {
     "DECS": DECSClustering,
     "HaDis": HaDisClustering,
     "SeCu": partial(SeCuClustering, over_clustering=1),
+    "SeCu, parts": SeCuClustering,  # of vectors; the default
     "CDC": CDCClustering,
     # Density weights need prototypes that are placed in a network which has learnt something.
     "SCAN": partial(SCANClustering, contrast_epochs=20, over_clustering=1),
