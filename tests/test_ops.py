@@ -223,3 +223,5 @@ def test_the_typical_partition_is_the_one_that_others_bear_out():
     partitions = [torch.tensor(labels) for labels in (wrong, near, right, renamed)]
     assert typical(partitions).tolist() == right
     assert typical(partitions[:1]).tolist() == wrong
+    many = typical([labels.repeat(5000) for labels in partitions])
+    assert torch.equal(many, partitions[2].repeat(5000))
