@@ -130,9 +130,9 @@ def test_grey_images_need_no_channel_axis(tiny_images):
     assert first.image_shape_ == second.image_shape_ == (8, 8, 1)
 
 
-def test_odd_sizes(tiny_images):
-    fits(images_model(), tiny_images[0][:, :5, :7])
-    fits(images_model(), tiny_images[0][:, :1, :1])
+@pytest.mark.parametrize("size", [(5, 7), (4, 4), (7, 1), (1, 7), (1, 1)])
+def test_odd_sizes(tiny_images, size):
+    fits(images_model(), tiny_images[0][:, : size[0], : size[1]])
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])

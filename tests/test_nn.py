@@ -161,6 +161,12 @@ def test_the_strided_network_halves_the_size_in_each_block_and_mirrors_it():
     assert back == [*maps[::-1], (1, 33, 47)]
 
 
+def test_maps_of_one_pixel_are_not_strided():
+    for network in pair("conv", (1, 4, 1)):
+        strides = [m.stride for m in network if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
+        assert sorted(strides) == [(1, 1), (2, 1), (2, 1)]
+
+
 def test_the_embedding_keeps_its_digits_under_autocast():
     encoder, _ = pair("mlp:8", (6,))
     with torch.autocast("cpu", torch.bfloat16):
