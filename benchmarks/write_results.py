@@ -396,7 +396,8 @@ def selective() -> str:
 SELECTIVE_TEXT = (
     "Bases at their defaults, but for CC, SCAN and TCL, whose first 20 epochs only contrast "
     "samples (TCL: 60 epochs in all), so that prototypes are placed in a network that has learnt "
-    "something, by k-means; SCAN and SeCu learn whole clusters, also of features; SeCu places "
+    "something, by k-means; SCAN and SeCu learn whole clusters, also of features, but for "
+    '"SeCu, parts", which is the default; SeCu places '
     "prototypes before, so weights do nothing there, and warn. The arms: density"
     " weights, resting samples with the paper's values, both, and both with as many resting at "
     "random; and the defaults of `SelectiveClustering`, settled on digits with seed 0. Average: "

@@ -25,7 +25,7 @@ RESULT_FILES = {
     "labels.parquet": "the same for data frames",
     "model": "for `skdeepclust predict` and `skdeepclust.load`",
     "embedding.npz": "what the network makes of each sample",
-    "clusters.png": "examples of each cluster and a map",
+    "clusters.png": "a map, and of images examples of each cluster",
     "summary.json": "settings, versions, seconds, sizes, scores",
 }
 FEATURES, CHECKPOINT = "features", "checkpoint"  # beside them; the second while it trains
