@@ -132,6 +132,26 @@ def test_the_big_residual_network_halves_the_size_three_times():
     assert sizes == [(64, 40, 40), (128, 20, 20), (256, 10, 10), (512, 5, 5)]
 
 
+@pytest.mark.parametrize(("name", "size"), [("resnet18", (4, 4)), ("resnet18", (70, 16))])
+def test_maps_of_one_pixel_are_not_strided_which_is_the_same(name, size):
+    net, x = encoder(name, (1, *size)), torch.rand(2, 1, *size)
+    convolutions = [m for m in net.modules() if isinstance(m, nn.Conv2d)]
+    strides = []  # beside the length of the map, in both directions
+
+    def look(module, args, _):
+        strides.extend(zip(module.stride, args[0].shape[-2:], strict=True))
+
+    watching = [m.register_forward_hook(look) for m in convolutions]
+    y = net(x)
+    for hook in watching:
+        hook.remove()
+    assert (1, 1) in strides
+    assert (2, 1) not in strides
+    for block in (net.layer2[0], net.layer3[0], net.layer4[0]):
+        block.conv1.stride = block.downsample[0].stride = (2, 2)
+    torch.testing.assert_close(net(x), y)
+
+
 @pytest.mark.parametrize("name", ["resnet18", "resnet34"])
 def test_with_torchvisions_weights_the_output_is_torchvisions(name):
     models = pytest.importorskip("torchvision.models")

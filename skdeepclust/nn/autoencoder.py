@@ -9,7 +9,7 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .layers import FullPrecisionLinear, Shape, embedding_layer
+from .layers import FullPrecisionLinear, Shape, embedding_layer, halved_sizes, halving_strides
 
 
 def dense_block(n_in: int, n_out: int) -> list[nn.Module]:
@@ -123,10 +123,10 @@ def strided_encoder(
     Strides instead of pooling: the full resolution is only ever read, which makes a training
     step several times cheaper than that of the pooling network.
     """
-    widths, sizes = [shape[0], *filters], _halved_sizes(shape, len(filters))
+    widths, sizes = [shape[0], *filters], halved_sizes(shape, len(filters))
     blocks: list[nn.Module] = []
-    for (n_in, n_out), size in zip(pairwise(widths), sizes, strict=False):
-        conv = nn.Conv2d(n_in, n_out, 3, _strides(size), padding=1)
+    for (n_in, n_out), size in zip(pairwise(widths), sizes[:-1], strict=True):
+        conv = nn.Conv2d(n_in, n_out, 3, halving_strides(size), padding=1)
         blocks += [conv, nn.ReLU(), batch_norm(n_out)]
     n_features = filters[-1] * math.prod(sizes[-1])
     return nn.Sequential(*blocks, nn.Flatten(), embedding_layer(n_features, embedding_dim))
@@ -134,31 +134,16 @@ def strided_encoder(
 
 def strided_decoder(shape: Shape, filters: Sequence[int], embedding_dim: int) -> nn.Sequential:
     """Mirror of `strided_encoder`; its output has no nonlinearity."""
-    widths, sizes = [shape[0], *filters], _halved_sizes(shape, len(filters))
+    widths, sizes = [shape[0], *filters], halved_sizes(shape, len(filters))
     start = (filters[-1], *sizes[-1])
     linear = nn.Linear(embedding_dim, math.prod(start))
     layers: list[nn.Module] = [linear, nn.ReLU(), nn.Unflatten(1, start)]
     for i in reversed(range(len(filters))):
         height, width = sizes[i]
         grow = ((height + 1) % 2, (width + 1) % 2)  # an even size came from half of it
+        strides = halving_strides(sizes[i])
         up = nn.ConvTranspose2d(
-            widths[i + 1], widths[i], 3, _strides(sizes[i]), padding=1, output_padding=grow
+            widths[i + 1], widths[i], 3, strides, padding=1, output_padding=grow
         )
         layers += [up, nn.ReLU(), batch_norm(widths[i])] if i else [up]
     return nn.Sequential(*layers)
-
-
-def _strides(size: tuple[int, int]) -> tuple[int, int]:
-    """Strides that halve a map; 1 where it is one pixel wide, which is the same.
-
-    With 2 there, bfloat16 gradients of torch 2.14 on processors with AMX are random memory.
-    """
-    height, width = size
-    return min(height, 2), min(width, 2)
-
-
-def _halved_sizes(shape: Shape, n_halvings: int) -> list[tuple[int, int]]:
-    sizes = [(shape[1], shape[2])]
-    for _ in range(n_halvings):
-        sizes.append(((sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2))
-    return sizes

@@ -27,6 +27,23 @@ def embedding_layer(n_features: int, embedding_dim: int | None) -> nn.Module:
     return FullPrecisionLinear(n_features, embedding_dim)
 
 
+def halved_sizes(shape: Shape, n_halvings: int) -> list[tuple[int, int]]:
+    """Height and width of a map of ``shape`` (C, H, W), and of those that halving makes of it."""
+    sizes = [(shape[1], shape[2])]
+    for _ in range(n_halvings):
+        sizes.append(((sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2))
+    return sizes
+
+
+def halving_strides(size: tuple[int, int]) -> tuple[int, int]:
+    """Strides that halve a map of this size; 1 where it is one pixel wide, which is the same.
+
+    With 2 there, bfloat16 gradients of torch 2.14 on processors with AMX are random memory.
+    """
+    height, width = size
+    return min(height, 2), min(width, 2)
+
+
 def glorot(layer: Weighted, generator: torch.Generator) -> None:
     """Draw Glorot-uniform weights; biases are zero."""
     nn.init.xavier_uniform_(layer.weight, generator=generator)

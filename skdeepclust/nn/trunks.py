@@ -12,7 +12,7 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .layers import FullPrecisionLinear, Shape, embedding_layer
+from .layers import FullPrecisionLinear, Shape, embedding_layer, halved_sizes, halving_strides
 
 SKIP_FEATURES = 64
 
@@ -63,14 +63,14 @@ def conv_net(shape: Shape, filters: Sequence[int], embedding_dim: int | None) ->
 class BasicBlock(nn.Module):
     """Two 3 x 3 convolutions and a shortcut, with torchvision's parameter names."""
 
-    def __init__(self, n_in: int, n_out: int, stride: int) -> None:
+    def __init__(self, n_in: int, n_out: int, stride: tuple[int, int] = (1, 1)) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(n_in, n_out, 3, stride, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(n_out)
         self.conv2 = nn.Conv2d(n_out, n_out, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(n_out)
         self.downsample: nn.Module = nn.Identity()
-        if stride > 1 or n_in != n_out:
+        if stride != (1, 1) or n_in != n_out:
             narrow = nn.Conv2d(n_in, n_out, 1, stride, bias=False)
             self.downsample = nn.Sequential(narrow, nn.BatchNorm2d(n_out))
 
@@ -101,14 +101,15 @@ class ResNet(nn.Module):
         self, shape: Shape, depths: Sequence[int], embedding_dim: int | None, *, reduces: bool
     ) -> None:
         super().__init__()
-        kernel, stride = (7, 2) if reduces else (3, 1)
+        sizes = halved_sizes(shape, 5 if reduces else 3)
+        kernel, stride = (7, halving_strides(sizes[0])) if reduces else (3, (1, 1))
         self.conv1 = nn.Conv2d(shape[0], 64, kernel, stride, padding=kernel // 2, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
         self.maxpool = nn.MaxPool2d(3, 2, padding=1) if reduces else nn.Identity()
-        self.layer1 = stage(64, 64, depths[0], stride=1)
-        self.layer2 = stage(64, 128, depths[1], stride=2)
-        self.layer3 = stage(128, 256, depths[2], stride=2)
-        self.layer4 = stage(256, 512, depths[3], stride=2)
+        self.layer1 = stage(64, 64, depths[0], stride=(1, 1))
+        self.layer2 = stage(64, 128, depths[1], stride=halving_strides(sizes[-4]))
+        self.layer3 = stage(128, 256, depths[2], stride=halving_strides(sizes[-3]))
+        self.layer4 = stage(256, 512, depths[3], stride=halving_strides(sizes[-2]))
         self.fc = embedding_layer(512, embedding_dim)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -118,9 +119,9 @@ class ResNet(nn.Module):
         return self.fc(x.mean((2, 3)))  # type: ignore[no-any-return]
 
 
-def stage(n_in: int, n_out: int, depth: int, *, stride: int) -> nn.Sequential:
+def stage(n_in: int, n_out: int, depth: int, *, stride: tuple[int, int]) -> nn.Sequential:
     """``depth`` residual blocks, the first of which changes width and size."""
-    later = [BasicBlock(n_out, n_out, 1) for _ in range(depth - 1)]
+    later = [BasicBlock(n_out, n_out) for _ in range(depth - 1)]
     return nn.Sequential(BasicBlock(n_in, n_out, stride), *later)
 
 
