@@ -71,6 +71,7 @@ class PartsObjective(ViewsObjective):
         self.n_clusters, self.n_parts = n_clusters, plan.n_parts
         self.n_contrast, self.n_self_label = plan.n_contrast, plan.n_self_label
         self.n_drawn = plan.n_drawn
+        self.unmerged: list[nn.Parameter] = []  # heads of parts while these are merged
         dim = self.prototypes.shape[1]
         self.further_heads = nn.ParameterList(torch.zeros(m * k, dim) for m in head_multipliers[1:])
 
@@ -113,11 +114,12 @@ class PartsObjective(ViewsObjective):
 
     def merge(self, parts: list[nn.Parameter], run: Run) -> None:
         """Merge parts anew for each head and several divisions by k-means; name all samples."""
+        self.unmerged = parts
         z = run.forward(self.embed)
         near = self.neighbors_of(run)
         found = [self.groups(self.part_of(z, w), near) for w in parts]
         if self.n_parts >= FEWEST_PARTS:
-            found += self.groups_of_divisions(z, len(parts[0]), run)
+            found += self.groups_of_divisions(z, near, len(parts[0]), run)
         labels = typical(found).to(z.device)
         weight = z.new_ones(len(z))
         if run.sample_weight is not None:
@@ -125,7 +127,7 @@ class PartsObjective(ViewsObjective):
         with torch.no_grad():
             means = weighted_means(z, labels, weight, torch.zeros_like(self.prototypes))
             self.prototypes.copy_(F.normalize(means, dim=1))
-        self.targets = labels
+        self.targets, self.unmerged = labels, []
 
     def part_of(self, z: Tensor, w: Tensor) -> Tensor:
         """Closest prototype of each embedding, (n,)."""
@@ -137,7 +139,9 @@ class PartsObjective(ViewsObjective):
         affinity = neighbor_affinity(part[of], near, int(part.max()) + 1)
         return merged_labels(part, affinity, self.n_clusters)
 
-    def groups_of_divisions(self, z: Tensor, n_parts: int, run: Run) -> Iterator[Tensor]:
+    def groups_of_divisions(
+        self, z: Tensor, near: Tensor, n_parts: int, run: Run
+    ) -> Iterator[Tensor]:
         """Groups of parts that k-means makes of the embeddings, by neighbours in x and then in z.
 
         Which union is most modular is often a near thing, so that of equally pure parts some lead
@@ -147,11 +151,11 @@ class PartsObjective(ViewsObjective):
         some = torch.randperm(len(z), generator=run.generator)[:MOST_DIVIDED]
         shaping = z[some.to(z.device)]
         close = self.mine(shaping, "cosine")
+        n_parts = min(n_parts, len(some))
         for _ in range(DIVISIONS):
-            k = min(n_parts, len(some))
-            centers, _ = kmeans(shaping, k, n_init=1, seed=run.seed(), spherical=True)
-            part = self.part_of(z, centers).cpu()
-            yield self.groups(part, self.neighbors_of(run))
+            centers, _ = kmeans(shaping, n_parts, n_init=1, seed=run.seed(), spherical=True)
+            part = self.part_of(z, centers)
+            yield self.groups(part, near)
             yield self.groups(part, close, of=some)
 
     def naming_loss(self, views: tuple[Tensor, ...], index: Tensor) -> LossTerms:
@@ -160,16 +164,16 @@ class PartsObjective(ViewsObjective):
         return {"self_label": F.cross_entropy(s, self.targets[index])}
 
     def on_fit_end(self, run: Run) -> None:
-        """Have no more clusters than were asked for, also if interrupted before the merge."""
+        """Have no more clusters than were asked for, also if interrupted before or in the merge."""
         if len(self.prototypes) > self.n_clusters:
-            parts = self.make_room()
-            if self.placed:
-                self.merge(parts, run)
+            self.unmerged = self.make_room()
+        if self.unmerged and self.placed:
+            self.merge(self.unmerged, run)
         super().on_fit_end(run)
 
     def finish(self) -> None:
         """Keep the encoder and one head."""
-        self.further_heads = nn.ParameterList()
+        self.further_heads, self.unmerged = nn.ParameterList(), []
         self.__dict__.pop("targets", None)
         super().finish()
 

@@ -9,6 +9,7 @@ from skdeepclust import SCANClustering, SeCuClustering, SelectiveClustering
 from skdeepclust.engine import Hook
 from skdeepclust.metrics import clustering_accuracy
 from skdeepclust.ops import merged_labels
+from skdeepclust.overclustering import PartsObjective
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 METHODS = [SCANClustering, SeCuClustering]
@@ -84,6 +85,60 @@ def test_an_interrupted_fit_has_no_more_clusters_than_asked(cls, params, after):
         model._fit(X, hooks=[InterruptAfter(after)])
     assert len(model.cluster_centers_) <= 3
     np.testing.assert_array_equal(model.labels_, model.predict(X))
+
+
+@pytest.mark.parametrize("after", [0, 3])  # groupings that were found
+@each_method
+def test_a_merge_that_was_interrupted_is_done_all_the_same(cls, after, monkeypatch):
+    calls, groups = [], PartsObjective.groups
+
+    def interrupted_once(*args, **params):
+        calls.append(args)
+        if len(calls) == after + 1:
+            raise KeyboardInterrupt
+        return groups(*args, **params)
+
+    monkeypatch.setattr(PartsObjective, "groups", interrupted_once)
+    X, y = unequal_blobs()
+    with pytest.warns(UserWarning, match="interrupted in epoch 1 of .* of the self-label phase"):
+        model = parts(cls, 5, max_epochs=24).fit(X)
+    assert clustering_accuracy(y, model.labels_) == 1
+
+
+class Spoil(Hook):
+    """Spoils what groups are found by, when the parts have been learnt."""
+
+    def __init__(self, *what):
+        self.what = what
+
+    def on_epoch_end(self, run):
+        model = run.objective
+        if run.phase.name != "cluster" or run.epoch + 1 < model.n_cluster_epochs:
+            return
+        with torch.no_grad():
+            for head in model.heads if "heads" in self.what else ():
+                head.zero_()
+        seeded = torch.Generator().manual_seed(0)
+        noise = torch.randint(120, model.neighbors.shape, dtype=torch.int32, generator=seeded)
+        if "neighbors" in self.what:
+            model.neighbors = noise
+        if "mine" in self.what:
+            model.mine = lambda x, metric: noise
+
+
+@pytest.mark.parametrize("what", [("heads",), ("heads", "neighbors"), ("heads", "mine")])
+@each_method
+def test_groups_of_many_parts_are_those_that_most_divisions_lead_to(cls, what):
+    X, y = unequal_blobs()
+    model = parts(cls, 5, max_epochs=24)._fit(X, hooks=[Spoil(*what)])
+    assert clustering_accuracy(y, model.labels_) == 1
+
+
+@each_method
+def test_few_parts_are_those_of_the_heads(cls):
+    X, y = unequal_blobs()
+    model = parts(cls, 4, max_epochs=24)._fit(X, hooks=[Spoil("heads")])
+    assert clustering_accuracy(y, model.labels_) < 1
 
 
 @each_method
