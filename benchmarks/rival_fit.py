@@ -66,9 +66,12 @@ def at_defaults(make: Callable[..., Any], name: str) -> Builder:
     return lambda k, X, seed: make(name, n_clusters=k, random_state=seed)
 
 
-def dec_like_clustpy(k: int, X: np.ndarray, seed: int, **params: Any) -> Any:
+def dec_like_clustpy(
+    k: int, X: np.ndarray, seed: int, n_epochs: tuple[int, int] = (100, 150), **params: Any
+) -> Any:
     """Our DEC with the network, the batch size and the most epochs of ClustPy's."""
     batches = -(-len(X) // 256)
+    pretrain_epochs, clustering_epochs = n_epochs
     return ours(
         "DEC",
         n_clusters=k,
@@ -76,8 +79,8 @@ def dec_like_clustpy(k: int, X: np.ndarray, seed: int, **params: Any) -> Any:
         encoder="mlp:500-500-2000",
         embedding_dim=10,
         batch_size=256,
-        pretrain_epochs=100,
-        max_iter=150 * batches,
+        pretrain_epochs=pretrain_epochs,
+        max_iter=clustering_epochs * batches,
         **params,
     )
 
@@ -115,6 +118,17 @@ OURS_LIKE_CLUSTPY: dict[str, Builder] = {  # on the same vectors as ClustPy
     ),
 }
 METHODS = {**SKLEARN, **OTHERS, **OURS, **OURS_LIKE_CLUSTPY}
+OTHERS_ONE_EPOCH: dict[str, Builder] = {  # of each phase: what a fit needs does not change later
+    "ClustPy DEC, one epoch": lambda k, X, seed: clustpy(
+        "DEC", n_clusters=k, pretrain_epochs=1, clustering_epochs=1, random_state=seed
+    )
+}
+ONE_EPOCH: dict[str, Builder] = {
+    "DEC, ClustPy's network, one epoch": lambda k, X, seed: dec_like_clustpy(
+        k, X, seed, n_epochs=(1, 1)
+    ),
+    **OTHERS_ONE_EPOCH,
+}
 
 
 def memory(name: str) -> float:
@@ -131,7 +145,7 @@ def versions() -> dict[str, str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("method", choices=METHODS)
+    parser.add_argument("method", choices={**METHODS, **ONE_EPOCH})
     parser.add_argument("folder", type=Path, help="has data.npz; gets fit.npz and fit.json")
     parser.add_argument("--clusters", type=int, required=True)
     parser.add_argument("--seed", type=int, required=True)
@@ -140,7 +154,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (args.limit, args.limit + 9))
     with np.load(args.folder / "data.npz") as data:
         X, X_new = data["X"], data["X_new"]
-    model = METHODS[args.method](args.clusters, X, args.seed)
+    model = {**METHODS, **ONE_EPOCH}[args.method](args.clusters, X, args.seed)
     before = memory("VmRSS")
     wall, cpu = time.perf_counter(), time.process_time()
     with warnings.catch_warnings(record=True) as caught:

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 from common import HERE, load_set, record, recorded, scores
-from rival_fit import METHODS, OTHERS, OURS
+from rival_fit import METHODS, OTHERS, OTHERS_ONE_EPOCH, OURS
 from sklearn.model_selection import train_test_split
 
 from skdeepclust.metrics import match_labels
@@ -44,7 +44,7 @@ def fit_apart(
     method: str, X: np.ndarray, X_new: np.ndarray, k: int, seed: int, args: argparse.Namespace
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """What rival_fit.py found, or why it found nothing."""
-    python = args.rivals_python if method in OTHERS else sys.executable
+    python = args.rivals_python if method in {*OTHERS, *OTHERS_ONE_EPOCH} else sys.executable
     threads = dict.fromkeys(THREADS, str(args.threads))
     with tempfile.TemporaryDirectory() as folder:
         np.savez(Path(folder) / "data.npz", X=X, X_new=X_new)

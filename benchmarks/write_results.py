@@ -605,9 +605,9 @@ def memory() -> str:
         few, many = sorted(group, key=lambda r: r["n"])
         taken = [r["peak_mib"] - r["before_mib"] for r in (few, many)]
         growth = (taken[1] - taken[0]) / (many["data_mib"] - few["data_mib"])
-        lines.append([method, *(f"{mib:.0f}" for mib in taken), f"{max(growth, 0):.1f}"])
-    sizes = [f"{r['n']:,} rows, {r['data_mib']:.0f} MiB" for r in (few, many)]
-    head = ["method", *(f"MiB for {size}" for size in sizes), "MiB for each MiB of data"]
+        lines.append([method, *(f"{mib:.0f}" for mib in taken), f"{growth:.2f}"])
+    sizes = {r["n"]: f"{r['n']:,} rows, {r['data_mib']:.0f} MiB" for r in rows}
+    head = ["method", *(f"MiB for {sizes[n]}" for n in sorted(sizes)), "MiB for each MiB of data"]
     text = (
         "Peak of a process less what it held when the fit began, the data included, which is then "
         "the caller's. MNIST as float32 rows, ClustPy's network, an epoch of pretraining and one "

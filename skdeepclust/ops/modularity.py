@@ -15,7 +15,7 @@ SIZE_POWER = (
 )
 
 
-def merge_by_modularity(affinity: Tensor, n_groups: int) -> tuple[Tensor, float]:
+def merge_by_modularity(affinity: Tensor, n_groups: int) -> Tensor:
     """Merge clusters two by two, each time those whose union is most modular.
 
     Clauset, Newman & Moore, "Finding community structure in very large networks", Physical Review
@@ -36,16 +36,14 @@ def merge_by_modularity(affinity: Tensor, n_groups: int) -> tuple[Tensor, float]
     -------
     group : Tensor of shape (n,), int64
         Number of each cluster's group, from 0; all numbers occur.
-    modularity : float
-        Q of the groups, at most 1.
     """
     e = (affinity + affinity.T).double().cpu()
     e = e / e.sum().clamp(min=torch.finfo(e.dtype).tiny)
     group = torch.arange(len(e))  # the first cluster in it
     for worth, least in (gain, 0.0), (closeness, -torch.inf):
         _merge_while_worth(e, group, n_groups, worth, least)
-    group = torch.unique(group, return_inverse=True)[1]
-    return group, float(e.trace() - e.sum(1).square().sum())
+    _, group = torch.unique(group, return_inverse=True)
+    return group
 
 
 def _merge_while_worth(e: Tensor, group: Tensor, n_groups: int, worth: Worth, least: float) -> None:
@@ -101,7 +99,7 @@ def merged_labels(labels: Tensor, affinity: Tensor, n_groups: int) -> Tensor:
     """
     used, labels = torch.unique(labels, return_inverse=True)
     used = used.to(affinity.device)
-    group, _ = merge_by_modularity(affinity[used][:, used], n_groups)
+    group = merge_by_modularity(affinity[used][:, used], n_groups)
     return group.to(labels.device)[labels]
 
 

@@ -42,7 +42,7 @@ def cluster_by_parts(z: Tensor, n_clusters: int, *, seed: int, spherical: bool =
     centers, part = kmeans(some, n_parts, n_init=1, seed=seed, spherical=spherical)
     used, part = torch.unique(part, return_inverse=True)
     _, neighbors = knn(some, min(NEAREST, len(some) - 1))
-    group, _ = merge_by_modularity(neighbor_affinity(part, neighbors, len(used)), n_clusters)
+    group = merge_by_modularity(neighbor_affinity(part, neighbors, len(used)), n_clusters)
     if some is not x:
         part, _ = assign(x, x.square().sum(1), centers[used])
     return group.to(part.device)[part]
