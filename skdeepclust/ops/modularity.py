@@ -42,8 +42,8 @@ def merge_by_modularity(affinity: Tensor, n_groups: int) -> Tensor:
     group = torch.arange(len(e))  # the first cluster in it
     for worth, least in (gain, 0.0), (closeness, -torch.inf):
         _merge_while_worth(e, group, n_groups, worth, least)
-    _, group = torch.unique(group, return_inverse=True)
-    return group
+    numbers: Tensor = torch.unique(group, return_inverse=True)[1]
+    return numbers
 
 
 def _merge_while_worth(e: Tensor, group: Tensor, n_groups: int, worth: Worth, least: float) -> None:
