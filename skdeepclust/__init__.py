@@ -9,9 +9,8 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from . import datasets, displays, metrics, model_selection
-    from .base import load
     from .embedding import ImageEmbedder
-    from .folder import cluster_images
+    from .loading import load
     from .methods.cc import CCClustering
     from .methods.cdc import CDCClustering
     from .methods.dec import DECClustering
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from .methods.self_labeling import SelfLabelingClustering
     from .methods.self_supervised import SelfSupervisedEncoder
     from .methods.tcl import TCLClustering
+    from .workflow.images import cluster_images
 
 # Public name -> where it lives. Imported on first use: torch takes seconds to load, and
 # `python -m skdeepclust --help` or `skdeepclust.metrics` need not wait for it.
@@ -41,8 +41,8 @@ _WHERE = {
     "SelfLabelingClustering": ".methods.self_labeling",
     "SelfSupervisedEncoder": ".methods.self_supervised",
     "TCLClustering": ".methods.tcl",
-    "cluster_images": ".folder",
-    "load": ".base",
+    "cluster_images": ".workflow.images",
+    "load": ".loading",
 }
 _MODULES = ("datasets", "displays", "metrics", "model_selection")
 
@@ -73,9 +73,6 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(f".{name}", __name__)
-    if name == "load":
-        for module in set(_WHERE.values()):  # it must know every estimator
-            importlib.import_module(module, __name__)
     if name in _WHERE:
         return getattr(importlib.import_module(_WHERE[name], __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

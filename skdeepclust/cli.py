@@ -28,8 +28,8 @@ from threadpoolctl import threadpool_limits
 if TYPE_CHECKING:  # imported late otherwise: --help need not wait, nor a mistyped folder
     from numpy.typing import NDArray
 
-    from .assignments import Assignments
-    from .folder import ImageClusters
+    from .workflow.images import ImageClusters
+    from .workflow.table import Assignments
 
 __all__ = ["main"]
 
@@ -264,15 +264,20 @@ def _parameter_texts(estimator: type[Any]) -> dict[str, str]:
 
 def _cluster(args: argparse.Namespace) -> None:
     """Cluster a folder or an array and write the result folder, all of it or nothing."""
-    from skdeepclust.arrays import is_array_file
+    from skdeepclust.workflow.arrays import is_array_file
 
     (_cluster_array if is_array_file(args.folder) else _cluster_folder)(args)
 
 
 def _cluster_folder(args: argparse.Namespace) -> None:
     """Cluster images, some of which may be unreadable, and write a page of them."""
-    from skdeepclust.folder import ImageClusters
-    from skdeepclust.results import check_sort_target, result_folder, sort_images, write_data
+    from skdeepclust.workflow.images import ImageClusters
+    from skdeepclust.workflow.results import (
+        check_sort_target,
+        result_folder,
+        sort_images,
+        write_data,
+    )
 
     estimator, embedder = _estimator(args), _embedder(args)
     watch = _Stopwatch()
@@ -312,8 +317,8 @@ def _cluster_folder(args: argparse.Namespace) -> None:
 
 def _cluster_array(args: argparse.Namespace) -> None:
     """Cluster the rows of an array."""
-    from skdeepclust.arrays import assign_rows, draw, read_array
-    from skdeepclust.results import result_folder, write_data
+    from skdeepclust.workflow.arrays import assign_rows, draw, read_array
+    from skdeepclust.workflow.results import result_folder, write_data
 
     if given := [name for name in _FOR_FOLDERS if getattr(args, name)]:
         flag = "--" + given[0].replace("_", "-")
@@ -379,7 +384,7 @@ def _say_result(
     what: tuple[str, str],
 ) -> None:
     """Say the sizes, what was done in which time, and what was written."""
-    from skdeepclust.results import RESULT_FILES
+    from skdeepclust.workflow.results import RESULT_FILES
 
     _say(_sizes_table(table.labels, table.confidence))
     if scores is not None:
@@ -397,11 +402,11 @@ def _say_result(
 def _predict(args: argparse.Namespace) -> None:
     """Assign the samples of a folder or an array to the clusters of an earlier result."""
     from skdeepclust import ImageEmbedder, load
-    from skdeepclust.arrays import assign_rows, is_array_file, read_array
-    from skdeepclust.assignments import Assignments
     from skdeepclust.datasets import load_image_folder
-    from skdeepclust.folder import names_in
-    from skdeepclust.results import FEATURES, read_summary
+    from skdeepclust.workflow.arrays import assign_rows, is_array_file, read_array
+    from skdeepclust.workflow.images import names_in
+    from skdeepclust.workflow.results import FEATURES, read_summary
+    from skdeepclust.workflow.table import Assignments
 
     summary = read_summary(args.result)
     if args.to is not None and (args.to.is_dir() or not args.to.parent.is_dir()):
@@ -434,7 +439,7 @@ def _predict(args: argparse.Namespace) -> None:
 
 def _give_table(args: argparse.Namespace, table: Assignments, what: str) -> None:
     """Write the table to a file, or print it."""
-    from skdeepclust.results import write_whole
+    from skdeepclust.workflow.results import write_whole
 
     if args.to is None:
         sys.stdout.flush()
@@ -447,7 +452,7 @@ def _give_table(args: argparse.Namespace, table: Assignments, what: str) -> None
 
 def _report(args: argparse.Namespace) -> None:
     """Write the page of a result again, from its table and the images."""
-    from skdeepclust.results import RESULT_FILES, read_result, read_summary
+    from skdeepclust.workflow.results import RESULT_FILES, read_result, read_summary
 
     summary = read_summary(args.result)
     if "array" in summary:
@@ -472,7 +477,7 @@ def _report(args: argparse.Namespace) -> None:
 
 def _estimator(args: argparse.Namespace) -> Any:
     """The method with the parameters that were given."""
-    from skdeepclust.results import CHECKPOINT
+    from skdeepclust.workflow.results import CHECKPOINT
 
     names = inspect.signature(args.estimator).parameters
     settings = {name: value for name, value in vars(args).items() if name in names}
@@ -487,7 +492,7 @@ def _estimator(args: argparse.Namespace) -> Any:
 
 def _choose_method(args: argparse.Namespace, rows: NDArray[Any], *, are_features: bool) -> Any:
     """The method that suits the data, with the parameters that were given."""
-    from skdeepclust.folder import suitable_method
+    from skdeepclust.workflow.choice import suitable_method
 
     args.estimator = suitable_method(rows, args.n_clusters, are_features=are_features)
     args.method = next(name for name, method in _methods().items() if method is args.estimator)
@@ -507,7 +512,7 @@ def _embedder(args: argparse.Namespace) -> Any:
             )
         return None
     from skdeepclust import ImageEmbedder
-    from skdeepclust.results import FEATURES
+    from skdeepclust.workflow.results import FEATURES
 
     shared = {name: getattr(args, name) for name in ("device", "precision") if hasattr(args, name)}
     given.setdefault("cache_dir", args.out / FEATURES)
@@ -517,7 +522,7 @@ def _embedder(args: argparse.Namespace) -> Any:
 def _read_images(args: argparse.Namespace, embedder: Any, estimator: Any) -> Any:
     """Pixels of the folder: as the method wants them, or for the page only."""
     from skdeepclust.datasets import load_image_folder
-    from skdeepclust.folder import SHOWN
+    from skdeepclust.workflow.images import SHOWN
 
     shape = SHOWN if embedder is not None else getattr(estimator, "image_shape", None) or "auto"
     on_error = "raise" if args.strict else "warn"
@@ -542,8 +547,8 @@ def _set_n_clusters(
     """Replace "auto" by the number that is found; return the score of each."""
     if estimator.n_clusters != "auto":
         return None
-    from skdeepclust.folder import choose_n_clusters
-    from skdeepclust.results import CHECKPOINT
+    from skdeepclust.workflow.choice import choose_n_clusters
+    from skdeepclust.workflow.results import CHECKPOINT
 
     if estimator.random_state is None:
         estimator.set_params(random_state=0)  # or a resumed run could find another number
@@ -562,8 +567,8 @@ def _set_effort(args: argparse.Namespace, estimator: Any, rows: NDArray[Any]) ->
     factor = next((_EFFORT[name] for name in _EFFORT if getattr(args, name)), 1.0)
     if factor == 1.0:
         return
-    from skdeepclust.autoencoding import AUTO_PRETRAIN_STEPS
-    from skdeepclust.folder import planned_epochs
+    from skdeepclust.families.autoencoder import AUTO_PRETRAIN_STEPS
+    from skdeepclust.workflow.choice import planned_epochs
 
     for name, value in estimator.get_params(deep=False).items():
         if hasattr(args, name) or not name.endswith(("_epochs", "max_iter")):
@@ -601,8 +606,8 @@ def _attempt(write: Callable[..., Any], file: Path, *rest: Any) -> str:
 
 
 def _draw(file: Path, result: ImageClusters) -> None:
-    from skdeepclust.folder import LazyImages
-    from skdeepclust.report import plot_clusters
+    from skdeepclust.displays.poster import plot_clusters
+    from skdeepclust.workflow.images import LazyImages
 
     table = result.assignments
     pictures = LazyImages(result.paths)
@@ -612,7 +617,7 @@ def _draw(file: Path, result: ImageClusters) -> None:
 def _write_page(
     file: Path, result: ImageClusters, args: argparse.Namespace, facts: list[tuple[str, str]]
 ) -> None:
-    from skdeepclust.folder import address_of
+    from skdeepclust.workflow.images import address_of
 
     title = Path(args.folder).resolve().name
     base = address_of(args.folder, args.out / "report.html")

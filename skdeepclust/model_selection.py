@@ -21,9 +21,9 @@ from sklearn.neighbors import kneighbors_graph
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _num_samples
 
-from ._scorers import simplified_silhouette_score
-from .autoencoding import AutoencoderClustering
 from .displays import NClustersDisplay
+from .families.autoencoder import AutoencoderClustering
+from .metrics.unsupervised import simplified_silhouette_score
 
 __all__ = ["NClusters", "select_n_clusters"]
 

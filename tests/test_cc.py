@@ -8,8 +8,7 @@ import torch
 
 import skdeepclust
 from skdeepclust import CCClustering, SelectiveClustering
-from skdeepclust.contrastive import pair_contrast
-from skdeepclust.ops import imbalance
+from skdeepclust.ops.losses import imbalance, pair_contrast
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

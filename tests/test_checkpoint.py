@@ -17,9 +17,9 @@ from families import CUT_OFF, of_family
 from torch import nn
 
 import skdeepclust
-from skdeepclust import autoencoding
 from skdeepclust.engine import Checkpoint, Hook
 from skdeepclust.engine.checkpoint import BEFORE, NEWEST, is_plain, plain_attributes
+from skdeepclust.families import autoencoder
 
 PUBLIC = [getattr(skdeepclust, name) for name in skdeepclust.__all__]
 METHODS = [
@@ -96,7 +96,7 @@ def test_a_resumed_fit_compares_labels_with_those_before_the_cut(
     name, blobs, tmp_path, monkeypatch
 ):
     X, _ = blobs
-    monkeypatch.setattr(autoencoding, "REVIEW_STEPS", 8)
+    monkeypatch.setattr(autoencoder, "REVIEW_STEPS", 8)
     method, settled = getattr(skdeepclust, f"{name}Clustering"), {"tol": 1.0}
     if name != "DECS":
         settled["update_interval"] = 8

@@ -27,10 +27,10 @@ from torch import nn
 
 import skdeepclust
 from skdeepclust import DECSClustering, SCANClustering
-from skdeepclust.assignments import Assignments
 from skdeepclust.cli import _fit, _literal, _methods, _parameter_texts, _parser, _set_effort, main
 from skdeepclust.embedding import _Network
-from skdeepclust.results import RESULT_FILES
+from skdeepclust.workflow.results import RESULT_FILES
+from skdeepclust.workflow.table import Assignments
 
 
 class ToyClustering(BaseEstimator):
@@ -387,7 +387,7 @@ def test_picture_is_left_out_without_matplotlib(toy, folder, tmp_path, monkeypat
     def missing(name, *, extra, purpose):
         raise ImportError(f"{purpose} needs {name}:\n pip install 'skdeepclust[{extra}]'")
 
-    monkeypatch.setattr("skdeepclust.report.optional", missing)
+    monkeypatch.setattr("skdeepclust.displays.poster.optional", missing)
     assert cluster(folder, tmp_path / "out", *toy) == 0
     text = capsys.readouterr().out
     assert (
@@ -408,7 +408,7 @@ def test_interrupted_drawing_does_not_lose_the_training(toy, folder, tmp_path, m
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("skdeepclust.folder.write_page", interrupted)
+    monkeypatch.setattr("skdeepclust.workflow.images.write_page", interrupted)
     assert cluster(folder, tmp_path / "out", *toy) == 0
     assert "no report.html: KeyboardInterrupt" in capsys.readouterr().out
     assert len(rows_of(tmp_path / "out" / "labels.csv")) == 24

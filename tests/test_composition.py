@@ -28,7 +28,7 @@ from sklearn.preprocessing import StandardScaler
 
 import skdeepclust
 from skdeepclust import DECSClustering
-from skdeepclust.base import BaseDeepTransformer
+from skdeepclust.base.estimator import BaseDeepTransformer
 from skdeepclust.metrics import get_scorer
 
 PUBLIC = [getattr(skdeepclust, name) for name in skdeepclust.__all__]

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from skdeepclust import DECClustering
-from skdeepclust import objective as objective_module
-from skdeepclust.autoencoding import target_distribution
+from skdeepclust.base import objective as objective_module
 from skdeepclust.engine import Hook
+from skdeepclust.families.self_training import target_distribution
 from skdeepclust.methods.dec import DECObjective
 from skdeepclust.ops import kmeans
 

@@ -5,9 +5,10 @@ import pytest
 import torch
 from torch import nn
 
-from skdeepclust import DECSClustering, autoencoding
-from skdeepclust import objective as objective_module
+from skdeepclust import DECSClustering
+from skdeepclust.base import objective as objective_module
 from skdeepclust.engine import Hook
+from skdeepclust.families import autoencoder
 from skdeepclust.methods.decs import (
     DECSObjective,
     determinacy,
@@ -665,7 +666,7 @@ def test_clustering_is_augmented_if_asked(augment_clustering, calls):
 
 @pytest.mark.parametrize(("tol", "n_iter"), [(None, 10), (0.0, 10), (1.0, 3)])
 def test_clustering_stops_once_fewer_than_tol_of_the_labels_change(monkeypatch, tol, n_iter):
-    monkeypatch.setattr(autoencoding, "REVIEW_STEPS", 1)  # after every pass
+    monkeypatch.setattr(autoencoder, "REVIEW_STEPS", 1)  # after every pass
     model = decs(tol=tol).fit(blobs())
     assert model.n_iter_ == n_iter
 

@@ -9,7 +9,7 @@ from families import QUICK, of_family, quick
 from sklearn.base import ClusterMixin
 
 import skdeepclust
-from skdeepclust.base import BaseDeepTransformer
+from skdeepclust.base.estimator import BaseDeepTransformer
 
 CHECKED = (ClusterMixin, BaseDeepTransformer)
 PUBLIC = {name: getattr(skdeepclust, name) for name in skdeepclust.__all__ if name[0] != "_"}

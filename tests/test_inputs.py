@@ -15,8 +15,8 @@ from sklearn.exceptions import NotFittedError
 from torch import nn
 
 from skdeepclust import DECClustering, DECSClustering
-from skdeepclust.base import Samples
 from skdeepclust.data.inputs import read_input
+from skdeepclust.data.samples import Samples
 from skdeepclust.datasets import load_image_folder
 from skdeepclust.engine import Trainer
 

@@ -7,11 +7,12 @@ from scipy.sparse import csr_array
 from sklearn.feature_extraction.text import TfidfTransformer
 
 from skdeepclust import SCANClustering
-from skdeepclust.baseline import complaint_of_neighbors
+from skdeepclust.base.complaints import complaint_of_neighbors
+from skdeepclust.data.latent import latent_directions
 from skdeepclust.data.samples import Samples, Scaling
 from skdeepclust.engine import Hook
 from skdeepclust.metrics import clustering_accuracy
-from skdeepclust.ops import knn, latent_directions
+from skdeepclust.ops import knn
 
 N_TOPICS, N_WORDS = 3, 80
 

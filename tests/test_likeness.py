@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from skdeepclust.ops import near_duplicates, outlier_scores
+from skdeepclust.workflow.likeness import near_duplicates, outlier_scores
 
 
 def test_outlier_scores_by_hand():

@@ -5,10 +5,11 @@ import pytest
 import torch
 from sklearn.cluster import KMeans
 
-from skdeepclust import objective
+from skdeepclust.base import objective
 from skdeepclust.data.samples import Samples, Scaling
 from skdeepclust.engine import Run
-from skdeepclust.ops import keep_names, kmeans, squared_distances, student_t_log_affinity, typical
+from skdeepclust.families.consensus import typical
+from skdeepclust.ops import keep_names, kmeans, squared_distances, student_t_log_affinity
 from skdeepclust.ops.lloyd import lloyd_kmeans
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from skdeepclust.results import (
+from skdeepclust.workflow.results import (
     CHECKPOINT,
     FEATURES,
     check_sort_target,

@@ -13,9 +13,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 import skdeepclust
 from skdeepclust import CDCClustering, DECSClustering, SelfLabelingClustering
-from skdeepclust.base import BaseDeepClustering
-from skdeepclust.contrastive import cluster_mean_loss
+from skdeepclust.base.estimator import BaseDeepClustering
 from skdeepclust.methods.self_labeling import SelfLabelingObjective
+from skdeepclust.ops.losses import cluster_mean_loss
 
 PUBLIC = [getattr(skdeepclust, name) for name in skdeepclust.__all__]
 BASES = [x for x in PUBLIC if inspect.isclass(x) and issubclass(x, BaseDeepClustering)]

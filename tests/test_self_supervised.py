@@ -12,7 +12,8 @@ from sklearn.pipeline import make_pipeline
 import skdeepclust
 from skdeepclust import HaDisClustering, SelfSupervisedEncoder
 from skdeepclust.engine import Hook
-from skdeepclust.pretraining import pair_contrast, queue_contrast
+from skdeepclust.ops import pair_contrast
+from skdeepclust.ops.losses import queue_contrast
 
 methods = pytest.mark.parametrize("method", ["byol", "simclr", "moco"])
 

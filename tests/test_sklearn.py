@@ -10,7 +10,7 @@ from sklearn.base import ClusterMixin
 from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
 
 import skdeepclust
-from skdeepclust.base import BaseDeepTransformer
+from skdeepclust.base.estimator import BaseDeepTransformer
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

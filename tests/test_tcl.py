@@ -9,9 +9,9 @@ import torch.nn.functional as F
 
 import skdeepclust
 from skdeepclust import SelectiveClustering, TCLClustering
-from skdeepclust.contrastive import pair_contrast
 from skdeepclust.data.views import auto_views, strong_view
 from skdeepclust.methods.tcl import relabel
+from skdeepclust.ops.losses import pair_contrast
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from skdeepclust.data.samples import Samples, Scaling
 from skdeepclust.engine import Hook, Phase, Trainer
-from skdeepclust.engine.trainer import batch_sizes
+from skdeepclust.engine.run import batch_sizes
 
 CPU = torch.device("cpu")
 

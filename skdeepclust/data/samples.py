@@ -15,7 +15,7 @@ from sklearn.utils import gen_batches
 from sklearn.utils.sparsefuncs import mean_variance_axis
 from torch import Tensor
 
-from ..ops.latent import DIMENSIONS, latent_directions
+from .latent import DIMENSIONS, latent_directions
 
 Array = np.ndarray[Any, Any]
 

@@ -1,9 +1,23 @@
-"""The training loop, the events it announces, and progress."""
+"""The training loop, the events it announces, and progress. No estimator lives here."""
 
 from .checkpoint import Checkpoint
 from .hooks import Hook
 from .optimizers import JointOptimizer
 from .progress import Progress
-from .trainer import Phase, Run, Trainer
+from .run import LossTerms, Phase, Run, batch_sizes, shuffled
+from .schedules import warmup_cosine
+from .trainer import Trainer
 
-__all__ = ["Checkpoint", "Hook", "JointOptimizer", "Phase", "Progress", "Run", "Trainer"]
+__all__ = [
+    "Checkpoint",
+    "Hook",
+    "JointOptimizer",
+    "LossTerms",
+    "Phase",
+    "Progress",
+    "Run",
+    "Trainer",
+    "batch_sizes",
+    "shuffled",
+    "warmup_cosine",
+]

@@ -9,15 +9,13 @@ import pickle
 import time
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from .hooks import Hook
-
-if TYPE_CHECKING:
-    from .trainer import Run
+from .run import Run
 
 FORMAT = 1
 NEWEST, BEFORE = "checkpoint.pt", "checkpoint.previous.pt"

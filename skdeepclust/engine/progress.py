@@ -8,7 +8,7 @@ from typing import Any
 
 from .._optional import available, optional
 from .hooks import Hook
-from .trainer import Run
+from .run import Run
 
 
 class Progress(Hook):

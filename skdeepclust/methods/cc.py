@@ -14,10 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..contrastive import TwoHeadsClustering, TwoHeadsObjective, pair_contrast
-from ..engine import Phase, Run
-from ..engine.trainer import LossTerms
-from ..ops import imbalance
+from ..engine import LossTerms, Phase, Run
+from ..families.two_heads import TwoHeadsClustering, TwoHeadsObjective
+from ..ops import imbalance, pair_contrast
 
 
 class CCObjective(TwoHeadsObjective):

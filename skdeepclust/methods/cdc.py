@@ -17,16 +17,16 @@ import torch.nn.functional as F
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
-from .._cache import stored_pretraining
-from ..base import MEMORY, POSITIVE_INTEGER, POSITIVE_REAL, BaseDeepClustering
-from ..contrastive import ViewsTransformer
+from ..base.constraints import MEMORY, POSITIVE_INTEGER, POSITIVE_REAL
+from ..base.estimator import BaseDeepClustering
+from ..base.memory import stored_pretraining
 from ..data.augment import Augment, Compose, FeatureResampling, GaussianNoise
 from ..data.views import auto_views, strong_view
-from ..engine import Hook, Phase, Run
-from ..engine.trainer import LossTerms, shuffled
+from ..engine import Hook, LossTerms, Phase, Run, shuffled
+from ..families.self_supervision import METHODS, SelfSupervisedObjective, heads
+from ..families.views import ViewsTransformer
 from ..nn import build_trunk, count_features, projector
 from ..ops import center_rows, imbalance, kmeans, set_apart, weighted_means
-from ..pretraining import METHODS, SelfSupervisedObjective, heads
 
 
 @dataclass(frozen=True)

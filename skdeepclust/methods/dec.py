@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..autoencoding import SelfTrainingClustering, SelfTrainingObjective
-from ..engine.trainer import LossTerms
+from ..engine import LossTerms
+from ..families.self_training import SelfTrainingClustering, SelfTrainingObjective
 
 
 class DECObjective(SelfTrainingObjective):

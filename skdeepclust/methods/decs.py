@@ -13,9 +13,9 @@ import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
-from ..autoencoding import AutoencoderClustering, AutoencoderObjective
-from ..base import WEIGHT
-from ..engine.trainer import LossTerms
+from ..base.constraints import WEIGHT
+from ..engine import LossTerms
+from ..families.autoencoder import AutoencoderClustering, AutoencoderObjective
 from ..ops import imbalance
 
 

@@ -18,10 +18,9 @@ import torch.nn.functional as F
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
-from ..base import POSITIVE_INTEGER, POSITIVE_REAL, WEIGHT
-from ..contrastive import ViewsClustering, ViewsObjective, warmup_cosine
-from ..engine import Phase, Run
-from ..engine.trainer import LossTerms
+from ..base.constraints import POSITIVE_INTEGER, POSITIVE_REAL, WEIGHT
+from ..engine import LossTerms, Phase, Run, warmup_cosine
+from ..families.views import ViewsClustering, ViewsObjective
 from ..nn import MomentumCopy, predictor
 
 # Of `predict_proba`, about which the paper says nothing: at the 0.5 of Eq. (9) even clear cases

@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ..autoencoding import SelfTrainingClustering, SelfTrainingObjective
-from ..base import WEIGHT
-from ..engine.trainer import LossTerms
+from ..base.constraints import WEIGHT
+from ..engine import LossTerms
+from ..families.self_training import SelfTrainingClustering, SelfTrainingObjective
 
 
 class IDECObjective(SelfTrainingObjective):

@@ -18,15 +18,13 @@ import torch.nn.functional as F
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
-from .._cache import stored_pretraining
-from ..base import MEMORY, POSITIVE_INTEGER, POSITIVE_REAL, WEIGHT
-from ..contrastive import pair_contrast
+from ..base.constraints import MEMORY, POSITIVE_INTEGER, POSITIVE_REAL, WEIGHT
+from ..base.memory import stored_pretraining
 from ..data.augment import Augment, Compose
-from ..engine import Hook, Phase, Run
-from ..engine.trainer import LossTerms
+from ..engine import Hook, LossTerms, Phase, Run
+from ..families.parts import PartsClustering, PartsObjective
 from ..nn import build_trunk, linear_map, projector
-from ..ops import imbalance
-from ..overclustering import PartsClustering, PartsObjective
+from ..ops import imbalance, pair_contrast
 
 
 class SCANObjective(PartsObjective):

@@ -17,12 +17,11 @@ import torch.nn.functional as F
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
-from ..base import POSITIVE_INTEGER, POSITIVE_REAL, WEIGHT
+from ..base.constraints import POSITIVE_INTEGER, POSITIVE_REAL, WEIGHT
 from ..data.views import secu_views
-from ..engine import JointOptimizer, Phase, Run
-from ..engine.trainer import LossTerms, shuffled
+from ..engine import JointOptimizer, LossTerms, Phase, Run, shuffled
+from ..families.parts import PartsClustering, PartsObjective, Plan
 from ..ops import kmeans
-from ..overclustering import PartsClustering, PartsObjective, Plan
 
 UNSEEN = -1  # label of a sample that no batch held yet
 FEWEST_PLACED = 20_000  # samples are enough to place centres, and memory stays flat

@@ -25,14 +25,16 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from torch import Tensor
 
-from ..base import POSITIVE_INTEGER, USER_LEVEL, WEIGHT, BaseDeepClustering
+from ..base.constraints import POSITIVE_INTEGER, WEIGHT
+from ..base.estimator import BaseDeepClustering
+from ..base.fitting import USER_LEVEL
+from ..base.objective import Objective
 from ..data.augment import Augment
 from ..data.samples import Array
 from ..data.views import auto_views
 from ..engine import Hook, Run
-from ..objective import Objective
+from ..families.wrapping import WrappedClustering
 from ..ops import density_weights, weighted_means
-from ..wrapping import WrappedClustering
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 DEEP = BaseDeepClustering | WrappedClustering

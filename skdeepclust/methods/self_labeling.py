@@ -17,21 +17,14 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
-from ..base import (
-    POSITIVE_INTEGER,
-    POSITIVE_REAL,
-    USER_LEVEL,
-    WEIGHT,
-    draw_seed,
-    warn_of_interruption,
-)
-from ..contrastive import cluster_mean_loss
+from ..base.constraints import POSITIVE_INTEGER, POSITIVE_REAL, WEIGHT
+from ..base.fitting import USER_LEVEL, draw_seed, warn_of_interruption
+from ..base.objective import Objective
 from ..data.augment import Augment
 from ..data.views import strong_view
-from ..engine import Hook, Phase, Progress, Run, Trainer
-from ..engine.trainer import LossTerms
-from ..objective import Objective
-from ..wrapping import WrappedClustering
+from ..engine import Hook, LossTerms, Phase, Progress, Run, Trainer
+from ..families.wrapping import WrappedClustering
+from ..ops import cluster_mean_loss
 
 
 class SelfLabelingObjective(nn.Module, Hook):

@@ -12,10 +12,10 @@ import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
-from ..base import POSITIVE_INTEGER, POSITIVE_REAL
-from ..contrastive import ViewsTransformer
+from ..base.constraints import POSITIVE_INTEGER, POSITIVE_REAL
+from ..families.self_supervision import METHODS, SelfSupervisedObjective, heads
+from ..families.views import ViewsTransformer
 from ..nn import build_trunk, count_features
-from ..pretraining import METHODS, SelfSupervisedObjective, heads
 
 
 class SelfSupervisedEncoder(ViewsTransformer):

@@ -17,17 +17,11 @@ import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
-from ..contrastive import (
-    TwoHeadsClustering,
-    TwoHeadsObjective,
-    cluster_mean_loss,
-    pair_contrast,
-)
 from ..data.augment import Augment
 from ..data.views import TINY, auto_views, strong_view
-from ..engine import Phase, Run
-from ..engine.trainer import LossTerms
-from ..ops import imbalance
+from ..engine import LossTerms, Phase, Run
+from ..families.two_heads import TwoHeadsClustering, TwoHeadsObjective
+from ..ops import cluster_mean_loss, imbalance, pair_contrast
 
 UNLABELLED = -1
 

@@ -1,0 +1,72 @@
+"""What a fit says of its own clusters: their sizes, and neighbours that they part."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from ..data.samples import Samples
+from ..data.shapes import are_small_and_grey
+from ..ops import kmeans, knn
+
+LOOKED_AT, CELLS = 2000, 2**20  # at most so many samples and values: a tenth of a second, 4 MiB
+FEWEST = 50
+NEAREST = 10
+TOLERATED, SLACK = 4 / 3, 0.01  # of what k-means parts, and of all neighbours
+
+
+def parted(near: Tensor, labels: Tensor) -> float:
+    """Share of neighbours (n, k) whose label is not that of their sample; labels (n,)."""
+    return float((labels[near] != labels[:, None]).double().mean())
+
+
+def n_used(labels: Tensor) -> int:
+    """Labels that a sample has."""
+    return int(labels.bincount().count_nonzero())
+
+
+def n_looked_at(samples: Samples) -> int:
+    """How many samples a look takes."""
+    n_values = math.prod(int(side) for side in samples.shape)
+    return min(len(samples), LOOKED_AT, CELLS // n_values)
+
+
+def compared_with_kmeans(samples: Samples, labels: Tensor) -> tuple[float, float]:
+    """Share of nearest neighbours in the input that ``labels`` part, and that k-means parts.
+
+    Both at as many clusters, on some of the samples.
+    """
+    some = torch.randperm(len(samples), generator=torch.Generator().manual_seed(0))
+    some = some[: n_looked_at(samples)]
+    x = samples.comparable(some)
+    near = knn(x, min(NEAREST, len(x) - 1))[1].cpu()
+    found = labels[some]
+    n_clusters = n_used(found)
+    plain = kmeans(x, n_clusters, n_init=3, seed=0)[1].cpu()
+    if n_used(plain) < n_clusters:  # fewer distinct samples: nothing to compare
+        plain = found
+    return parted(near, found), parted(near, plain)
+
+
+def complaint_of_neighbors(samples: Samples, labels: Tensor) -> list[str]:
+    """What the user is told where neighbours in the input mean something and k-means parts fewer.
+
+    A third more is tolerated, and a hundredth of all: good clusters may part more than k-means.
+    """
+    if samples.is_image and not are_small_and_grey(samples.rows.shape[1:]):
+        return []
+    if n_looked_at(samples) < FEWEST:
+        return []
+    ours, plain = compared_with_kmeans(samples, labels)
+    if ours <= max(TOLERATED * plain, plain + SLACK):
+        return []
+    return [
+        f"The clusters part {ours:.1%} of the samples' {NEAREST} nearest neighbours in X, those of "
+        f"k-means {plain:.1%}: k-means may be the better choice for this data. Try longer training "
+        "or another method."
+    ]
+
+
+TINY = 0.1  # of an equal share: a smaller cluster is told, since outliers or a collapse make such

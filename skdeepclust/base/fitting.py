@@ -1,0 +1,64 @@
+"""What happens around a fit: seeds, all or nothing, interruptions."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+
+from ..engine import Run
+from .callbacks import CALLBACKS_SUPPORTED
+
+# Stack levels from a warning in `_publish` to the caller of `fit`.
+USER_LEVEL = 4 + CALLBACKS_SUPPORTED
+
+
+def fitted_attributes(estimator: Any) -> dict[str, Any]:
+    """Return what a fit has left on an estimator, by name."""
+    return {name: value for name, value in vars(estimator).items() if _is_fitted_attribute(name)}
+
+
+def _is_fitted_attribute(name: str) -> bool:
+    private = ("_n_features_out", "_fit_params")
+    return name in private or (name.endswith("_") and not name.startswith("_"))
+
+
+def draw_seed(random_state: Any) -> int:
+    """Draw a seed; None takes fresh entropy and leaves NumPy's global state alone."""
+    if random_state is None:
+        return int(np.random.default_rng().integers(2**31 - 1))
+    return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+@contextmanager
+def all_or_nothing(estimator: Any) -> Iterator[None]:
+    """Let a fit that fails leave an earlier one as it was, and nothing of its own."""
+    attributes = vars(estimator)
+    before = fitted_attributes(estimator)
+    try:
+        yield
+    except BaseException:
+        for name in fitted_attributes(estimator):
+            del attributes[name]
+        attributes.update(before)
+        raise
+
+
+def warn_of_interruption(run: Run, stacklevel: int) -> None:
+    """Say how far a fit got before Ctrl-C, ``stacklevel`` from the caller."""
+    if not run.history:
+        where = "before the first epoch ended"
+    elif run.epoch < run.n_epochs_planned:
+        where = f"in epoch {run.epoch + 1} of {run.n_epochs_planned} of the {run.phase.name} phase"
+    else:
+        where = f"after the {run.phase.name} phase"
+    warnings.warn(
+        f"Training was interrupted {where}; the estimator is fitted with what it had learnt.",
+        ConvergenceWarning,
+        stacklevel=stacklevel + 1,
+    )

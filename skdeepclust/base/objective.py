@@ -1,0 +1,165 @@
+"""What a paper must supply: an embedding, cluster prototypes, and the phases that train them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..data.augment import Augment
+from ..data.samples import Samples
+from ..engine import Hook, Phase, Run
+from ..ops import cluster_by_parts, keep_names, kmeans, weighted_means
+
+
+class Objective(nn.Module, Hook):
+    """An encoder, K prototypes in its embedding, and the losses that shape both.
+
+    A paper overrides `phases` and `logits`, and adds its loss. The defaults serve
+    prediction: the label of a sample is the largest logit of its embedding.
+
+    Parameters
+    ----------
+    encoder : torch.nn.Module
+        Maps a batch to embeddings (B, embedding_dim).
+    embedding_dim, n_clusters : int
+    n_init : int
+        Restarts of the k-means that places the prototypes.
+    bfloat16 : bool
+        Networks compute in bfloat16 while training; distances, prototypes and inference
+        never do.
+    """
+
+    prototypes: Tensor
+    init = "k-means"  # how prototypes are placed; or "parts"
+    spherical = False  # whether only the directions of embeddings count
+    means_of_batches = False  # whether the loss compares means of a batch's clusters
+    starts_trained = False  # whether the encoder has learnt something before the fit
+    views: tuple[Augment, ...] = ()  # the two that each step embeds; empty if it embeds one
+    seen: list[Tensor] | None = None  # what the encoder made of this batch; None: nobody asks
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        embedding_dim: int,
+        n_clusters: int,
+        *,
+        n_init: int,
+        bfloat16: bool,
+    ) -> None:
+        super().__init__()
+        self.encoder, self.n_init, self.uses_bfloat16 = encoder, n_init, bfloat16
+        self.prototypes = nn.Parameter(torch.zeros(n_clusters, embedding_dim, dtype=torch.float32))
+        self.placed = False
+        self.warnings: list[str] = []  # told to the user once the estimator is fitted
+
+    def phases(self, run: Run) -> Iterator[Phase]:
+        """Yield one phase after the other; code between two yields runs between them."""
+        raise NotImplementedError
+
+    def logits(self, z: Tensor) -> Tensor:
+        """Log-affinity of each embedding to each prototype, (B, K); softmax gives q."""
+        raise NotImplementedError
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Embed a batch: float32, (B, embedding_dim)."""
+        return self.run_network(self.encoder, x)
+
+    def run_network(self, net: nn.Module, x: Tensor) -> Tensor:
+        """Apply a network, in bfloat16 where that was chosen and gradients are wanted."""
+        with torch.autocast(
+            x.device.type, torch.bfloat16, enabled=self.uses_bfloat16 and self.training
+        ):
+            out: Tensor = net(x).float()
+        if net is self.encoder:
+            self.note(out)
+        return out
+
+    def note(self, z: Tensor) -> None:
+        """Keep what a training step has embedded, if somebody asks."""
+        if self.seen is not None and torch.is_grad_enabled():
+            self.seen.append(z.detach())
+
+    def predict(self, x: Tensor) -> Tensor:
+        """Label each sample of a batch with its closest cluster, (B,)."""
+        return self.logits(self.embed(x)).argmax(1)
+
+    def place_prototypes(
+        self, run: Run, *, n_init: int | None = None, previous: Tensor | None = None
+    ) -> Tensor:
+        """Cluster the clean embedding; the centres become the prototypes.
+
+        ``run.sample_weight`` turns each centre into a weighted mean of its cluster.
+
+        Parameters
+        ----------
+        run : Run
+        n_init : int, default=None
+            Restarts of k-means; None means those of the objective.
+        previous : Tensor of shape (n_samples,), default=None
+            Labels of the placing before this one: clusters keep their names.
+
+        Returns
+        -------
+        labels : Tensor of shape (n_samples,)
+        """
+        self.check_finite(run.samples)
+        z = run.forward(self.embed)
+        centers, labels = self.find_clusters(z, n_init or self.n_init, run.seed())
+        if previous is not None:
+            labels, centers = keep_names(labels, previous, centers)
+        if run.sample_weight is not None:
+            centers = weighted_means(z, labels, run.sample_weight(z, labels), centers)
+            centers = nn.functional.normalize(centers, dim=1) if self.spherical else centers
+        with torch.no_grad():
+            self.prototypes.copy_(centers)
+        self.placed = True
+        return labels
+
+    def find_clusters(self, z: Tensor, n_init: int, seed: int) -> tuple[Tensor, Tensor]:
+        """Centres (K, d) and labels (n,) of clusters of an embedding."""
+        n_clusters = len(self.prototypes)
+        if self.init == "k-means":
+            return kmeans(z, n_clusters, n_init=n_init, seed=seed, spherical=self.spherical)
+        labels = cluster_by_parts(z, n_clusters, seed=seed, spherical=self.spherical)
+        anywhere = z[:1].expand(n_clusters, -1)  # for a cluster without samples
+        means = weighted_means(z, labels, z.new_ones(len(z)), anywhere)
+        return nn.functional.normalize(means, dim=1) if self.spherical else means, labels
+
+    def predict_proba(self, x: Tensor) -> Tensor:
+        """Probability of each cluster for each sample of a batch, (B, K)."""
+        return self.logits(self.embed(x)).softmax(1)
+
+    @torch.no_grad()
+    def check_finite(self, samples: Samples) -> None:
+        """Raise FloatingPointError if the network, in inference mode, gives no numbers."""
+        was_training = self.training
+        finite = self.eval().embed(samples.batch(slice(0, 64))).isfinite().all()
+        self.train(was_training)  # in training mode BatchNorm would have learnt from the probe
+        if not finite:
+            raise FloatingPointError(
+                "training diverged: the embedding holds NaN or infinity; use a smaller lr or "
+                "precision='float32'."
+            )
+
+    def finish(self) -> None:
+        """Let go of what only training needed; nothing by default."""
+
+    def n_iter(self, run: Run) -> int:
+        """Return what ``n_iter_`` says: epochs, unless the paper counts otherwise."""
+        return len(run.history)
+
+    def fitted_attributes(self) -> dict[str, Any]:
+        """Return what the paper publishes beside the common fitted attributes, by name."""
+        return {}
+
+    def keep_clusters(self, used: Tensor) -> None:
+        """Drop the prototypes that label no sample; ``used`` holds the others' indices."""
+        self.prototypes = nn.Parameter(self.prototypes.detach()[used].clone())
+
+    def on_fit_end(self, run: Run) -> None:
+        """Make an interrupted fit usable: without prototypes nothing can be predicted."""
+        if not self.placed:
+            self.place_prototypes(run)

@@ -1,0 +1,160 @@
+"""One file for a fitted estimator: an ``.npz`` archive with a JSON header, free of pickles."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import torch
+from torch import nn
+
+from .. import _version
+from ..data.samples import Array, Scaling
+
+FORMAT = 1
+HEADER = "model.json"
+# Parameters that only a new fit would need: replaced by these when JSON can't hold them.
+TRAINING_ONLY = {
+    "augment": "auto",
+    "random_state": None,
+    "device": "auto",
+    "checkpoint": None,
+    "memory": None,
+}
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """What a file holds: enough to predict, and to print the estimator."""
+
+    class_name: str
+    params: dict[str, Any]
+    fitted: dict[str, Any]
+    scaling: Scaling
+    network: dict[str, Array]
+
+
+def module_arrays(module: nn.Module) -> dict[str, Array]:
+    """Weights and buffers as NumPy arrays, wherever the module lives."""
+    return {name: value.detach().cpu().numpy() for name, value in module.state_dict().items()}
+
+
+def load_module_arrays(module: nn.Module, arrays: dict[str, Array]) -> None:
+    """Fill a module of the same architecture; raises ValueError if it is another one."""
+    try:
+        # Copied: joblib may hand out read-only memory maps.
+        module.load_state_dict({k: torch.from_numpy(np.array(v)) for k, v in arrays.items()})
+    except RuntimeError as error:
+        raise ValueError(f"the network does not fit the saved weights: {error}") from error
+
+
+def write_model(
+    path: Any,
+    *,
+    class_name: str,
+    params: dict[str, Any],
+    fitted: dict[str, Any],
+    scaling: Scaling,
+    network: dict[str, Array],
+) -> None:
+    """Write the file under a temporary name, then move it into place."""
+    is_array = {name: isinstance(value, np.ndarray) for name, value in fitted.items()}
+    header = {
+        "format": FORMAT,
+        "skdeepclust": _version.__version__,
+        "class": class_name,
+        "params": _plain_params(params),
+        "fitted": {name: fitted[name] for name in fitted if not is_array[name]},
+        "scale": scaling.scale,
+    }
+    arrays = {f"fitted/{name}": fitted[name] for name in fitted if is_array[name]}
+    if "fitted/feature_names_in_" in arrays:  # object array of str
+        arrays["fitted/feature_names_in_"] = arrays["fitted/feature_names_in_"].astype(str)
+    arrays |= {f"network/{name}": value for name, value in network.items()}
+    arrays["shift"] = scaling.shift
+    text = json.dumps(header, default=_plain_number, indent=1)
+    target = Path(path)
+    temporary = target.with_name(f".{target.name}.{uuid4().hex}")
+    try:
+        with open(temporary, "xb") as file:
+            np.savez(file, **arrays)
+        with zipfile.ZipFile(temporary, "a") as archive:
+            archive.writestr(HEADER, text)
+        os.replace(temporary, target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def read_model(path: Any) -> StoredModel:
+    """Read a file of `write_model`; refuse what it does not know."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            content = {name: archive[name] for name in archive.files}
+        header = json.loads(content.pop(HEADER))
+        written_by, file_format = header["skdeepclust"], header["format"]
+    except (KeyError, TypeError, EOFError, ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} is not a saved skdeepclust estimator.") from error
+    if file_format > FORMAT:
+        raise ValueError(
+            f"{path} was written by skdeepclust {written_by} in format {file_format}; this version "
+            f"reads up to {FORMAT}: upgrade skdeepclust."
+        )
+    params, fitted = dict(header["params"]), dict(header["fitted"])
+    for values, name in ((params, "image_shape"), (fitted, "image_shape_")):
+        if values.get(name) is not None:
+            values[name] = tuple(values[name])  # JSON has lists only
+    fitted |= _below(content, "fitted/")
+    if "feature_names_in_" in fitted:
+        fitted["feature_names_in_"] = fitted["feature_names_in_"].astype(object)
+    return StoredModel(
+        class_name=header["class"],
+        params=params,
+        fitted=fitted,
+        scaling=Scaling(content["shift"], header["scale"]),
+        network=_below(content, "network/"),
+    )
+
+
+def _below(content: dict[str, Array], prefix: str) -> dict[str, Array]:
+    return {k.removeprefix(prefix): v for k, v in content.items() if k.startswith(prefix)}
+
+
+def _plain_params(params: dict[str, Any]) -> dict[str, Any]:
+    """Parameters as JSON has them; an encoder without a name is stored as None."""
+    plain: dict[str, Any] = {}
+    for name, value in params.items():
+        if hasattr(value, "get_params"):  # an estimator within this one
+            inner = _plain_params(value.get_params(deep=False))
+            plain[name] = {"class": type(value).__name__, "params": inner}
+            continue
+        try:
+            json.dumps(value, default=_plain_number)
+            plain[name] = value
+        except TypeError:
+            if name == "encoder":
+                plain[name] = None
+                continue
+            if name not in TRAINING_ONLY:
+                raise TypeError(
+                    f"{name}={value!r} can't be saved; use a number or a string."
+                ) from None
+            plain[name] = str(value) if name == "device" else TRAINING_ONLY[name]
+            if name != "device":
+                warnings.warn(
+                    f"{name}={value!r} is not saved: only a new fit would use it.", stacklevel=4
+                )
+    return plain
+
+
+def _plain_number(value: Any) -> Any:
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} has no JSON form")

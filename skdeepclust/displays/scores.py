@@ -1,0 +1,189 @@
+"""Scores: confidence against accuracy, and the evidence for a number of clusters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from ..metrics import expected_calibration_error, match_labels
+from .style import COLOURS, Display
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+
+class ReliabilityDisplay(Display):
+    """Accuracy against confidence; on the diagonal, confidence means what it says.
+
+    Classes are needed to draw it. They score a finished clustering and change nothing.
+
+    Parameters
+    ----------
+    mean_confidence : ndarray of shape (n_bins_in_use,)
+    accuracy : ndarray of shape (n_bins_in_use,)
+        Share of samples whose cluster is matched to their class.
+    share : ndarray of shape (n_bins_in_use,)
+        Share of all samples in the bin; the area of its point.
+    ece : float
+        Expected calibration error.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+
+    References
+    ----------
+    Guo, Pleiss, Sun & Weinberger, "On Calibration of Modern Neural Networks", ICML 2017, Fig. 1.
+    """
+
+    def __init__(
+        self,
+        mean_confidence: NDArray[Any],
+        accuracy: NDArray[Any],
+        share: NDArray[Any],
+        ece: float,
+    ) -> None:
+        self.mean_confidence, self.accuracy = mean_confidence, accuracy
+        self.share, self.ece = share, ece
+
+    @classmethod
+    def from_estimator(
+        cls, estimator: Any, X: Any, y: ArrayLike, *, n_bins: int = 15, ax: Any = None
+    ) -> Self:
+        """Draw how well a fitted estimator knows when it is right.
+
+        Parameters
+        ----------
+        estimator : fitted, with ``predict_proba``
+        X : as in the estimator's ``predict``
+        y : array-like of shape (n_samples,)
+            Classes.
+        n_bins : int >= 1, default=15
+        ax : matplotlib Axes, default=None
+            None makes a new figure.
+
+        Returns
+        -------
+        display : ReliabilityDisplay, drawn
+        """
+        check_is_fitted(estimator)
+        proba = estimator.predict_proba(X)
+        return cls.from_predictions(
+            y, proba.argmax(axis=1), np.minimum(proba.max(axis=1), 1), n_bins=n_bins, ax=ax
+        )
+
+    @classmethod
+    def from_predictions(
+        cls,
+        labels_true: ArrayLike,
+        labels_pred: ArrayLike,
+        confidence: ArrayLike,
+        *,
+        n_bins: int = 15,
+        ax: Any = None,
+    ) -> Self:
+        """Draw how confidence agrees with accuracy.
+
+        Parameters
+        ----------
+        labels_true : array-like of shape (n_samples,)
+            Classes.
+        labels_pred : array-like of shape (n_samples,)
+            Clusters; they are matched to classes one to one.
+        confidence : array-like of shape (n_samples,), in [0, 1]
+        n_bins : int >= 1, default=15
+        ax : matplotlib Axes, default=None
+            None makes a new figure.
+
+        Returns
+        -------
+        display : ReliabilityDisplay, drawn
+        """
+        ece = expected_calibration_error(labels_true, labels_pred, confidence, n_bins=n_bins)
+        right = match_labels(labels_true, labels_pred) == np.asarray(labels_true)
+        conf = np.asarray(confidence, dtype=np.float64)
+        edges = np.arange(1, n_bins + 1) / n_bins
+        _, bins, counts = np.unique(
+            np.searchsorted(edges, conf), return_inverse=True, return_counts=True
+        )
+        mean_confidence = np.bincount(bins, conf) / counts
+        accuracy = np.bincount(bins, right) / counts
+        return cls(mean_confidence, accuracy, counts / len(conf), ece).plot(ax)
+
+    def plot(self, ax: Any = None) -> Self:
+        """Draw it.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            None makes a new figure.
+
+        Returns
+        -------
+        self
+        """
+        ax = self._open(ax)
+        ax.plot([0, 1], [0, 1], ":", color="#717581", label="confidence = accuracy")
+        ax.plot(self.mean_confidence, self.accuracy, "-", color=COLOURS[0], linewidth=1)
+        ax.scatter(
+            self.mean_confidence, self.accuracy, s=20 + 400 * self.share, color=COLOURS[0],
+            alpha=0.7, zorder=3, label=f"bins, larger with more samples (ECE {self.ece:.2f})",
+        )  # fmt: skip
+        ax.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel="confidence", ylabel="accuracy")
+        ax.legend(loc="upper left", fontsize="small")
+        return self
+
+
+class NClustersDisplay(Display):
+    """Score of each number of clusters, with its spread over subsamples.
+
+    Parameters
+    ----------
+    k_range : ndarray of shape (n_k,), int
+    scores : ndarray of shape (n_repeats, n_k)
+    criterion : str
+    n_clusters : int
+        The number that is marked.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+    """
+
+    def __init__(
+        self, k_range: NDArray[Any], scores: NDArray[Any], criterion: str, n_clusters: int
+    ) -> None:
+        self.k_range, self.scores = k_range, scores
+        self.criterion, self.n_clusters = criterion, n_clusters
+
+    def plot(self, ax: Any = None) -> Self:
+        """Draw it.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            None makes a new figure.
+
+        Returns
+        -------
+        self
+        """
+        ax = self._open(ax)
+        mean, spread = self.scores.mean(axis=0), self.scores.std(axis=0)
+        chosen = mean[self.k_range == self.n_clusters]
+        ax.fill_between(
+            self.k_range, mean - spread, mean + spread, color=COLOURS[0], alpha=0.25, linewidth=0
+        )
+        ax.plot(self.k_range, mean, ".-", color=COLOURS[0])
+        ax.plot(
+            [self.n_clusters], chosen, "o", color=COLOURS[2], markersize=8,
+            label=f"chosen: {self.n_clusters}",
+        )  # fmt: skip
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.set(xlabel="number of clusters", ylabel=f"{self.criterion} (mean and spread)")
+        ax.legend()
+        return self

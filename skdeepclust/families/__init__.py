@@ -1,0 +1,1 @@
+"""What several papers share. A paper of its own lives in `methods`."""

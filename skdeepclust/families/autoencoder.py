@@ -1,0 +1,278 @@
+"""What autoencoder methods share: learn to reconstruct, place prototypes, shape clusters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from sklearn.utils._param_validation import Interval, StrOptions
+from torch import Tensor, nn
+
+from ..base.constraints import MEMORY, POSITIVE_REAL
+from ..base.estimator import BaseDeepClustering
+from ..base.memory import stored_pretraining
+from ..base.objective import Objective
+from ..data.augment import Augment, ShiftRotate
+from ..device import available_device, uses_bfloat16
+from ..engine import Hook, LossTerms, Phase, Run
+from ..nn import build_decoder
+from ..ops import student_t_log_affinity
+
+AUTO_PRETRAIN_STEPS = 2000  # minutes on two CPU cores; more improves larger data sets
+REVIEW_STEPS = 50  # a review reads all samples once: a third of a pass of training
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Lengths and rates of the two phases."""
+
+    pretrain_epochs: int | str
+    max_iter: int
+    lr: float
+    clustering_lr: float
+    tol: float | None
+    augment: Augment | None
+    augment_clustering: bool
+    reconstruct_clean: bool
+    min_cluster_size: float
+
+
+class AutoencoderObjective(Objective):
+    """Two phases: an autoencoder that reconstructs, then the paper's clustering loss.
+
+    A paper overrides `clustering_loss`, whose views are the clean and the augmented batch.
+
+    x: batch (B, ...).  z = encoder(x): embedding (B, d).  q_ij: Student-t soft assignment with
+    ``alpha`` degrees of freedom, normalised over the K clusters.
+    """
+
+    labels: Tensor  # (n_samples,), clean, at the last review
+    smallest_sizes: Tensor  # (K,), below which a cluster counts as vanishing
+    reviewed_step: int
+    changed: float | None = None  # share of the labels, until the history has it
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        embedding_dim: int,
+        n_clusters: int,
+        *,
+        alpha: float,
+        init: str,
+        n_init: int,
+        bfloat16: bool,
+        schedule: Schedule,
+    ) -> None:
+        super().__init__(encoder, embedding_dim, n_clusters, n_init=n_init, bfloat16=bfloat16)
+        self.init = init
+        self.decoder: nn.Module | None = decoder
+        self.alpha, self.schedule = alpha, schedule
+        self.n_clustering_steps = 0
+        self.last_good_state: dict[str, Tensor] = {}
+
+    def logits(self, z: Tensor) -> Tensor:
+        """Log of the unnormalised Student-t affinity, (B, K)."""
+        return student_t_log_affinity(z, self.prototypes, self.alpha)
+
+    def soft_assignment(self, z: Tensor) -> Tensor:
+        """q, (B, K); rows sum to 1."""
+        return self.logits(z).softmax(1)
+
+    def phases(self, run: Run) -> Iterator[Phase]:
+        """Pretrain the autoencoder; place prototypes; train encoder and prototypes."""
+        plan = self.schedule
+        yield Phase(
+            "pretrain",
+            self.reconstruction_loss,
+            self._adam(plan.lr, self.encoder, self.decoder),
+            n_epochs=self._pretrain_epochs(run),
+            views=(None, plan.augment),
+            clusters=False,
+        )
+        yield Phase(
+            "cluster",
+            self.clustering_loss,
+            self._adam(plan.clustering_lr, *self.clustering_modules()),
+            n_steps=plan.max_iter if len(self.prototypes) > 1 else 0,
+            views=(None, plan.augment if plan.augment_clustering else None),
+            start=self.start_clustering,
+        )
+        if run.step > self.reviewed_step:
+            self.review(run, run.forward(self.predict))
+            self.tell_changed(run)
+
+    def clustering_loss(self, views: tuple[Tensor, ...], index: Tensor) -> LossTerms:
+        """Return the paper's loss terms on one batch, by name."""
+        raise NotImplementedError
+
+    def clustering_modules(self) -> tuple[nn.Module | None, ...]:
+        """Networks that train beside the prototypes in the clustering phase."""
+        return (self.encoder,)
+
+    def reconstruction_loss(self, views: tuple[Tensor, ...], index: Tensor) -> LossTerms:
+        """Mean squared error over all values, to the clean input or to the augmented one."""
+        return {"reconstruction": self.reconstruction_error(self.embed(views[-1]), views)}
+
+    def reconstruction_error(self, z: Tensor, views: tuple[Tensor, ...]) -> Tensor:
+        """Mean squared difference of decoded embeddings to the target among the views."""
+        clean, augmented = views
+        target = clean if self.schedule.reconstruct_clean else augmented
+        return F.mse_loss(self.decode(z), target)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Reconstruct a batch from its embedding, float32."""
+        assert self.decoder is not None
+        return self.run_network(self.decoder, z)
+
+    def finish(self) -> None:
+        """Drop the decoder and the last good state: prediction uses neither."""
+        self.decoder, self.last_good_state = None, {}
+
+    def n_iter(self, run: Run) -> int:
+        """Batches of the clustering phase."""
+        return self.n_clustering_steps
+
+    def on_step_end(self, run: Run) -> None:
+        """Count clustering batches."""
+        if run.phase.clusters:
+            self.n_clustering_steps = run.step
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Look at the clean labels after every pass, but not more often than REVIEW_STEPS."""
+        if run.phase.clusters and run.step - self.reviewed_step >= REVIEW_STEPS:
+            self.review(run, run.forward(self.predict))
+        self.tell_changed(run)
+
+    def tell_changed(self, run: Run) -> None:
+        """Tell the history which share of the labels the last review found changed."""
+        if self.changed is not None:
+            run.history[-1]["changed"], self.changed = self.changed, None
+
+    def review(self, run: Run, labels: Tensor) -> None:
+        """Stop when the labels have settled, or, one step back, before a cluster vanishes."""
+        self.check_finite(run.samples)
+        self.reviewed_step = run.step
+        self.changed = changed = float((labels != self.labels).float().mean())
+        self.labels = labels
+        sizes = labels.bincount(minlength=len(self.prototypes))
+        if bool((sizes < self.smallest_sizes).any()):
+            self.load_state_dict(self.last_good_state)
+            run.stop_phase = True
+            self.warnings.append(
+                f"Clustering stopped after {run.step} of {self.schedule.max_iter} batches, before "
+                "a cluster vanished: the start from the pretrained embedding was poor. Pretrain "
+                "longer, try another random_state or fewer clusters."
+            )
+        elif self.schedule.tol is not None and changed < self.schedule.tol:
+            run.stop_phase = True
+        else:
+            self._remember()
+
+    def start_clustering(self, run: Run) -> None:
+        """Place the clusters; none may later fall far below its size now or an equal share."""
+        labels = self.place_prototypes(run)
+        self.labels, self.reviewed_step = labels, 0
+        sizes = labels.bincount(minlength=len(self.prototypes)).float()
+        equal_share = len(labels) / len(sizes)
+        self.smallest_sizes = sizes.clamp(max=equal_share) * self.schedule.min_cluster_size
+        self._remember()
+
+    def _remember(self) -> None:
+        if self.schedule.min_cluster_size > 0:
+            self.last_good_state = {k: v.clone() for k, v in self.state_dict().items()}
+
+    def _pretrain_epochs(self, run: Run) -> int:
+        epochs = self.schedule.pretrain_epochs
+        if isinstance(epochs, str):  # "auto"
+            return math.ceil(AUTO_PRETRAIN_STEPS / run.steps_per_epoch)
+        return epochs
+
+    def _adam(self, lr: float, *modules: nn.Module | None) -> torch.optim.Optimizer:
+        params = [p for m in modules if m is not None for p in m.parameters()]
+        return torch.optim.Adam([*params, self.prototypes], lr=lr, fused=True)
+
+
+class AutoencoderClustering(BaseDeepClustering):
+    """Estimators with a pretraining and a clustering phase; a subclass adds ``__init__``."""
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseDeepClustering._parameter_constraints,
+        "pretrain_epochs": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 0, None, closed="left")],
+        "clustering_lr": [POSITIVE_REAL, None],
+        "alpha": [POSITIVE_REAL],
+        "init": [StrOptions({"parts", "k-means"})],
+        "augment_clustering": ["boolean"],
+        "reconstruction_target": [StrOptions({"clean", "augmented"})],
+        "min_cluster_size": [Interval(Real, 0, 1, closed="both")],
+        "tol": [Interval(Real, 0, 1, closed="both"), None],
+        "memory": MEMORY,
+    }
+
+    # The state after pretraining depends on these and on the data, the seed, the kind of device
+    # and the number format; on no other parameter.
+    PRETRAINING_PARAMS: ClassVar[tuple[str, ...]] = (
+        "encoder",
+        "embedding_dim",
+        "pretrain_epochs",
+        "batch_size",
+        "lr",
+        "augment",
+        "reconstruction_target",
+    )
+
+    pretrain_epochs: int | str
+    max_iter: int
+    lr: float
+    clustering_lr: float | None
+    alpha: float
+    init: str
+    augment: Any
+    augment_clustering: bool
+    reconstruction_target: str
+    min_cluster_size: float
+    tol: float | None
+    memory: Any
+
+    def _stored_stages(self, rows: Any, seed: int, device: torch.device) -> list[Hook]:
+        """Look up the pretraining, if ``memory`` is given and the seed can come again."""
+        return stored_pretraining(
+            self, rows, seed, device, stage="autoencoder", n_epochs=self.pretrain_epochs
+        )
+
+    def _objective_parts(
+        self, encoder: nn.Module, sample_shape: tuple[int, ...], generator: torch.Generator
+    ) -> dict[str, Any]:
+        """Return the arguments that every `AutoencoderObjective` takes."""
+        return {
+            "encoder": encoder,
+            "decoder": build_decoder(self.encoder, sample_shape, self.embedding_dim, generator),
+            "embedding_dim": self.embedding_dim,
+            "n_clusters": self.n_clusters,
+            "alpha": self.alpha,
+            "init": self.init,
+            "n_init": self.n_init,
+            "bfloat16": uses_bfloat16(self.precision, available_device(self.device)),
+            "schedule": Schedule(
+                pretrain_epochs=self.pretrain_epochs,
+                max_iter=self.max_iter,
+                lr=self.lr,
+                clustering_lr=self.lr if self.clustering_lr is None else self.clustering_lr,
+                tol=self.tol,
+                augment=self._resolve_augment(sample_shape),
+                augment_clustering=self.augment_clustering,
+                reconstruct_clean=self.reconstruction_target == "clean",
+                min_cluster_size=self.min_cluster_size,
+            ),
+        }
+
+    def _resolve_augment(self, sample_shape: tuple[int, ...]) -> Augment | None:
+        if isinstance(self.augment, str):  # "auto"
+            return ShiftRotate() if len(sample_shape) == 3 else None
+        return self.augment  # type: ignore[no-any-return]

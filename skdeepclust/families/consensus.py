@@ -1,0 +1,25 @@
+"""Which of several partitions of the same samples the others bear out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from ..metrics.unsupervised import rank_partitions
+
+MOST_COMPARED = 20_000  # samples; more tell nothing more
+
+
+def typical(partitions: Sequence[Tensor]) -> Tensor:
+    """Return the partition with which the others agree most; the first of those alike.
+
+    Parameters
+    ----------
+    partitions : sequence of Tensor of shape (n,), int64, on the CPU
+    """
+    if len(partitions) == 1:
+        return partitions[0]
+    step = -(-len(partitions[0]) // MOST_COMPARED)
+    order, _ = rank_partitions([labels[::step].numpy() for labels in partitions])
+    return partitions[int(order[0])]

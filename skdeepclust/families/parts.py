@@ -1,0 +1,268 @@
+"""Learn parts of clusters, join those that neighbours share, and learn the joined clusters' names.
+
+Not of the papers: what keeps clusters equal in size is right for parts, of which a large cluster
+has more, and neighbours tell which parts belong together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from sklearn.utils._param_validation import StrOptions
+from torch import Tensor, nn
+
+from ..base.constraints import POSITIVE_INTEGER
+from ..data.shapes import are_small_and_grey
+from ..engine import LossTerms, Phase, Run, warmup_cosine
+from ..ops import kmeans, merged_labels, neighbor_affinity, weighted_means
+from .consensus import typical
+from .views import ViewsClustering, ViewsObjective
+
+# Settled on digits, USPS and 10,000 images of MNIST: neighbours by pixels, and parts to join. For
+# vectors, on these as rows of pixels and on breast cancer.
+PARTS = 3  # of a cluster of images
+FEWEST_OF_A_PART = 200
+SIZE_OF_A_PART, FEWEST_PARTS, MOST_PARTS = 30, 5, 30  # of a cluster of vectors
+MOST_PARTS_IN_ALL = 2000  # of vectors; joining so many takes two seconds, some twenty times
+DIVISIONS, MOST_DIVIDED = 9, 10_000  # by k-means, beside those of heads; samples that shape them
+NEIGHBORS, CLOSEST = 20, 10  # the closest are more seldom those of another cluster
+
+
+class Plan(NamedTuple):
+    """What a fit learns, from what, and for how many epochs."""
+
+    n_parts: int  # of each cluster
+    n_neighbors: int
+    n_epochs: int  # in all
+    n_contrast: int
+    n_self_label: int
+    n_drawn: int  # samples that clusters are learnt from; all learn the names
+
+
+class PartsObjective(ViewsObjective):
+    """z = encoder(x): embedding (B, d).  w: prototypes (K', d), one matrix for each head.
+
+    r = over_clustering.  K' = r K, times the multiplier of the head.  N_i: neighbours of sample i.
+
+    merge    y_i = the group of sample i, if r > 1: of K' parts, K groups are made by
+             the modularity of A_kl, the number of neighbours in part l of samples in part k; the
+             parts are those of each head, argmax_k logits_k(x_i), and, if r >= 5, those of nine
+             k-means of z, once more with neighbours by z; of all these groupings that one
+             counts with which the others agree most; w (K, d) are its groups' mean directions
+    name     L   = -mean_i log softmax_{y_i} logits(x_i)
+    """
+
+    targets: Tensor  # y, (n_samples,), int64
+
+    def __init__(
+        self,
+        *,
+        n_clusters: int,
+        plan: Plan,
+        head_multipliers: tuple[int, ...],
+        **parts: Any,
+    ) -> None:
+        k = n_clusters * plan.n_parts
+        super().__init__(n_clusters=k * head_multipliers[0], max_epochs=plan.n_epochs, **parts)
+        self.n_clusters, self.n_parts = n_clusters, plan.n_parts
+        self.n_contrast, self.n_self_label = plan.n_contrast, plan.n_self_label
+        self.n_drawn = plan.n_drawn
+        self.unmerged: list[nn.Parameter] = []  # heads of parts while these are merged
+        dim = self.prototypes.shape[1]
+        self.further_heads = nn.ParameterList(torch.zeros(m * k, dim) for m in head_multipliers[1:])
+
+    @property
+    def heads(self) -> list[nn.Parameter]:
+        """Prototypes of each head; the first is the one that predicts."""
+        return [self.prototypes, *self.further_heads]
+
+    @property
+    def n_cluster_epochs(self) -> int:
+        """Epochs of the paper's own clustering."""
+        return self.max_epochs - self.n_contrast - self.n_self_label
+
+    def naming(self, run: Run) -> Iterator[Phase]:
+        """Merge the parts and learn the groups' names, if there are parts; the last phase."""
+        if self.n_parts == 1:
+            return
+        start = partial(self.merge, self.make_room())
+        yield Phase(
+            "self-label",
+            self.naming_loss,
+            self.naming_optimizer(),
+            n_epochs=self.n_self_label,
+            views=self.pair[:1],
+            schedule=lambda run: warmup_cosine(run.progress, 0, self.n_self_label),
+            start=start,
+            smallest_batch=run.batch_size // 2,
+        )
+
+    def naming_optimizer(self) -> torch.optim.Optimizer:
+        """Return what trains the network and the prototypes of the groups."""
+        raise NotImplementedError
+
+    def make_room(self) -> list[nn.Parameter]:
+        """Put one head of K rows, yet empty, in place of those of parts, which are returned."""
+        parts = self.heads
+        self.prototypes = nn.Parameter(parts[0].new_zeros(self.n_clusters, parts[0].shape[1]))
+        self.further_heads = nn.ParameterList()
+        return parts
+
+    def merge(self, parts: list[nn.Parameter], run: Run) -> None:
+        """Merge parts anew for each head and several divisions by k-means; name all samples."""
+        self.unmerged = parts
+        z = run.forward(self.embed)
+        near = self.neighbors_of(run)
+        found = [self.groups(self.part_of(z, w), near) for w in parts]
+        if self.n_parts >= FEWEST_PARTS:
+            found += self.groups_of_divisions(z, near, len(parts[0]), run)
+        labels = typical(found).to(z.device)
+        weight = z.new_ones(len(z))
+        if run.sample_weight is not None:
+            weight = run.sample_weight(z, labels)
+        with torch.no_grad():
+            means = weighted_means(z, labels, weight, torch.zeros_like(self.prototypes))
+            self.prototypes.copy_(F.normalize(means, dim=1))
+        self.targets, self.unmerged = labels, []
+
+    def part_of(self, z: Tensor, w: Tensor) -> Tensor:
+        """Closest prototype of each embedding, (n,)."""
+        return (z @ (F.normalize(w, dim=1) if self.spherical else w).T).argmax(1)
+
+    def groups(self, part: Tensor, near: Tensor, of: Tensor | slice = slice(None)) -> Tensor:
+        """Group of each sample, (n,), on the CPU; ``near``: neighbours, among them, of some."""
+        part = part.cpu()
+        affinity = neighbor_affinity(part[of], near, int(part.max()) + 1)
+        return merged_labels(part, affinity, self.n_clusters)
+
+    def groups_of_divisions(
+        self, z: Tensor, near: Tensor, n_parts: int, run: Run
+    ) -> Iterator[Tensor]:
+        """Groups of parts that k-means makes of the embeddings, by neighbours in x and then in z.
+
+        Which union is most modular is often a near thing, so that of equally pure parts some lead
+        to the right groups and some to two that are united. What most lead to is seldom wrong.
+        Of few parts k-means makes less pure ones than a head has learnt.
+        """
+        some = torch.randperm(len(z), generator=run.generator)[:MOST_DIVIDED]
+        shaping = z[some.to(z.device)]
+        close = self.mine(shaping, "cosine")
+        n_parts = min(n_parts, len(some))
+        for _ in range(DIVISIONS):
+            centers, _ = kmeans(shaping, n_parts, n_init=1, seed=run.seed(), spherical=True)
+            part = self.part_of(z, centers)
+            yield self.groups(part, near)
+            yield self.groups(part, close, of=some)
+
+    def naming_loss(self, views: tuple[Tensor, ...], index: Tensor) -> LossTerms:
+        """Cross-entropy of an augmented view with the sample's group."""
+        s = self.logits(self.embed(views[0]))
+        return {"self_label": F.cross_entropy(s, self.targets[index])}
+
+    def on_fit_end(self, run: Run) -> None:
+        """Have no more clusters than were asked for, also if interrupted before or in the merge."""
+        if len(self.prototypes) > self.n_clusters:
+            self.unmerged = self.make_room()
+        if self.unmerged and self.placed:
+            self.merge(self.unmerged, run)
+        super().on_fit_end(run)
+
+    def finish(self) -> None:
+        """Keep the encoder and one head."""
+        self.further_heads, self.unmerged = nn.ParameterList(), []
+        self.__dict__.pop("targets", None)
+        super().finish()
+
+
+def auto_parts(image_shape: tuple[int, int, int] | None, n_samples: int, n_clusters: int) -> int:
+    """Parts of each cluster that are learnt first; None: vectors."""
+    if image_shape is None:
+        n_parts = min(n_samples // SIZE_OF_A_PART, MOST_PARTS_IN_ALL) // n_clusters
+        return min(n_parts, MOST_PARTS) if n_parts >= FEWEST_PARTS else 1
+    enough = n_samples >= FEWEST_OF_A_PART * PARTS * n_clusters
+    return PARTS if enough and are_small_and_grey(image_shape) else 1
+
+
+class PartsClustering(ViewsClustering):
+    """Estimators that may learn parts of clusters first; a subclass adds ``__init__``."""
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **ViewsClustering._parameter_constraints,
+        "n_neighbors": [StrOptions({"auto"}), POSITIVE_INTEGER],
+        "over_clustering": [StrOptions({"auto"}), POSITIVE_INTEGER],
+        "self_label_epochs": [StrOptions({"auto"}), POSITIVE_INTEGER],
+        "max_epochs": [StrOptions({"auto"}), POSITIVE_INTEGER],
+    }
+    _EPOCHS: ClassVar[int]  # without parts
+    _STEPS: ClassVar[int]  # with parts
+    _LEAST: ClassVar[int]  # epochs with parts
+    _plan = Plan(1, NEIGHBORS, 1, 0, 0, 1)  # of a fit; a network that was loaded needs none
+
+    over_clustering: int | str
+    self_label_epochs: int | str
+
+    def _check_size(self, n_samples: int) -> None:
+        super()._check_size(n_samples)
+        self._plan = plan = self._plan_for(self.image_shape_, n_samples)
+        if n_samples < plan.n_parts * self.n_clusters:
+            raise ValueError(
+                f"over_clustering={self.over_clustering} with n_clusters={self.n_clusters} needs "
+                f"{plan.n_parts * self.n_clusters} samples; got {n_samples}. Use 1 instead."
+            )
+        others = plan.n_contrast + plan.n_self_label
+        if plan.n_parts > 1 and plan.n_epochs <= others:
+            first = f" and {plan.n_contrast} to contrast_epochs" if plan.n_contrast else ""
+            raise ValueError(
+                f"max_epochs={self.max_epochs} should be at least {others + 1}, as "
+                f"{plan.n_self_label} go to self_label_epochs{first}."
+            )
+
+    def _plan_for(self, image_shape: tuple[int, int, int] | None, n_samples: int) -> Plan:
+        """Resolve what is "auto" for so many samples of this shape; None: vectors."""
+        n_parts, n_epochs = self.over_clustering, self.max_epochs
+        if isinstance(n_parts, str):
+            n_parts = self._auto_parts(image_shape, n_samples)
+            n_parts = 1 if n_epochs == 1 else n_parts
+        n_drawn = self._n_drawn(n_parts, n_samples)
+        if isinstance(n_epochs, str):
+            steps = n_drawn / self._resolve_batch_size(n_samples)
+            n_epochs = (
+                self._EPOCHS if n_parts == 1 else max(self._LEAST, round(self._STEPS / steps))
+            )
+        n_self_label = self.self_label_epochs
+        if isinstance(n_self_label, str):
+            # A quarter, in batches: an epoch of naming takes all samples, the others those drawn.
+            quarter = n_epochs * n_drawn // (4 * n_samples)
+            n_self_label = max(quarter, min(n_epochs // 4, 2), 1)
+        n_neighbors = self.n_neighbors
+        if isinstance(n_neighbors, str):
+            n_neighbors = CLOSEST if n_parts > 1 else NEIGHBORS
+        n_contrast = self._n_contrast(image_shape, n_parts, n_epochs)
+        n_self_label = n_self_label if n_parts > 1 else 0
+        return Plan(n_parts, n_neighbors, n_epochs, n_contrast, n_self_label, n_drawn)
+
+    def _objective_parts(
+        self, encoder: nn.Module, sample_shape: tuple[int, ...], temperature: float = 1.0
+    ) -> dict[str, Any]:
+        parts = super()._objective_parts(encoder, sample_shape, temperature)
+        del parts["max_epochs"]
+        if self._by_neighbors:
+            parts["n_neighbors"] = self._plan.n_neighbors
+        return {**parts, "plan": self._plan}
+
+    def _auto_parts(self, image_shape: tuple[int, int, int] | None, n_samples: int) -> int:
+        return auto_parts(image_shape, n_samples, self.n_clusters)
+
+    def _n_drawn(self, n_parts: int, n_samples: int) -> int:
+        """Samples that clusters are learnt from; all by default."""
+        return n_samples
+
+    def _n_contrast(
+        self, image_shape: tuple[int, int, int] | None, n_parts: int, n_epochs: int
+    ) -> int:
+        """Epochs before clustering; none by default."""
+        return 0

@@ -1,0 +1,158 @@
+"""Embeddings learnt from two views of each sample, without clusters: BYOL, SimCLR and MoCo.
+
+What `SelfSupervisedEncoder` does, and the first stage of methods whose clusters start from it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..base.objective import Objective
+from ..engine import LossTerms, Phase, Run, warmup_cosine
+from ..nn import MomentumCopy, predictor, projector
+from ..ops import pair_contrast, queue_contrast
+from .views import ViewsObjective
+
+METHODS = ("byol", "simclr", "moco")
+QUEUE = 4096  # keys that MoCo keeps, at most half of the samples
+
+
+class SelfSupervisedObjective(ViewsObjective):
+    """f: encoder.  g: projector.  h: predictor.  f', g': their slow copies.  x^a, x^b: views.
+
+    q = g(f(x^a)).  k = g(f(x^b)).  k' = g'(f'(x^b)).  cos: cosine.  t: ``temperature``.
+
+    byol    2 - 2 cos(h(q_i), k'_i), both ways                       (Grill et al. 2020, Eq. 2)
+    simclr  -log softmax over all other 2 B - 1 of cos(q_i, .) / t at k_i   (Chen et al. 2020)
+    moco    -log softmax over k'_i and a queue of earlier k' of cos(q_i, .) / t at k'_i
+                                                                     (He et al. 2020, Eq. 1)
+    copies  f', g' <- m (f', g') + (1 - m) (f, g)
+
+    The embedding is f(x), as it is; g and h serve training alone.
+    """
+
+    spherical = False
+    queue: Tensor  # (n_keys, d), unit rows: MoCo's earlier keys, the oldest first
+
+    def __init__(
+        self,
+        *,
+        method: str,
+        projector: nn.Module,
+        predictor: nn.Module,
+        pretrain_epochs: int,
+        pretrain_lr: float,
+        ema_momentum: float,
+        weight_decay: float,
+        **parts: Any,
+    ) -> None:
+        super().__init__(**parts)
+        self.method, self.pretrain_epochs = method, pretrain_epochs
+        self.projector: nn.Module | None = projector
+        self.predictor: nn.Module | None = predictor if method == "byol" else None
+        self.teacher: MomentumCopy | None = None
+        if method != "simclr":
+            self.teacher = MomentumCopy(nn.Sequential(self.encoder, projector))
+        self.pretrain_lr, self.weight_decay = pretrain_lr, weight_decay
+        self.ema_momentum = ema_momentum
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Embed a batch: float32, (B, embedding_dim), as the encoder gives it."""
+        return Objective.embed(self, x)
+
+    def phases(self, run: Run) -> Iterator[Phase]:
+        """Learn the embedding."""
+        yield Phase(
+            "pretrain",
+            self.pretraining_loss,
+            self._optimizer(run.batch_size),
+            n_epochs=self.pretrain_epochs,
+            views=self.pretraining_views,
+            schedule=self.lr_factor,
+            start=self.start_pretraining,
+            smallest_batch=run.batch_size // 2,
+            clusters=False,
+        )
+
+    @property
+    def pretraining_views(self) -> tuple[Any, ...]:
+        """The two augmentations."""
+        return self.views
+
+    def start_pretraining(self, run: Run) -> None:
+        """Fill MoCo's queue with keys of as many samples."""
+        if self.method != "moco":
+            return
+        n_keys = min(QUEUE, max(len(run.samples) // 2, 1))
+        order = torch.randperm(len(run.samples), generator=run.generator)[:n_keys]
+        keys = [self._key(run.samples.batch(part)) for part in torch.split(order, run.batch_size)]
+        self.queue = torch.cat(keys)
+
+    def pretraining_loss(self, views: tuple[Tensor, ...], index: Tensor) -> LossTerms:
+        """Return the loss of the method."""
+        q = [self._project(view) for view in views]
+        if self.method == "simclr":
+            return {"contrast": pair_contrast(q[0], q[1], self.temperature)}
+        if self.method == "moco":
+            key = self._key(views[1])
+            loss = queue_contrast(q[0], key, self.queue, self.temperature)
+            self.queue = torch.cat([self.queue, key])[len(key) :]
+            return {"contrast": loss}
+        assert self.predictor is not None
+        p = [F.normalize(self.run_network(self.predictor, raw), dim=1) for raw in q]
+        k = [self._key(view) for view in views]
+        return {"alignment": 2 - ((p[0] * k[1]).sum(1) + (p[1] * k[0]).sum(1)).mean()}
+
+    def _project(self, x: Tensor) -> Tensor:
+        assert self.projector is not None
+        return self.run_network(self.projector, self.embed(x))
+
+    def _key(self, x: Tensor) -> Tensor:
+        assert self.teacher is not None
+        return F.normalize(self.run_network(self.teacher, x), dim=1)
+
+    def on_step_end(self, run: Run) -> None:
+        """Move the slow copies after every step."""
+        if self.teacher is not None and not run.phase.clusters:
+            assert self.projector is not None
+            falling = (math.cos(math.pi * run.progress / self.pretrain_epochs) + 1) / 2
+            m = 1 - (1 - self.ema_momentum) * falling
+            self.teacher.update(nn.Sequential(self.encoder, self.projector), m)
+
+    def lr_factor(self, run: Run) -> float:
+        """Linear warm-up over a tenth of the epochs, then a half cosine to zero."""
+        epochs = run.progress + 1 / run.epoch_length
+        return warmup_cosine(epochs, round(0.1 * self.pretrain_epochs), self.pretrain_epochs)
+
+    def _optimizer(self, batch_size: int) -> torch.optim.Optimizer:
+        lr = self.pretrain_lr * batch_size / 256
+        groups: list[dict[str, Any]] = []
+        for net, scale in ((self.encoder, 1), (self.projector, 1), (self.predictor, 10)):
+            if net is not None and (weights := list(net.parameters())):
+                groups.append({"params": weights, "lr": scale * lr})
+        return torch.optim.SGD(groups, momentum=0.9, weight_decay=self.weight_decay, fused=True)
+
+    def on_fit_end(self, run: Run) -> None:
+        """Nothing is placed: there are no clusters."""
+
+    def finish(self) -> None:
+        """Keep the encoder alone."""
+        self.projector = self.predictor = self.teacher = None
+        self.__dict__.pop("queue", None)
+        super().finish()
+
+
+def heads(
+    n_features: int, hidden_dim: int, projection_dim: int, generator: torch.Generator
+) -> dict[str, nn.Module]:
+    """Projector and predictor of `SelfSupervisedObjective`."""
+    return {
+        "projector": projector(n_features, hidden_dim, projection_dim, generator),
+        "predictor": predictor(projection_dim, hidden_dim, projection_dim, generator),
+    }

@@ -1,0 +1,57 @@
+"""How well clusters agree with known classes, and how well confidence agrees with accuracy.
+
+Cluster numbers mean nothing by themselves, so every score here is the same for every renaming
+of the clusters. Classes are used to score a finished clustering, never to fit one.
+
+====================================  ======================================================
+`clustering_accuracy`                 ACC, best one-to-one matching of clusters to classes
+`normalized_mutual_info_score`        NMI, scikit-learn's function: mutual information over
+                                      the *arithmetic* mean of the two entropies
+`adjusted_rand_score`                 ARI, scikit-learn's function (Hubert & Arabie 1985)
+`expected_calibration_error`          ECE, gap between confidence and accuracy
+`match_labels`, `contingency_table`   what the scores above are made of
+====================================  ======================================================
+
+Without classes, for searches and for finished candidates:
+
+====================================  ======================================================
+`make_unsupervised_scorer`            scorer for `GridSearchCV`: silhouette in a fixed space,
+                                      stability over seeds or halves; `get_scorer` by name
+`simplified_silhouette_score`         silhouette with n * k distances
+`rank_partitions`                     candidates ordered by the agreement of the others
+====================================  ======================================================
+
+Papers differ in the mean that normalises NMI. The arithmetic mean is ``NMI_sum`` of Vinh, Epps &
+Bailey, "Information Theoretic Measures for Clusterings Comparison", JMLR 11 (2010), and
+scikit-learn's default; NMI by the geometric mean (``average_method="geometric"``) is never smaller.
+"""
+
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+
+from .agreement import (
+    clustering_accuracy,
+    contingency_table,
+    expected_calibration_error,
+    match_labels,
+)
+from .unsupervised import (
+    get_scorer,
+    get_scorer_names,
+    make_unsupervised_scorer,
+    rank_partitions,
+    simplified_silhouette_score,
+)
+
+__all__ = [
+    "adjusted_rand_score",
+    "clustering_accuracy",
+    "contingency_table",
+    "expected_calibration_error",
+    "get_scorer",
+    "get_scorer_names",
+    "make_unsupervised_scorer",
+    "match_labels",
+    "normalized_mutual_info_score",
+    "rank_partitions",
+    "simplified_silhouette_score",
+]

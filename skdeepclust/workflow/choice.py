@@ -1,0 +1,80 @@
+"""What is chosen when nobody says: the method, and the number of clusters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.decomposition import PCA
+
+from ..data.shapes import are_small_and_grey, image_shape_of
+from ..families.autoencoder import AutoencoderClustering
+from ..families.parts import PartsClustering, auto_parts
+from ..methods.dec import DECClustering
+from ..methods.decs import DECSClustering
+from ..methods.secu import SeCuClustering
+from ..model_selection import NClusters, select_n_clusters
+
+MAX_K = 25
+USUAL_N_CLUSTERS = 10  # before it is found
+_FIXED_DIM = 50
+
+
+def suitable_method(rows: Any, n_clusters: int | str, *, are_features: bool = True) -> type[Any]:
+    """Method for images (n, H, W) or (n, H, W, C), or vectors (n, d), and no further wish.
+
+    Small grey images have an augmentation that keeps their meaning, and a network that trains in
+    minutes: DEC where there are enough for its start from parts, else SeCu, which also learns parts
+    of vectors. DECS needs none of this, and was better on features of a network.
+    """
+    shape = image_shape_of(rows)
+    k = USUAL_N_CLUSTERS if isinstance(n_clusters, str) else n_clusters
+    in_parts = auto_parts(shape, len(rows), k) > 1
+    if shape is None:
+        return SeCuClustering if in_parts and not are_features else DECSClustering
+    if not are_small_and_grey(shape):
+        return DECSClustering
+    return DECClustering if in_parts else SeCuClustering
+
+
+def planned_epochs(estimator: PartsClustering, rows: Any) -> int:
+    """Epochs of a fit to these rows if ``max_epochs="auto"``."""
+    if isinstance(estimator.n_clusters, str):
+        estimator = clone(estimator).set_params(n_clusters=USUAL_N_CLUSTERS)
+    return estimator._plan_for(image_shape_of(rows), len(rows)).n_epochs
+
+
+def choose_n_clusters(estimator: Any, rows: NDArray[Any]) -> NClusters:
+    """Number of clusters by `select_n_clusters`, in the best space that is to be had.
+
+    That is the features of a pretrained network, or what the pretraining of the method learns, or
+    else the principal components of the pixels.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Not fitted, and not changed.
+    rows : ndarray of shape (n_samples, n_features), or of images
+
+    Returns
+    -------
+    found : NClusters
+
+    Raises
+    ------
+    ValueError
+        If there are too few images to compare anything.
+    """
+    most = min(MAX_K, len(rows) // 10)  # in smaller groups everything looks like a cluster
+    if most < 2:
+        raise ValueError("n_clusters='auto' needs at least 20 images; give a number.")
+    space = rows
+    if rows.ndim > 2 and isinstance(estimator, AutoencoderClustering):
+        twin = clone(estimator).set_params(n_clusters=2, checkpoint=None)
+        return select_n_clusters(twin, rows, range(2, most + 1))
+    if rows.ndim > 2:
+        flat = rows.reshape(len(rows), -1).astype(np.float32)
+        space = PCA(min(_FIXED_DIM, *flat.shape), random_state=0).fit_transform(flat)
+    return select_n_clusters(None, rows, range(2, most + 1), representation=space)

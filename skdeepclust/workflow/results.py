@@ -1,0 +1,218 @@
+"""What a run of the command leaves on disk: all of a result, or nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.images import read_readable_images
+from ..loading import load
+from .images import SHOWN, ImageClusters
+from .table import Assignments
+
+RESULT_FILES = {
+    "report.html": "the page to look at, in any browser, offline",
+    "labels.csv": "cluster, confidence, second cluster and outlier score of each sample",
+    "labels.parquet": "the same for data frames",
+    "model": "for `skdeepclust predict` and `skdeepclust.load`",
+    "embedding.npz": "what the network makes of each sample",
+    "clusters.png": "a map, and of images examples of each cluster",
+    "summary.json": "settings, versions, seconds, sizes, scores",
+}
+FEATURES, CHECKPOINT = "features", "checkpoint"  # beside them; the second while it trains
+_STAGE = ".new"
+
+
+@contextmanager
+def result_folder(out: Path, source: str, *, overwrite: bool, resume: bool) -> Iterator[Path]:
+    """A folder for new files, which take their places at the end, or vanish with an error.
+
+    Parameters
+    ----------
+    out : path
+        The result folder.
+    source : str
+        The folder of images, from which `out` must be apart, or the file of an array.
+    overwrite : bool
+        Replace an earlier result.
+    resume : bool
+        Keep the checkpoint of an earlier run.
+    """
+    out = out.resolve()
+    _check_out(out, Path(source).resolve(), overwrite, resume)
+    new_parents = [parent for parent in (out, *out.parents) if not parent.exists()]
+    stage = out / _STAGE
+    if not resume:
+        shutil.rmtree(out / CHECKPOINT, ignore_errors=True)
+    shutil.rmtree(stage, ignore_errors=True)
+    stage.mkdir(parents=True)
+    try:
+        yield stage
+    except BaseException:
+        shutil.rmtree(stage, ignore_errors=True)
+        with suppress(OSError):  # not empty: it holds features or a checkpoint
+            for parent in new_parents:
+                parent.rmdir()
+        raise
+    for name in RESULT_FILES:
+        if (stage / name).exists():
+            os.replace(stage / name, out / name)
+        else:
+            (out / name).unlink(missing_ok=True)
+    stage.rmdir()
+    shutil.rmtree(out / CHECKPOINT, ignore_errors=True)
+
+
+def _check_out(out: Path, source: Path, overwrite: bool, resume: bool) -> None:
+    """Refuse a result folder that mixes with the images or holds what must not be replaced."""
+    if _overlap(out, source):
+        raise ValueError(f"--out must be outside the folder of images. Got {str(out)!r} instead.")
+    if out.exists() and not out.is_dir():
+        raise FileExistsError(f"--out must be a folder. {str(out)!r} is a file.")
+    old = {path.name for path in out.iterdir()} if out.exists() else set()
+    unfinished, results = old & {CHECKPOINT, _STAGE}, old & set(RESULT_FILES)
+    if unfinished and not results and not (resume or overwrite):
+        raise FileExistsError(
+            f"{str(out)!r} holds an unfinished run; --resume goes on with it, --overwrite starts "
+            "anew."
+        )
+    others = old - unfinished - {FEATURES}
+    if others and not overwrite:
+        raise FileExistsError(f"{str(out)!r} is not empty; --overwrite replaces an earlier result.")
+    if foreign := others - results - {".DS_Store"}:
+        raise FileExistsError(
+            f"--overwrite replaces earlier results only; {str(out)!r} also holds {min(foreign)!r}."
+        )
+
+
+def _overlap(a: Path, b: Path) -> bool:
+    return a == b or a in b.parents or b in a.parents
+
+
+def write_data(folder: Path, table: Assignments, estimator: Any, embedding: NDArray[Any]) -> None:
+    """Write what must not be lost: table, model and embedding."""
+    (folder / "labels.csv").write_bytes(table.to_csv())
+    estimator.save(folder / "model")
+    file = folder / "embedding.npz"
+    if table.KEY == "path":
+        paths = np.array([os.fsencode(path) for path in table.paths])
+        np.savez(file, paths=paths, embedding=embedding)
+    else:
+        np.savez(file, embedding=embedding)
+
+
+def read_summary(out: Path) -> dict[str, Any]:
+    """Summary of an earlier run.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder is no result.
+    """
+    file = out / "summary.json"
+    if not (out / "model").exists() or not file.exists():
+        raise FileNotFoundError(f"{str(out)!r} is no result of `skdeepclust cluster`.")
+    summary: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return summary
+
+
+def read_result(out: Path, source: str, *, with_classes: bool) -> ImageClusters:
+    """Read an earlier run again, with whatever clusters its table has now.
+
+    Parameters
+    ----------
+    out : path
+        The result folder.
+    source : str
+        Where the images are now; those that are gone are left out.
+    with_classes : bool
+        Take the first folder of each path as its class.
+    """
+    table = Assignments.read_csv(out / "labels.csv")
+    paths = _paths_inside(source, table.paths)
+    with np.load(out / "embedding.npz") as stored:
+        place = {os.fsdecode(name): i for i, name in enumerate(stored["paths"].tolist())}
+        embedding = stored["embedding"]
+    if unknown := [path for path in table.paths if path not in place]:
+        raise ValueError(f"labels.csv has images that were not clustered, such as {unknown[0]!r}.")
+    images, unreadable = read_readable_images(paths, SHOWN, n_jobs=-1)
+    kept = np.setdiff1d(np.arange(len(paths)), sorted(unreadable))
+    if not len(kept):
+        raise ValueError(f"no image of labels.csv is in {source!r}; --folder says where they are.")
+    names = table.paths[kept]
+    return ImageClusters(
+        assignments=table.at(kept),
+        paths=paths[kept],
+        embedding=embedding[[place[name] for name in names]],
+        estimator=load(out / "model"),
+        images=images,
+        classes=np.array([name.partition("/")[0] for name in names]) if with_classes else None,
+        skipped=[(table.paths[i], reason) for i, reason in sorted(unreadable.items())],
+    )
+
+
+def _paths_inside(folder: str, names: NDArray[Any]) -> NDArray[Any]:
+    """Files of a table, none of them outside the folder, whoever wrote the table."""
+    root = os.path.realpath(folder)
+    paths = np.array([os.path.join(folder, name) for name in names], dtype=object)
+    for name, path in zip(names, paths, strict=True):
+        if not Path(os.path.realpath(path)).is_relative_to(root):
+            raise ValueError(f"labels.csv names {name!r}, which lies outside {folder!r}.")
+    return paths
+
+
+def write_whole(file: Path, content: bytes) -> None:
+    """Write under another name first, so that a failure leaves nothing behind."""
+    new = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        new.write_bytes(content)
+        os.replace(new, file)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def check_sort_target(target: Path, source: str, out: Path) -> None:
+    """Refuse a folder that holds anything, or that mixes with images or results.
+
+    Raises
+    ------
+    ValueError, FileExistsError
+    """
+    target = target.resolve()
+    for name, other in (("the folder of images", Path(source)), ("--out", out)):
+        if _overlap(target, other.resolve()):
+            raise ValueError(f"--sort-into must be apart from {name}. Got {str(target)!r}.")
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise FileExistsError(f"--sort-into must be a new or empty folder. Got {str(target)!r}.")
+
+
+def sort_images(
+    target: Path, paths: Iterable[str], names: Iterable[str], labels: Iterable[int], *, link: bool
+) -> None:
+    """Copy, or link, each image into a folder of its cluster, under its own relative path.
+
+    Parameters
+    ----------
+    target : path
+        A new or empty folder.
+    paths, names, labels : iterables of equal length
+        File, path relative to the folder of images, and cluster of each image.
+    link : bool
+        Make symbolic links instead of copies.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    for path, name, label in zip(paths, names, labels, strict=True):
+        place = target / f"{label:03d}" / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if link:
+            place.symlink_to(os.path.abspath(path))
+        else:
+            shutil.copy2(path, place)

@@ -1,0 +1,98 @@
+"""The look at k-means beside every fit, which needs no labels."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.sparse import csr_array
+from sklearn.datasets import make_blobs
+from sklearn.exceptions import ConvergenceWarning
+
+from skdeepclust import CCClustering, DECClustering
+from skdeepclust.base.complaints import (
+    compared_with_kmeans,
+    complaint_of_neighbors,
+    n_looked_at,
+    parted,
+)
+from skdeepclust.data.samples import Samples, Scaling
+from skdeepclust.data.shapes import are_small_and_grey
+
+CPU = torch.device("cpu")
+
+
+def samples(X):
+    scaling = Scaling.of_images(X) if X.ndim == 4 else Scaling.of_vectors(X)
+    return Samples(X, scaling, CPU)
+
+
+@pytest.fixture(scope="module")
+def blobs():
+    return make_blobs([60, 30, 30], n_features=5, cluster_std=0.5, random_state=1)
+
+
+def test_the_share_of_parted_neighbours_is_counted():
+    near = torch.tensor([[1, 2], [0, 2], [0, 1], [2, 1]])
+    labels = torch.tensor([0, 0, 1, 1])
+    # 0: with 1, not with 2; 1: with 0, not with 2; 2: with neither; 3: with 2, not with 1.
+    assert parted(near, labels) == 5 / 8
+
+
+def test_clusters_that_k_means_finds_are_not_complained_of(blobs):
+    X, y = blobs
+    assert compared_with_kmeans(samples(X), torch.tensor(y)) == (0, 0)
+    assert complaint_of_neighbors(samples(X), torch.tensor(y)) == []
+
+
+def test_torn_clusters_are_complained_of_with_numbers(blobs):
+    X, y = blobs
+    torn = torch.tensor(np.where(np.arange(len(y)) % 4 == 0, (y + 1) % 3, y))
+    (told,) = complaint_of_neighbors(samples(X), torn)
+    ours, _ = compared_with_kmeans(samples(X), torn)
+    assert 0.3 < ours < 0.5
+    assert f"{ours:.1%}" in told
+    assert "those of k-means 0.0%" in told
+
+
+def test_sparse_rows_and_duplicates_can_be_looked_at(blobs):
+    X, y = blobs
+    assert complaint_of_neighbors(samples(csr_array(X)), torch.tensor(y)) == []
+    same = np.ones((60, 2))
+    assert complaint_of_neighbors(samples(same), torch.arange(60) % 2) == []
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [(None, False), ((28, 28, 1), True), ((32, 33, 1), False), ((8, 8, 3), False)],
+)
+def test_small_grey_images_have_neighbours(shape, expected):
+    assert are_small_and_grey(shape) is expected
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"), [((60, 4, 4, 1), 1), ((60, 4, 4, 3), 0), ((40, 4, 4, 1), 0)]
+)
+def test_only_enough_images_with_neighbours_are_looked_at(shape, expected):
+    half = np.repeat([0.0, 1.0], shape[0] // 2)
+    images = np.random.default_rng(0).normal(0, 0.1, shape) + half[:, None, None, None]
+    told = complaint_of_neighbors(samples(images), torch.arange(shape[0]) % 2)
+    assert len(told) == expected
+
+
+def test_a_fit_that_k_means_outdoes_says_so():
+    X, _ = make_blobs([180, 60, 20], 8, cluster_std=1.5, random_state=0)
+    model = CCClustering(3, max_epochs=3, encoder="mlp-skip:8", random_state=0)
+    with pytest.warns(ConvergenceWarning, match="k-means may be the better choice"):
+        model.fit(X)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_fit_as_good_as_k_means_is_silent(blobs):
+    X, _ = blobs
+    DECClustering(3, encoder="mlp:16", pretrain_epochs=20, max_iter=20, random_state=0).fit(X)
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"), [((60, 3), 60), ((2100, 2), 2000), ((60, 2**15), 32)]
+)
+def test_a_look_takes_little_memory(shape, expected):
+    assert n_looked_at(samples(np.ones(shape, np.float32))) == expected

@@ -1,0 +1,552 @@
+"""Facts about every estimator, whatever its paper."""
+
+import contextlib
+import copy
+import io
+import re
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.metrics import adjusted_rand_score, make_scorer
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import nn
+
+from skdeepclust import DECClustering, DECSClustering, IDECClustering
+from skdeepclust.engine import Hook, progress
+from skdeepclust.families.autoencoder import AutoencoderObjective
+
+EVERY = [DECSClustering, DECClustering, IDECClustering]
+QUICK = {
+    "encoder": "mlp:16",
+    "embedding_dim": 3,
+    "pretrain_epochs": 8,
+    "max_iter": 4,
+    "clustering_lr": 1e-4,
+    "batch_size": 32,
+    "n_init": 2,
+    "random_state": 0,
+}
+
+
+def quick(estimator=DECSClustering, n_clusters=3, **params):
+    return estimator(n_clusters, **{**QUICK, **params})
+
+
+def ari(estimator, X, y):
+    return adjusted_rand_score(y, estimator.predict(X))
+
+
+# --- labels, probabilities, embeddings -------------------------------------------------------
+
+
+@pytest.mark.parametrize("estimator", EVERY)
+def test_labels_are_the_predictions_for_the_training_data(estimator, blobs):
+    X, y = blobs
+    model = quick(estimator).fit(X)
+    np.testing.assert_array_equal(model.labels_, model.predict(X))
+    np.testing.assert_array_equal(model.labels_, quick(estimator).fit_predict(X))
+    assert model.labels_.dtype == np.int64
+    assert adjusted_rand_score(y, model.labels_) > 0.9
+
+
+@pytest.mark.parametrize("estimator", EVERY)
+def test_probabilities(estimator, blobs):
+    X, _ = blobs
+    model = quick(estimator).fit(X)
+    proba = model.predict_proba(X)
+    assert proba.shape == (60, 3)
+    np.testing.assert_allclose(proba.sum(axis=1), 1, atol=1e-6)
+    np.testing.assert_array_equal(proba.argmax(axis=1), model.labels_)
+
+
+def test_dtypes_follow_the_input(blobs):
+    X, _ = blobs
+    model = quick().fit(X)
+    for dtype in (np.float32, np.float64):
+        assert model.transform(X.astype(dtype)).dtype == dtype
+        assert model.predict_proba(X.astype(dtype)).dtype == dtype
+
+
+def test_embedding_and_centers_share_a_space(blobs):
+    X, _ = blobs
+    model = quick()
+    z = model.fit_transform(X)
+    assert z.shape == (60, 3)
+    assert model.cluster_centers_.shape == (3, 3)
+    distance = np.linalg.norm(z[:, None] - model.cluster_centers_, axis=2)
+    np.testing.assert_array_equal(distance.argmin(axis=1), model.labels_)
+
+
+@pytest.mark.parametrize("encoder", ["mlp:64-32", "conv:4-8"])
+def test_a_row_does_not_depend_on_its_neighbours(encoder):
+    X = np.random.RandomState(0).rand(150, 8, 8)
+    if encoder.startswith("mlp"):
+        X = X.reshape(150, 64)
+    model = quick(encoder=encoder, pretrain_epochs=1, max_iter=1, batch_size=64).fit(X)
+    for method in (model.transform, model.predict_proba, model.predict):
+        whole = method(X)
+        for rows in ([7], [149], slice(3, 70), np.arange(150)[::-1]):
+            np.testing.assert_array_equal(method(X[rows]), whole[rows])
+
+
+def test_scale_of_the_data_does_not_matter(blobs):
+    X, _ = blobs
+    expected = quick().fit(X)
+    for factor in (2.0**20, 2.0**-20):  # exact in floating point
+        model = quick().fit(X * factor)
+        np.testing.assert_array_equal(model.transform(X * factor), expected.transform(X))
+    for factor in (1000.0, 1e-6):
+        np.testing.assert_array_equal(quick().fit(X * factor).labels_, expected.labels_)
+
+
+# --- randomness ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("estimator", EVERY)
+def test_same_seed_same_result(estimator, blobs):
+    X, _ = blobs
+    a, b, c = (quick(estimator, random_state=seed).fit(X) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(a.transform(X), b.transform(X))
+    np.testing.assert_array_equal(a.labels_, b.labels_)
+    assert np.abs(a.transform(X) - c.transform(X)).max() > 1e-3
+
+
+def test_random_state_instance_is_drawn_from_once(blobs):
+    X, _ = blobs
+    a = quick(random_state=np.random.RandomState(5))
+    first, second = a.fit_transform(X), a.fit_transform(X)
+    assert np.abs(first - second).max() > 1e-3
+    b = quick(random_state=np.random.RandomState(5))
+    np.testing.assert_array_equal(b.fit_transform(X), first)
+
+
+class DropoutNet(nn.Sequential):
+    """Its constructor and its forward pass both draw from torch's global generator."""
+
+    def __init__(self, shape=(5,), embedding_dim=3):
+        super().__init__(
+            nn.Linear(shape[0], 16), nn.ReLU(), nn.Dropout(0.5), nn.Linear(16, embedding_dim)
+        )
+
+
+@pytest.mark.parametrize("encoder", ["mlp:16", "module", DropoutNet])
+def test_global_random_states_and_threads_are_untouched(encoder, blobs):
+    X, _ = blobs
+    encoder = DropoutNet() if encoder == "module" else encoder
+    np.random.seed(3)  # noqa: NPY002
+    torch.manual_seed(3)
+    numpy_before = np.random.get_state()[1].copy()  # noqa: NPY002
+    before, n_threads = torch.get_rng_state(), torch.get_num_threads()
+    model = quick(encoder=encoder).fit(X)
+    model.predict(X)
+    clone(model).fit(X)
+    copied = copy.deepcopy(model)
+    np.testing.assert_array_equal(np.random.get_state()[1], numpy_before)  # noqa: NPY002
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.get_num_threads() == n_threads
+    np.testing.assert_array_equal(copied.transform(X), model.transform(X))
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_thread_settings_are_the_users(n_threads, blobs):
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(n_threads)
+        quick().fit(blobs[0]).predict(blobs[0])
+        assert torch.get_num_threads() == n_threads
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("builder", [False, True])
+def test_users_networks_are_reproducible_and_unchanged(builder, blobs):
+    X, _ = blobs
+    net = DropoutNet()
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    first = quick(encoder=DropoutNet if builder else net).fit(X)
+    torch.rand(7)
+    second = quick(encoder=DropoutNet if builder else net).fit(X)
+    np.testing.assert_array_equal(first.transform(X), second.transform(X))
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    assert net.training
+    assert not first.objective_.encoder.training
+    trained = first.objective_.encoder.state_dict()
+    assert builder or not torch.equal(trained["0.weight"], before["0.weight"])
+
+
+# --- scikit-learn's habits -------------------------------------------------------------------
+
+
+def test_clone_and_params(blobs):
+    model = quick(alpha=0.25).fit(blobs[0])
+    twin = clone(model)
+    assert twin.get_params() == model.get_params()
+    assert not hasattr(twin, "labels_")
+    assert twin.set_params(lr=0.5).lr == 0.5
+
+
+def test_deepcopy_is_independent(blobs):
+    X, _ = blobs
+    model = quick().fit(X)
+    before = model.transform(X)
+    twin = copy.deepcopy(model)
+    with torch.no_grad():
+        next(twin.objective_.encoder.parameters()).zero_()
+    np.testing.assert_array_equal(model.transform(X), before)
+    shallow = copy.copy(model)
+    np.testing.assert_array_equal(shallow.transform(X), before)
+
+
+def test_pipeline(blobs):
+    X, y = blobs
+    pipeline = make_pipeline(StandardScaler(), quick()).fit(X)
+    assert adjusted_rand_score(y, pipeline.predict(X)) > 0.9
+    assert pipeline.transform(X).shape == (60, 3)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_grid_search(n_jobs, blobs):
+    X, y = blobs
+    grid = {"n_clusters": [2, 3]}
+    search = GridSearchCV(quick(), grid, scoring=ari, cv=2, n_jobs=n_jobs, error_score="raise")
+    search.fit(X, y)
+    assert search.best_params_ == {"n_clusters": 3}
+    scorer = make_scorer(adjusted_rand_score)
+    assert GridSearchCV(quick(), grid, scoring=scorer, cv=2).fit(X, y).best_score_ > 0.9
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_set_output(library, blobs):
+    X, _ = blobs
+    model = quick().set_output(transform=library)
+    frame = model.fit_transform(X)
+    assert type(frame).__module__.startswith(library)
+    names = ["decsclustering0", "decsclustering1", "decsclustering2"]
+    assert list(frame.columns) == list(model.get_feature_names_out()) == names
+
+
+# --- history and progress --------------------------------------------------------------------
+
+TERMS = {
+    DECSClustering: {"stability", "balance"},
+    DECClustering: {"divergence"},
+    IDECClustering: {"reconstruction", "divergence"},
+}
+
+
+@pytest.mark.parametrize("estimator", EVERY)
+def test_history(estimator, blobs):
+    model = quick(estimator).fit(blobs[0])
+    table = pd.DataFrame(model.history_)
+    assert list(table.phase) == ["pretrain"] * 8 + ["cluster"] * 2  # 60 samples: 2 batches
+    assert list(table.epoch) == [*range(8), *range(2)]
+    assert (table.n_samples == 60).all()
+    assert (table.seconds > 0).all()
+    assert set(table.lr) == {1e-3, 1e-4}
+    for record, terms in ((model.history_[0], {"reconstruction"}), (model.history_[-1], None)):
+        terms = terms or TERMS[estimator]
+        assert terms <= set(record)
+        assert record["loss"] == pytest.approx(sum(record[term] for term in terms))
+    assert model.n_iter_ == 4
+
+
+def test_silence(blobs, capfd):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = quick().fit(blobs[0])
+        model.predict(blobs[0])
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("rich", [True, False])
+def test_progress_is_shown_on_stderr(rich, blobs, monkeypatch):
+    if rich:
+        pytest.importorskip("rich")
+    monkeypatch.setattr(progress, "_bars_can_move", lambda: rich)
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        quick(verbose=1).fit(blobs[0])
+    assert out.getvalue() == ""
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", err.getvalue())
+    for shown in ("pretrain", "cluster", "epoch 8/8", "epoch 2/2", "loss"):
+        assert shown in text
+
+
+def test_a_log_file_gets_lines_and_no_bar(blobs, monkeypatch):
+    pytest.importorskip("rich")
+    err = io.StringIO()  # no terminal
+    with contextlib.redirect_stderr(err):
+        quick(verbose=1).fit(blobs[0])
+    assert "\x1b" not in err.getvalue()
+    assert "s left" in err.getvalue()
+
+
+@pytest.mark.parametrize("random_state", [None, 0])
+def test_the_whole_global_random_state_is_untouched(random_state, blobs):
+    before = np.random.get_state()  # noqa: NPY002
+    torch_before = torch.get_rng_state()
+    quick(random_state=random_state).fit(blobs[0])
+    after = np.random.get_state()  # noqa: NPY002
+    assert before[0] == after[0]
+    assert np.array_equal(before[1], after[1])
+    assert before[2:] == after[2:]
+    assert torch.equal(torch_before, torch.get_rng_state())
+
+
+def test_set_params_after_fit_changes_no_fitted_network(blobs):
+    X = blobs[0]
+    model = quick().fit(X)
+    expected = model.predict_proba(X)
+    model.set_params(embedding_dim=3, alpha=50.0, encoder="mlp:7")
+    again = copy.deepcopy(model)
+    np.testing.assert_array_equal(again.predict_proba(X), expected)
+    assert again.get_params()["alpha"] == 50.0
+
+
+@pytest.mark.parametrize("name", ["n_clusters", "embedding_dim", "lr", "max_iter"])
+def test_true_is_no_number(name, blobs):
+    with pytest.raises(ValueError, match=f"'{name}' parameter of DECSClustering.*Got True"):
+        quick().set_params(**{name: True}).fit(blobs[0])
+
+
+def test_the_module_of_a_builder_is_not_trained(blobs):
+    net = nn.Sequential(nn.Linear(blobs[0].shape[1], 10))
+    before = copy.deepcopy(net.state_dict())
+    quick(encoder=lambda shape, dim: net, embedding_dim=10).fit(blobs[0])
+    assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
+
+
+# --- scikit-learn's callbacks ----------------------------------------------------------------
+
+needs_callbacks = pytest.mark.skipif(
+    not hasattr(DECSClustering, "set_callbacks"), reason="needs scikit-learn 1.9"
+)
+
+
+class Recorder:
+    """A callback that writes down which tasks began, and ends a phase after some epochs."""
+
+    def __init__(self, stop_phase=None, after=2):
+        self.stop_phase, self.after, self.begun, self.ended = stop_phase, after, [], []
+
+    def setup(self, estimator, context):
+        pass
+
+    def teardown(self, estimator, context):
+        self.torn_down = True
+
+    def on_fit_task_begin(self, estimator, context):
+        self.begun.append(context.task_name)
+
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator):
+        self.ended.append(context.task_name)
+        if context.task_name == "fit":
+            self.fitted = fitted_estimator
+        in_phase = context.task_name == "epoch" and context.parent.task_name == self.stop_phase
+        return in_phase and context.task_id + 1 == self.after
+
+
+@needs_callbacks
+def test_callbacks_hear_of_phases_and_epochs(blobs):
+    recorder = Recorder()
+    model = quick().set_callbacks(recorder).fit(blobs[0])
+    expected = ["fit", "pretrain", *["epoch"] * 8, "cluster", *["epoch"] * 2]
+    assert recorder.begun == expected
+    assert sorted(recorder.ended) == sorted(expected)
+    assert recorder.ended[-1] == "fit"
+    np.testing.assert_array_equal(recorder.fitted.predict(blobs[0]), model.labels_)
+    assert recorder.torn_down
+
+
+@needs_callbacks
+@pytest.mark.parametrize("phase", ["pretrain", "cluster"])
+def test_a_callback_can_end_a_phase(phase, blobs):
+    model = quick(max_iter=20).set_callbacks(Recorder(stop_phase=phase)).fit(blobs[0])
+    epochs = [record["phase"] for record in model.history_]
+    assert epochs.count(phase) == 2
+    assert epochs.count("cluster" if phase == "pretrain" else "pretrain") > 2
+
+
+class Half(Hook):
+    """Train on half of the samples, so that as many batches take more epochs than planned."""
+
+    def on_epoch_start(self, run):
+        run.active = torch.arange(len(run.samples)) % 2 == 0
+
+
+@needs_callbacks
+def test_callbacks_follow_more_epochs_than_planned(blobs):
+    recorder = Recorder()
+    half = quick(batch_size=15, max_iter=8)
+    fit_inner = half._fit
+    half._fit = lambda X, hooks: fit_inner(X, hooks=[*hooks, Half()])
+    half.set_callbacks(recorder).fit(blobs[0])
+    assert recorder.begun.count("epoch") == 8 + 4
+
+
+@needs_callbacks
+def test_sklearn_progress_bar_in_a_grid_search(blobs, capfd):
+    pytest.importorskip("rich")
+    from sklearn.callback import ProgressBar
+
+    X, y = blobs
+    quick().set_callbacks(ProgressBar()).fit(X)
+    assert "DECSClustering" in capfd.readouterr().out
+    search = GridSearchCV(quick(), {"n_clusters": [2, 3]}, scoring=ari, cv=2)
+    search.set_callbacks(ProgressBar(max_propagation_depth=None)).fit(X, y)
+    assert search.best_params_ == {"n_clusters": 3}
+    assert "pretrain" in capfd.readouterr().out
+
+
+# --- interruption, divergence, lost clusters -------------------------------------------------
+
+
+def interrupt(monkeypatch, phase, epoch):
+    """Press Ctrl-C at the first batch of an epoch of a phase."""
+
+    def on_epoch_start(self, run):
+        if run.phase.name == phase and run.epoch == epoch:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(AutoencoderObjective, "on_epoch_start", on_epoch_start)
+
+
+@pytest.mark.parametrize("estimator", EVERY)
+@pytest.mark.parametrize(
+    ("phase", "epoch", "says"),
+    [
+        ("pretrain", 0, "before the first epoch ended"),
+        ("pretrain", 3, "in epoch 4 of 8 of the pretrain phase"),
+        ("cluster", 0, "in epoch 1 of 2 of the cluster phase"),
+        ("cluster", 1, "in epoch 2 of 2 of the cluster phase"),
+    ],
+)
+def test_interrupted_fit_is_usable(estimator, phase, epoch, says, blobs, monkeypatch):
+    X, _ = blobs
+    interrupt(monkeypatch, phase, epoch)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model = quick(estimator).fit(X)
+    (warning,) = [w for w in caught if "interrupted" in str(w.message)]
+    assert says in str(warning.message)
+    assert warning.filename == __file__
+    np.testing.assert_array_equal(model.labels_, model.predict(X))
+    np.testing.assert_array_equal(copy.deepcopy(model).transform(X), model.transform(X))
+    assert len(model.history_) == epoch + 8 * (phase == "cluster")
+
+
+def test_interruption_between_the_phases(blobs, monkeypatch):
+    place = AutoencoderObjective.place_prototypes
+    calls = []
+
+    def place_prototypes(self, run):
+        calls.append(run)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        return place(self, run)
+
+    monkeypatch.setattr(AutoencoderObjective, "place_prototypes", place_prototypes)
+    with pytest.warns(ConvergenceWarning, match="in epoch 1 of 2 of the cluster phase"):
+        model = quick().fit(blobs[0])
+    assert len(np.unique(model.labels_)) == 3
+
+
+class LoseACluster(Hook):
+    """Move a prototype where no sample will ever be."""
+
+    def __init__(self, which):
+        self.which = which
+
+    def on_fit_end(self, run):
+        with torch.no_grad():
+            run.objective.prototypes[self.which] = 1e6
+
+
+@pytest.mark.parametrize("lost", [0, 1, 2])
+def test_lost_clusters_are_dropped(lost, blobs):
+    X, _ = blobs
+    with pytest.warns(ConvergenceWarning, match="Only 2 of n_clusters=3 clusters hold a sample"):
+        model = quick()._fit(X, hooks=[LoseACluster(lost)])
+    np.testing.assert_array_equal(np.unique(model.labels_), [0, 1])
+    assert model.cluster_centers_.shape == (2, 3)
+    assert model.predict_proba(X).shape == (60, 2)
+    np.testing.assert_array_equal(model.predict(X), model.labels_)
+    np.testing.assert_array_equal(model.predict_proba(X).argmax(1), model.labels_)
+    np.testing.assert_array_equal(copy.deepcopy(model).predict_proba(X), model.predict_proba(X))
+
+
+@pytest.mark.parametrize(("size", "told"), [(1, True), (2, True), (3, False), (40, False)])
+def test_a_cluster_below_a_tenth_of_an_equal_share_is_told(size, told):
+    """60 samples in 2 clusters: an equal share is 30."""
+    complaints = quick(n_clusters=2)._complaints_of_sizes(np.array([60 - size, size]))
+    assert [f"Cluster 1 holds {size} of 60 samples" in c for c in complaints] == [True] * told
+
+
+@pytest.mark.parametrize("estimator", EVERY)
+def test_fewer_distinct_points_than_clusters(estimator):
+    X = np.repeat(np.eye(2), 10, axis=0)
+    with pytest.warns(ConvergenceWarning, match="Only 2 of n_clusters=4") as caught:
+        model = quick(estimator, 4).fit(X)
+    assert [w.filename for w in caught if "Only 2" in str(w.message)] == [__file__]
+    np.testing.assert_array_equal(np.unique(model.labels_), [0, 1])
+
+
+@pytest.mark.parametrize("estimator", EVERY)
+def test_constant_data(estimator):
+    with pytest.warns(ConvergenceWarning, match="Only 1 of"):
+        model = quick(estimator).fit(np.ones((20, 4)))
+    assert set(model.labels_) == {0}
+
+
+@pytest.mark.parametrize("estimator", EVERY)
+def test_one_cluster(estimator, blobs):
+    X, _ = blobs
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = quick(estimator, 1).fit(X)
+    assert set(model.labels_) == {0}
+    np.testing.assert_array_equal(model.predict_proba(X), np.ones((60, 1)))
+
+
+@pytest.mark.parametrize(
+    "rates",
+    [
+        {"lr": 1e10},
+        {"lr": 1e30, "pretrain_epochs": 1, "max_iter": 0},
+        {"clustering_lr": 1e30, "max_iter": 8},
+        {"clustering_lr": 1e30, "max_iter": 1},
+    ],
+)
+def test_divergence_leaves_nothing_behind(rates, blobs):
+    X, _ = blobs
+    model = quick(**rates)
+    with pytest.raises(FloatingPointError, match="smaller lr"):
+        model.fit(X)
+    assert [name for name in vars(model) if name not in model.get_params()] == []
+    with pytest.raises(NotFittedError):
+        model.predict(X)
+
+
+def test_a_failed_fit_leaves_the_earlier_one(blobs, tiny_images):
+    X, _ = blobs
+    model = quick().fit(pd.DataFrame(X, columns=list("abcde")))
+    before, labels = dict(vars(model)), model.labels_
+    with pytest.raises(FloatingPointError):
+        model.set_params(lr=1e10, encoder="auto").fit(tiny_images[0])
+    model.set_params(lr=1e-3, encoder="mlp:16")
+    assert vars(model) == before
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # X has no feature names
+        np.testing.assert_array_equal(model.predict(X), labels)
+
+
+def test_pretraining_takes_numpy_integers(blobs):
+    model = quick(pretrain_epochs=np.int64(2), max_iter=np.int64(2)).fit(blobs[0])
+    assert [record["phase"] for record in model.history_].count("pretrain") == 2

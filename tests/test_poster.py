@@ -1,0 +1,159 @@
+"""The picture of a clustering shows the right images, and the same ones every time."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from skdeepclust.displays.choosing import draw_samples, flatten, small_pictures, surest_and_doubtful
+from skdeepclust.displays.poster import plot_clusters
+
+pytest.importorskip("matplotlib")
+
+
+def clustering(n=60, k=3, shape=(8, 8), dim=2, seed=0):
+    rng = np.random.default_rng(seed)
+    images = rng.integers(0, 256, size=(n, *shape), dtype=np.uint8)
+    labels = np.arange(n) % k
+    embedding = rng.normal(size=(n, dim)) + 5 * labels[:, None]
+    return images, labels, embedding, rng.uniform(size=n)
+
+
+def drawn_text(figure):
+    return [text.get_text() for axes in figure.axes for text in axes.texts]
+
+
+def test_surest_and_doubtful_by_hand():
+    own = np.array([True, True, False, True, True, True])
+    confidence = np.array([0.9, 0.2, 1.0, 0.7, 0.5, 0.3])
+    sure, doubtful = surest_and_doubtful(own, confidence, 4, np.random.RandomState(0))
+    assert sure.tolist() == [0, 3]
+    assert doubtful.tolist() == [1, 5]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5])
+def test_small_cluster_shows_every_image_once(size):
+    own = np.arange(8) < size
+    chosen = surest_and_doubtful(own, np.linspace(0, 1, 8), 6, np.random.RandomState(0))
+    assert sorted(np.concatenate(chosen)) == list(range(size))
+
+
+def test_equal_confidences_do_not_show_the_first_files():
+    own = np.ones(1000, bool)
+    sure, _ = surest_and_doubtful(own, np.ones(1000), 12, np.random.RandomState(0))
+    assert sure.max() > 100
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (8, 8, 1), (9, 5, 3), (5, 12, 4)])
+@pytest.mark.parametrize("k", [1, 2, 20])
+def test_each_cluster_has_number_size_and_confidence(shape, k):
+    images, labels, embedding, confidence = clustering(k * 5, k, shape)
+    text = drawn_text(plot_clusters(images, labels, embedding, confidence))
+    assert text.count("5 images") == k
+    for cluster in range(k):
+        assert text.count(str(cluster)) == 2  # in its row and on the map
+        assert f"confidence {confidence[labels == cluster].mean():.2f}" in text
+
+
+def test_only_shown_images_are_looked_up():
+    images, labels, embedding, confidence = clustering(300, 3)
+
+    class Lazy(list):
+        looked_up = 0
+
+        def __getitem__(self, index):
+            Lazy.looked_up += 1
+            return super().__getitem__(index)
+
+    plot_clusters(Lazy(images), labels, embedding, confidence, n_examples=4)
+    assert Lazy.looked_up == 3 * 4
+
+
+def test_images_of_different_sizes_are_drawn_undistorted():
+    images, labels, embedding, confidence = clustering(6, 1)
+    images = [np.zeros((8 + i, 30 - i), np.uint8) for i in range(6)]
+    page = plot_clusters(images, labels, embedding, confidence).axes[0]
+    for drawn in page.images:
+        left, right, bottom, top = drawn.get_extent()
+        height, width = drawn.get_array().shape
+        assert (right - left) / (bottom - top) == pytest.approx(width / height)
+
+
+def test_same_seed_same_picture(tmp_path):
+    data = clustering(40, 4, dim=5)
+    for name in ("a.png", "b.png"):
+        plot_clusters(*data, random_state=0).savefig(tmp_path / name)
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_numbers_other_than_uint8_share_one_scale():
+    pictures = small_pictures(
+        [np.zeros((2, 2)), np.full((2, 2), 8.0), np.full((2, 2), 16.0)], [0, 1, 2]
+    )
+    assert [int(pictures[i][0, 0]) for i in range(3)] == [0, 127, 255]
+
+
+def test_transparency_is_laid_on_white():
+    clear = np.zeros((2, 2, 4), np.uint8)
+    assert (small_pictures([clear], [0])[0] == 255).all()
+
+
+def test_large_image_is_made_small():
+    assert max(small_pictures([np.zeros((1000, 500, 3), np.uint8)], [0])[0].shape) == 160
+
+
+def test_map_of_a_large_set_shows_every_cluster():
+    labels = np.r_[np.zeros(9995, int), np.ones(5, int)]
+    shown = draw_samples(labels, np.random.RandomState(0))
+    assert len(shown) == len(set(shown)) == 2000
+    assert (labels[shown] == 1).sum() == 5
+
+
+@pytest.mark.parametrize(("n", "dim"), [(1, 3), (2, 5), (9, 4), (10, 3), (12, 60), (30, 1), (5, 2)])
+def test_every_embedding_becomes_finite_points_in_the_plane(n, dim):
+    embedding = np.random.default_rng(0).normal(size=(n, dim))
+    points, shown, _ = flatten(embedding, np.zeros(n, int), np.random.RandomState(0))
+    assert points.shape == (n, 2)
+    assert len(shown) == n
+    assert np.isfinite(points).all()
+
+
+@pytest.mark.parametrize("noise", [0, 1e-12])
+def test_collapsed_embedding_can_be_drawn(noise):  # TSNE(init="pca") ends the process on it
+    images, labels, embedding, confidence = clustering(30, 2, dim=4)
+    plot_clusters(images, labels, 1 + noise * embedding, confidence)
+
+
+def test_more_clusters_than_rows_are_counted():
+    text = drawn_text(plot_clusters(*clustering(70, 35)))
+    assert "and 5 smaller clusters" in text
+
+
+def test_pyplot_is_left_alone(monkeypatch):
+    monkeypatch.delitem(sys.modules, "matplotlib.pyplot", raising=False)
+    plot_clusters(*clustering())
+    assert "matplotlib.pyplot" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("position", "value", "sentence"),
+    [
+        (0, np.zeros((0, 8, 8)), "images must hold at least one image"),
+        (1, np.zeros(5, int), r"labels must have shape \(60,\)"),
+        (2, np.zeros(60), r"embedding must have shape \(60, embedding_dim\)"),
+        (3, np.zeros((60, 1)), r"confidence must have shape \(60,\)"),
+        (2, np.full((60, 3), np.nan), "embedding must be finite"),
+        (3, np.full(60, np.nan), "confidence must be finite"),
+        (0, np.zeros((60, 8, 8, 2)), "C in 1, 3, 4"),
+    ],
+)
+def test_error_names_what_does_not_fit(position, value, sentence):
+    data = list(clustering())
+    data[position] = value
+    with pytest.raises(ValueError, match=sentence):
+        plot_clusters(*data)
+
+
+def test_fewer_than_two_examples_are_refused():
+    with pytest.raises(ValueError, match="n_examples must be >= 2"):
+        plot_clusters(*clustering(), n_examples=1)
