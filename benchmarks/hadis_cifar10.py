@@ -104,7 +104,7 @@ def train(args: argparse.Namespace, X: np.ndarray, y: np.ndarray) -> None:
     stretch = Stretch(args.minutes)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Training was interrupted")
-        model._fit(X, hooks=[stretch])
+        model.fit_with(X, [stretch])
     memory = torch.cuda.max_memory_allocated() / 2**30 if device.type == "cuda" else float("nan")
     record(
         "hadis_cifar10",

@@ -83,7 +83,7 @@ def estimator_epochs(X: np.ndarray, encoder: str) -> list[float]:
         precision="float32",
         random_state=0,
     )
-    model._fit(X, hooks=[hook])
+    model.fit_with(X, [hook])
     return hook.seconds
 
 

@@ -50,7 +50,7 @@ def main() -> None:
                 max_iter=100 if native else 0,
                 random_state=0,
             )
-            model._fit(data, hooks=[hook])
+            model.fit_with(data, [hook])
             record(
                 "precision",
                 encoder=encoder,

@@ -82,7 +82,7 @@ def main() -> None:
             if method == "DECS":
                 model.set_params(max_iter=EPOCHS * -(-len(X) // model.batch_size))
             hook = EpochProfile()
-            model._fit(X, hooks=[hook])
+            model.fit_with(X, [hook])
             for phase, found in hook.found.items():
                 record("profile", data=data, method=method, phase=phase, **found)
 

@@ -136,7 +136,7 @@ def run_method(
     first = shared.state is None
     with stopwatch() as seconds, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        model._fit(X, hooks=[shared])
+        model.fit_with(X, [shared])
     if not first:
         seconds = {k: seconds[k] + shared.seconds[k] for k in seconds}
     record(

@@ -46,7 +46,7 @@ def fit(key: dict[str, Any], model: Any, X: Any, y: np.ndarray, curve: Curve | N
         return
     with stopwatch() as seconds, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        model = model.fit(X) if curve is None else model._fit(X, [curve])
+        model = model.fit(X) if curve is None else model.fit_with(X, [curve])
     if curve is not None:
         seconds = {name: value - curve.aside[name] for name, value in seconds.items()}
     labels = getattr(model, "labels_", None)
@@ -195,7 +195,7 @@ def one_cost(args: argparse.Namespace) -> None:
     model = SeCuClustering(args.n_clusters, max_epochs=100, random_state=0, **settings)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model._fit(X, [steps])
+        model.fit_with(X, [steps])
     record(
         "secu_cost",
         what=args.what,

@@ -118,7 +118,7 @@ def run(key: dict[str, Any], X: np.ndarray, y: np.ndarray, encoding: float, memo
     cost = ClusteringCost()
     with stopwatch() as seconds, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        model._fit(X, hooks=[cost])
+        model.fit_with(X, [cost])
     epochs = [r for r in model.history_ if r["phase"] != "pretrain"]
     record(
         "selective_claims",

@@ -485,8 +485,7 @@ def _estimator(args: argparse.Namespace) -> Any:
     if args.encoder != "scratch" and not args.encoder.startswith(_EMBEDDERS):
         settings["encoder"] = args.encoder
     if "checkpoint" in names:
-        # After every epoch, so that one is all that can be lost.
-        settings = {"checkpoint_every": 0.0, **settings, "checkpoint": str(args.out / CHECKPOINT)}
+        settings["checkpoint"] = str(args.out / CHECKPOINT)
     return args.estimator(**settings, verbose=0 if args.quiet else 1)
 
 

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from . import methods
 from .base.estimator import ESTIMATORS
 from .base.saving import read_model
+
+# Parameters of 0.1.0 that only a new fit would need. Where one is left out, its value is fixed now,
+# or another parameter says the same.
+LEFT_OUT = {
+    *("assign_chunk", "boost_epochs", "center_update", "checkpoint_every", "compile"),
+    *("density_scale", "dual_lr", "max_samples", "momentum", "n_init", "pcl_temperature"),
+    *("predictor_lr_scale", "self_label_epochs", "signal", "warmup", "weight_decay"),
+}
+RENAMED = {"hsd_temperature": "temperature"}
 
 methods.import_all()  # whoever derives an estimator of their own is known by importing it
 
@@ -43,7 +53,7 @@ def _unfitted(path: Any, class_name: str, params: dict[str, Any], encoder: Any) 
             f"{path} holds a {class_name}, which this skdeepclust does not know; it knows "
             f"{sorted(ESTIMATORS)}."
         )
-    params = dict(params)
+    params = _as_today(ESTIMATORS[class_name], params)
     if "base" in params:
         base = params["base"]
         params["base"] = _unfitted(path, base["class"], base["params"], encoder)
@@ -55,3 +65,13 @@ def _unfitted(path: Any, class_name: str, params: dict[str, Any], encoder: Any) 
             )
         params["encoder"] = encoder
     return ESTIMATORS[class_name](**params)
+
+
+def _as_today(estimator: type[Any], params: dict[str, Any]) -> dict[str, Any]:
+    """Parameters of a file, by the names that they have now."""
+    known = inspect.signature(estimator).parameters
+    params = {RENAMED.get(name, name): value for name, value in params.items()}
+    params = {k: v for k, v in params.items() if k in known or k not in LEFT_OUT}
+    if params.get("eps", 0) is None:
+        params["eps"] = known["eps"].default
+    return params

@@ -86,7 +86,7 @@ def test_the_history_says_which_share_of_the_labels_changed(cls, monkeypatch):
     interval = {} if cls is DECSClustering else {"update_interval": 3}
     watch = Labels()
     model = small(cls, max_iter=6, clustering_lr=0.1, min_cluster_size=0.0, **interval)
-    model._fit(blobs(), hooks=[watch])
+    model.fit_with(blobs(), hooks=[watch])
     pairs = zip(watch.found, watch.found[1:], strict=False)
     expected = [float((old != new).float().mean()) for old, new in pairs]
     assert [r["changed"] for r in model.history_ if r["phase"] == "cluster"] == expected
@@ -152,7 +152,7 @@ def test_prototypes_do_not_move_before_they_are_placed(cls):
             if not run.phase.clusters:
                 assert not run.objective.prototypes.any()
 
-    small(cls)._fit(blobs(), hooks=[Zero()])
+    small(cls).fit_with(blobs(), hooks=[Zero()])
 
 
 @each_method
@@ -168,7 +168,7 @@ def test_both_phases_train_the_same_encoder_with_a_fresh_optimiser(cls):
             if run.phase.clusters:
                 assert id(run.objective.prototypes) in held
 
-    small(cls)._fit(blobs(), hooks=[Look()])
+    small(cls).fit_with(blobs(), hooks=[Look()])
     assert len(seen) == 2
 
 
@@ -207,7 +207,7 @@ def test_a_recorded_term_is_the_mean_over_the_samples_of_the_epoch():
             run.phase.loss = spied
 
     model = small(DECSClustering, pretrain_epochs=1, batch_size=40, max_iter=0)
-    model._fit(blobs(), hooks=[Spy()])
+    model.fit_with(blobs(), hooks=[Spy()])
     assert [n for n, _ in seen] == [40, 40, 10]
     expected = sum(n * value for n, value in seen) / 90
     assert model.history_[0]["reconstruction"] == pytest.approx(expected)
@@ -234,7 +234,7 @@ def test_reconstruction_is_the_mean_squared_error_to_the_chosen_target(target):
 
     options = {"reconstruction_target": target, "augment": lambda x, generator: x + 2}
     model = small(DECSClustering, pretrain_epochs=1, max_iter=0, **options)
-    model._fit(blobs(), hooks=[Spy()])
+    model.fit_with(blobs(), hooks=[Spy()])
     assert len(errors) == 3
     for found, expected in errors:
         assert found == pytest.approx(expected, rel=1e-5)
@@ -285,7 +285,7 @@ def test_before_a_cluster_vanishes_clustering_returns_to_the_last_review_and_sto
     monkeypatch.setattr(autoencoder, "REVIEW_STEPS", 3)
     X, model = blobs(), small(cls, **options)
     with pytest.warns(ConvergenceWarning, match="stopped after 6 of 7 batches, before a cluster"):
-        model._fit(X, hooks=[Vanish()])
+        model.fit_with(X, [Vanish()])
     assert len(set(model.labels_)) == 3
     expected = small(cls, max_iter=3, **options).fit(X)
     np.testing.assert_array_equal(model.cluster_centers_, expected.cluster_centers_)
@@ -297,7 +297,7 @@ def test_min_cluster_size_zero_lets_clusters_vanish(monkeypatch, cls, options):
     monkeypatch.setattr(autoencoder, "REVIEW_STEPS", 3)
     model = small(cls, min_cluster_size=0.0, **options)
     with pytest.warns(ConvergenceWarning, match="Only 2 of n_clusters=3 clusters"):
-        model._fit(blobs(), hooks=[Vanish()])
+        model.fit_with(blobs(), hooks=[Vanish()])
     assert model.n_iter_ == 7
     assert set(model.labels_) == {0, 1}
 
@@ -337,7 +337,7 @@ def test_an_interrupted_fit_is_fitted_with_what_it_had_learnt(
 ):
     X, model = blobs(), small(DECSClustering)
     with pytest.warns(ConvergenceWarning, match=f"interrupted (in )?{where};"):
-        model._fit(X, hooks=[Interrupt(phase, event, step)])
+        model.fit_with(X, [Interrupt(phase, event, step)])
     assert len(model.history_) == records
     assert model.n_iter_ == n_iter
     assert len(set(model.labels_)) == 3
@@ -350,7 +350,7 @@ def test_an_interrupted_fit_is_fitted_with_what_it_had_learnt(
 def test_every_method_survives_an_interruption_in_each_phase(cls, phase):
     X, model = blobs(), small(cls)
     with pytest.warns(ConvergenceWarning, match=f"of the {phase} phase"):
-        model._fit(X, hooks=[Interrupt(phase, "on_step_end", 4)])
+        model.fit_with(X, [Interrupt(phase, "on_step_end", 4)])
     np.testing.assert_array_equal(model.labels_, model.predict(X))
 
 
@@ -367,7 +367,7 @@ def test_clusters_start_as_the_means_of_joined_parts(cls, monkeypatch):
 def test_interrupted_pretraining_still_places_the_prototypes():
     X, model = blobs(), small(DECSClustering, init="k-means")
     with pytest.warns(ConvergenceWarning, match="interrupted"):
-        model._fit(X, hooks=[Interrupt("pretrain", "on_step_end", 2)])
+        model.fit_with(X, [Interrupt("pretrain", "on_step_end", 2)])
     z = model.transform(X)
     for j in range(3):
         np.testing.assert_allclose(
@@ -384,7 +384,7 @@ def test_interrupted_clustering_keeps_the_prototypes_of_its_last_step():
 
     model = small(DECSClustering)
     with pytest.warns(ConvergenceWarning, match="interrupted"):
-        model._fit(blobs(), hooks=[Last(), Interrupt("cluster", "on_step_end", 5)])
+        model.fit_with(blobs(), hooks=[Last(), Interrupt("cluster", "on_step_end", 5)])
     assert len(kept) == 6 + 5
     np.testing.assert_array_equal(model.cluster_centers_, kept[-1])
 

@@ -97,7 +97,7 @@ class Look(Hook):
 
 def test_both_heads_start_equal_and_silent_beyond_a_tenth_of_the_samples(blobs):
     look = Look()
-    tiny()._fit(blobs[0], hooks=[look])
+    tiny().fit_with(blobs[0], [look])
     for a, b in zip(*look.start, strict=True):
         assert torch.equal(a, b)
     first = look.start[0][0]
@@ -119,7 +119,7 @@ def test_calibration_never_moves_the_encoder(blobs):
             grads = torch.autograd.grad(loss, weights, allow_unused=True)
             seen.append(all(grad is None for grad in grads))
 
-    tiny(encoder="mlp:8", pretrain_epochs=0)._fit(blobs[0], hooks=[Gradients()])
+    tiny(encoder="mlp:8", pretrain_epochs=0).fit_with(blobs[0], [Gradients()])
     assert seen
     assert all(seen)
 
@@ -131,7 +131,7 @@ def test_targets_serve_for_as_many_updates_as_asked(blobs):
         def on_step_end(self, run):
             targets.append(run.objective._targets)
 
-    tiny(max_epochs=1, n_updates=2)._fit(blobs[0], hooks=[Collect()])
+    tiny(max_epochs=1, n_updates=2).fit_with(blobs[0], [Collect()])
     assert [len(t.clean) for t in targets] == [32, 32, 28, 28]
     assert targets[0] is targets[1] is not targets[2]
 
@@ -197,9 +197,9 @@ def test_a_cluster_without_samples_is_dropped_also_from_a_file(blobs, tmp_path):
 
 def test_density_weights_change_the_start_of_the_heads(blobs):
     plain, weighted = Look(), Look()
-    tiny()._fit(blobs[0], hooks=[plain])
+    tiny().fit_with(blobs[0], [plain])
     model = SelectiveClustering(tiny(), n_neighbors=3)
-    tiny()._fit(blobs[0], hooks=[model._density_hook(), weighted])
+    tiny().fit_with(blobs[0], [model._density_hook(), weighted])
     first, last = 0, 4
     assert torch.equal(plain.start[0][first], weighted.start[0][first])
     assert not torch.allclose(plain.start[0][last], weighted.start[0][last])

@@ -55,7 +55,7 @@ def quick(method, folder=None, **params):
 
 def cut(model, X, n_epochs):
     with pytest.raises(Cut):
-        model._fit(X, hooks=[CutAfter(n_epochs)])
+        model.fit_with(X, [CutAfter(n_epochs)])
 
 
 def without_seconds(history):
@@ -118,7 +118,7 @@ def test_nothing_that_was_kept_is_trained_again(blobs, tmp_path):
         def on_step_end(self, run):
             type(self).steps += 1
 
-    quick(method, tmp_path)._fit(X, hooks=[Count()])
+    quick(method, tmp_path).fit_with(X, [Count()])
     assert Count.steps == 1 * 4 + 12  # the third epoch of pretraining, then all of clustering
 
 
@@ -131,7 +131,7 @@ def test_a_finished_fit_is_not_trained_again(blobs, tmp_path):
         def on_step_end(self, run):
             raise AssertionError
 
-    again = quick(method, tmp_path)._fit(X, hooks=[NoTraining()])
+    again = quick(method, tmp_path).fit_with(X, [NoTraining()])
     assert_same_fit(again, first)
 
 
@@ -145,7 +145,7 @@ def test_ctrl_c_is_not_the_end(blobs, tmp_path):
 
     method = skdeepclust.DECSClustering
     with pytest.warns(UserWarning, match="interrupted"):
-        quick(method, tmp_path)._fit(X, hooks=[CtrlC()])
+        quick(method, tmp_path).fit_with(X, [CtrlC()])
     assert_same_fit(quick(method, tmp_path).fit(X), quick(method).fit(X))
 
 

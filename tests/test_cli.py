@@ -827,7 +827,7 @@ def quick_fit(model, X):
     """A fit with the least training."""
     lengths = {"max_epochs": 1, "pretrain_epochs": 1, "max_iter": 1}
     known = {name: value for name, value in lengths.items() if name in model.get_params()}
-    return model.set_params(**known)._fit(X)
+    return model.set_params(**known).fit_with(X, [])
 
 
 @pytest.mark.parametrize("method", ["decs", "dec", "idec", "hadis", "secu"])

@@ -223,7 +223,7 @@ def test_targets_are_those_of_all_clean_samples_renewed_every_interval(interval,
     def augment(x, generator):
         return x + torch.randn(x.shape, generator=generator)
 
-    dec(update_interval=interval, augment=augment)._fit(blobs(), hooks=[targets])
+    dec(update_interval=interval, augment=augment).fit_with(blobs(), hooks=[targets])
     assert targets.steps == steps
 
 

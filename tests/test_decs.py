@@ -571,7 +571,7 @@ class Watch(Hook):
 
 def test_clustering_moves_the_prototypes_and_not_the_decoder_which_is_dropped():
     watch = Watch()
-    model = decs()._fit(blobs(), hooks=[watch])
+    model = decs().fit_with(blobs(), hooks=[watch])
     before, after = watch.decoder
     assert all(torch.equal(value, after[name]) for name, value in before.items())
     assert (watch.prototypes[0] - watch.prototypes[1]).norm(dim=1).min() > 1e-4

@@ -473,7 +473,7 @@ class LoseACluster(Hook):
 def test_lost_clusters_are_dropped(lost, blobs):
     X, _ = blobs
     with pytest.warns(ConvergenceWarning, match="Only 2 of n_clusters=3 clusters hold a sample"):
-        model = quick()._fit(X, hooks=[LoseACluster(lost)])
+        model = quick().fit_with(X, [LoseACluster(lost)])
     np.testing.assert_array_equal(np.unique(model.labels_), [0, 1])
     assert model.cluster_centers_.shape == (2, 3)
     assert model.predict_proba(X).shape == (60, 2)

@@ -82,7 +82,7 @@ def test_an_interrupted_fit_has_no_more_clusters_than_asked(cls, params, after):
     X, _ = unequal_blobs()
     model = parts(cls, batch_size=60, **params)
     with pytest.warns(UserWarning, match="interrupted"):
-        model._fit(X, hooks=[InterruptAfter(after)])
+        model.fit_with(X, [InterruptAfter(after)])
     assert len(model.cluster_centers_) <= 3
     np.testing.assert_array_equal(model.labels_, model.predict(X))
 
@@ -130,14 +130,14 @@ class Spoil(Hook):
 @each_method
 def test_groups_of_many_parts_are_those_that_most_divisions_lead_to(cls, what):
     X, y = unequal_blobs()
-    model = parts(cls, 5, max_epochs=24)._fit(X, hooks=[Spoil(*what)])
+    model = parts(cls, 5, max_epochs=24).fit_with(X, [Spoil(*what)])
     assert clustering_accuracy(y, model.labels_) == 1
 
 
 @each_method
 def test_few_parts_are_those_of_the_heads(cls):
     X, y = unequal_blobs()
-    model = parts(cls, 4, max_epochs=24)._fit(X, hooks=[Spoil("heads")])
+    model = parts(cls, 4, max_epochs=24).fit_with(X, [Spoil("heads")])
     assert clustering_accuracy(y, model.labels_) < 1
 
 
@@ -154,7 +154,7 @@ def test_a_fit_goes_on_where_it_was_cut_off(tmp_path, cls, part):
     whole = parts(cls).fit(X)
     model = parts(cls, checkpoint=tmp_path, checkpoint_every=0)
     with pytest.raises(RuntimeError, match="cut off"):
-        model._fit(X, hooks=[Crash()])
+        model.fit_with(X, [Crash()])
     model.fit(X)
     np.testing.assert_array_equal(model.labels_, whole.labels_)
     np.testing.assert_array_equal(model.cluster_centers_, whole.cluster_centers_)

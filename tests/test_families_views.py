@@ -108,7 +108,7 @@ def test_when_networks_are_compiled(monkeypatch, blobs, compile, device_can, max
     watch = Stop()
     model = tiny(compile=compile, max_epochs=max_epochs)
     with pytest.warns(UserWarning, match="interrupted"):
-        model._fit(blobs[0], hooks=[watch])
+        model.fit_with(blobs[0], [watch])
     assert watch.names == ({"encoder", "teacher", "predictor"} if compiled else set())
     assert all(m._compiled_call_impl is None for m in model.objective_.modules())
 
@@ -159,8 +159,8 @@ def test_the_second_view_shows_one_of_the_nearest_others_anew_each_time(method, 
 @each_method
 def test_neighbours_are_no_views_of_the_sample(method, blobs):
     views, neighbors = Steps(), Steps()
-    near(method).set_params(views="augment")._fit(blobs[0], hooks=[views])
-    near(method)._fit(blobs[0], hooks=[neighbors])
+    near(method).set_params(views="augment").fit_with(blobs[0], [views])
+    near(method).fit_with(blobs[0], [neighbors])
     assert views.kept == {2}
     assert views.neighbors is None
     assert neighbors.kept == {1}
@@ -177,15 +177,15 @@ def test_neighbours_are_mined_once(blobs, monkeypatch):
 
 def test_there_are_no_more_neighbours_than_others(blobs):
     watch = Steps()
-    near(n_neighbors=20)._fit(blobs[0][:8], hooks=[watch])
+    near(n_neighbors=20).fit_with(blobs[0][:8], [watch])
     assert watch.neighbors.shape == (8, 7)
 
 
 def test_neighbours_of_sparse_rows_are_those_of_dense_ones(blobs):
     X = np.where(np.abs(blobs[0]) < 1, 0, blobs[0])
     dense, sparse = Steps(), Steps()
-    near()._fit(X, hooks=[dense])
-    near()._fit(csr_array(X), hooks=[sparse])
+    near().fit_with(X, [dense])
+    near().fit_with(csr_array(X), hooks=[sparse])
     assert torch.equal(dense.neighbors, sparse.neighbors)
 
 
@@ -297,8 +297,8 @@ def test_prototypes_start_at_random_or_after_contrast_at_unit_length(blobs):
                 self.found = run.objective.prototypes.norm(dim=1)
 
     random, placed = Lengths(), Lengths()
-    two_heads(contrast_epochs=0)._fit(blobs[0], hooks=[random])
-    two_heads(contrast_epochs=1)._fit(blobs[0], hooks=[placed])
+    two_heads(contrast_epochs=0).fit_with(blobs[0], [random])
+    two_heads(contrast_epochs=1).fit_with(blobs[0], [placed])
     assert (random.found - 1).abs().max() > 0.05
     torch.testing.assert_close(placed.found, torch.ones(3))
 

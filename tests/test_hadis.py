@@ -253,7 +253,7 @@ def objective(blobs, **params):
             kept.append(run)
             run.stop_phase = True
 
-    model._fit(blobs[0], hooks=[Keep()])
+    model.fit_with(blobs[0], [Keep()])
     fresh = model._build_objective()
     fresh.on_phase_start(kept[0])
     return fresh.train()
@@ -374,7 +374,7 @@ def test_the_teacher_moves_after_every_step(blobs):
             pair = next(teacher.parameters()).clone(), next(student.parameters()).clone()
             seen.append(pair)
 
-    tiny(ema_momentum=0.75, ema_increase=False, max_epochs=1)._fit(blobs[0], hooks=[Watch()])
+    tiny(ema_momentum=0.75, ema_increase=False, max_epochs=1).fit_with(blobs[0], [Watch()])
     for (before, _), (after, student) in pairwise(seen):
         torch.testing.assert_close(after.detach(), 0.75 * before + 0.25 * student.detach())
 
@@ -386,7 +386,7 @@ def test_the_predictor_learns_faster(blobs):
         def on_step_end(self, run):
             rates.append([group["lr"] for group in run.phase.optimizer.param_groups])
 
-    tiny(predictor_lr_scale=7.0)._fit(blobs[0], hooks=[Watch()])
+    tiny(predictor_lr_scale=7.0).fit_with(blobs[0], [Watch()])
     rates = np.array(rates)
     np.testing.assert_allclose(rates[:, 1], 7 * rates[:, 0])
     assert rates[:, 0].max() <= 0.05 * 16 / 256
@@ -427,7 +427,7 @@ def test_embeddings_have_unit_length_and_come_from_the_teacher(blobs):
         def on_fit_end(self, run):
             teachers.append(MomentumCopy(run.objective.teacher.net.eval()).net)
 
-    model = tiny()._fit(blobs[0], hooks=[Keep()])
+    model = tiny().fit_with(blobs[0], [Keep()])
     z = model.transform(blobs[0])
     np.testing.assert_allclose(np.linalg.norm(z, axis=1), 1, atol=1e-6)
     weights = zip(teachers[0].parameters(), model.objective_.encoder.parameters(), strict=True)
@@ -447,7 +447,7 @@ def test_pseudo_labels_are_renewed_every_epoch_but_the_last(blobs):
             if run.phase.clusters:
                 calls.append(run.objective.pseudo_labels.clone())
 
-    tiny(warmup_epochs=1)._fit(blobs[0], hooks=[Count()])
+    tiny(warmup_epochs=1).fit_with(blobs[0], [Count()])
     assert len(calls) == 3
 
 
@@ -459,7 +459,7 @@ def test_clusters_keep_their_names_from_epoch_to_epoch(blobs):
             if run.phase.clusters:
                 labels.append(run.objective.pseudo_labels.clone())
 
-    model = tiny(max_epochs=12, warmup_epochs=6)._fit(blobs[0], hooks=[Watch()])
+    model = tiny(max_epochs=12, warmup_epochs=6).fit_with(blobs[0], [Watch()])
     for before, after in zip(labels, [*labels[1:], torch.as_tensor(model.labels_)], strict=True):
         assert (before == after).float().mean() > 0.9
 
@@ -481,7 +481,7 @@ def test_balanced_fits_draw_with_replacement(blobs):
         def on_epoch_end(self, run):
             seen.append(run.history[-1]["n_samples"])
 
-    model = tiny(balance_clusters=True)._fit(blobs[0], hooks=[Watch()])
+    model = tiny(balance_clusters=True).fit_with(blobs[0], [Watch()])
     assert seen == [60] * 4  # 3 batches of 16 and one of 12, which is at least half
     assert set(model.labels_) == {0, 1, 2}
 
@@ -514,7 +514,7 @@ def test_hadis_without_its_parts_is_byol(blobs):
         def on_fit_end(self, run):
             kept.append({k: v.clone() for k, v in run.objective.encoder.state_dict().items()})
 
-    fitted = model._fit(X, hooks=[Keep()])
+    fitted = model.fit_with(X, [Keep()])
     (order_state, noise_state), trained = kept[0], kept[-1]
     draw, noise = torch.Generator(), torch.Generator()
     draw.set_state(order_state)
@@ -585,7 +585,7 @@ def test_two_views_may_be_made_in_two_ways(blobs):
         def on_step_end(self, run):
             assert run.phase.views == (one, other)
 
-    tiny(augment=(one, other), max_epochs=1)._fit(blobs[0], hooks=[Watch()])
+    tiny(augment=(one, other), max_epochs=1).fit_with(blobs[0], [Watch()])
 
 
 @pytest.mark.parametrize("name", list(HaDisClustering.PRESETS))

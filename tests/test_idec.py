@@ -123,7 +123,7 @@ class Watch(Hook):
 
 def test_the_decoder_trains_on_while_clusters_form_and_is_dropped_afterwards():
     watch = Watch()
-    model = small()._fit(blobs(), hooks=[watch])
+    model = small().fit_with(blobs(), hooks=[watch])
     before, after = watch.decoder
     for name, value in before.items():
         assert not torch.equal(value, after[name]), name
@@ -134,14 +134,14 @@ def test_the_decoder_trains_on_while_clusters_form_and_is_dropped_afterwards():
 
 def test_the_decoder_of_dec_does_not_train_on():
     watch = Watch()
-    small(DECClustering)._fit(blobs(), hooks=[watch])
+    small(DECClustering).fit_with(blobs(), hooks=[watch])
     before, after = watch.decoder
     assert all(torch.equal(value, after[name]) for name, value in before.items())
 
 
 def test_weight_zero_reconstructs_only_and_leaves_the_prototypes_where_they_are():
     watch = Watch()
-    model = small(clustering_weight=0.0)._fit(blobs(), hooks=[watch])
+    model = small(clustering_weight=0.0).fit_with(blobs(), hooks=[watch])
     assert torch.equal(*watch.prototypes)
     for record in model.history_[4:]:
         assert record["divergence"] == 0

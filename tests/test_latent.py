@@ -81,7 +81,7 @@ def test_texts_are_clustered_by_their_neighbours(texts):
 
     mined = Mined()
     model = SCANClustering(3, n_neighbors=10, max_epochs=20, batch_size=32, random_state=0)
-    model._fit(X, hooks=[mined])
+    model.fit_with(X, [mined])
     assert same_topic(mined.near, y)[0] > 0.95
     assert clustering_accuracy(y, model.labels_[: len(y)]) > 0.9
 

@@ -217,7 +217,7 @@ def test_pretraining_depends_on_the_declared_parameters_only(method, blobs):
     def pretrained(**changed):
         end = AfterPretraining()
         with pytest.raises(Enough):
-            method(**{**params, **changed})._fit(blobs[0], hooks=[end])
+            method(**{**params, **changed}).fit_with(blobs[0], [end])
         return end.encoder
 
     same = pretrained()
@@ -273,7 +273,7 @@ def test_an_interrupted_pretraining_is_not_stored(blobs, tmp_path):
         def on_epoch_end(self, run):
             raise KeyboardInterrupt
 
-    DECSClustering(**QUICK, memory=tmp_path)._fit(blobs[0], hooks=[Interrupt()])
+    DECSClustering(**QUICK, memory=tmp_path).fit_with(blobs[0], [Interrupt()])
     assert list(tmp_path.rglob("output.pkl")) == []
 
 

@@ -123,7 +123,7 @@ class LoseACluster(Hook):
 
 @TRIPS
 def test_lost_clusters_stay_lost(trip, blobs, tmp_path):
-    model = quick()._fit(blobs[0], hooks=[LoseACluster()])
+    model = quick().fit_with(blobs[0], [LoseACluster()])
     twin = trip(model, tmp_path)
     assert_same(model, twin, blobs[0])
     assert twin.predict_proba(blobs[0]).shape == (60, model.labels_.max() + 1)

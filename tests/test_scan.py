@@ -80,10 +80,10 @@ def test_the_loss_weighs_the_sizes_of_clusters():
 def test_neighbours_are_those_of_the_samples_or_of_the_learnt_embedding(blobs):
     X, _ = blobs
     ready, learnt = Watch(), Watch()
-    scan()._fit(X, hooks=[ready])
+    scan().fit_with(X, [ready])
     expected = knn(torch.from_numpy((X - X.mean(0)).astype(np.float32)), 5)[1].int()
     assert torch.equal(ready.neighbors, expected)
-    scan(contrast_epochs=2)._fit(X, hooks=[learnt])
+    scan(contrast_epochs=2).fit_with(X, [learnt])
     assert learnt.neighbors.shape == (60, 5)
     assert not torch.equal(learnt.neighbors, expected)
 
@@ -91,13 +91,13 @@ def test_neighbours_are_those_of_the_samples_or_of_the_learnt_embedding(blobs):
 def test_there_are_no_more_neighbours_than_others():
     X, _ = make_blobs(8, random_state=0)
     watch = Watch()
-    scan(n_neighbors=20)._fit(X, hooks=[watch])
+    scan(n_neighbors=20).fit_with(X, [watch])
     assert watch.neighbors.shape == (8, 7)
 
 
 def test_partners_are_neighbours_of_their_samples(blobs):
     watch = Watch()
-    scan()._fit(blobs[0], hooks=[watch])
+    scan().fit_with(blobs[0], [watch])
     assert len(watch.drawn) == 8
     for order, others in watch.drawn:
         assert (watch.neighbors[order] == others[:, None]).any(1).all()
@@ -106,7 +106,7 @@ def test_partners_are_neighbours_of_their_samples(blobs):
 
 def test_the_head_of_least_loss_is_kept(blobs):
     watch = Watch()
-    model = scan(n_heads=4)._fit(blobs[0], hooks=[watch])
+    model = scan(n_heads=4).fit_with(blobs[0], [watch])
     mean = torch.stack(watch.losses).mean(0)
     assert mean.shape == (4,)
     kept = watch.heads[1 + int(mean[1:].argmin())] if mean.argmin() else watch.heads[0]
@@ -131,8 +131,8 @@ def test_images_learn_first_and_vectors_do_not(blobs, tiny_images):
 def test_neighbours_give_vectors_an_embedding_to_learn(blobs):
     X, _ = blobs
     ready, learnt = Watch(), Watch()
-    scan(max_epochs=2)._fit(X, hooks=[ready])
-    model = scan(max_epochs=2, views="neighbors")._fit(X, hooks=[learnt])
+    scan(max_epochs=2).fit_with(X, [ready])
+    model = scan(max_epochs=2, views="neighbors").fit_with(X, [learnt])
     assert [r["phase"] for r in model.history_] == ["contrast", "cluster"]
     (order, first), _ = learnt.drawn  # an epoch each
     assert (ready.neighbors[order] == first[:, None]).any(1).all()
@@ -141,7 +141,7 @@ def test_neighbours_give_vectors_an_embedding_to_learn(blobs):
 
 def test_without_that_option_the_pretext_sees_two_views_of_one_sample(blobs):
     watch = Watch()
-    scan(max_epochs=3, contrast_epochs=2)._fit(blobs[0], hooks=[watch])
+    scan(max_epochs=3, contrast_epochs=2).fit_with(blobs[0], [watch])
     assert len(watch.drawn) == 1
 
 
@@ -169,7 +169,7 @@ def test_same_seed_same_labels_and_what_is_saved_predicts(blobs, tmp_path):
 def test_wrapped_anchors_rest_and_neighbours_come_from_all(blobs):
     watch = Watch()
     model = SelectiveClustering(scan(max_epochs=16), init=None, eps=1.0, measure_every=1)
-    model._fit(blobs[0], hooks=[watch])
+    model.fit_with(blobs[0], [watch])
     records = model.history_
     assert min(r["n_active"] for r in records) < 40
     assert max(r["n_active"] for r in records) == 60

@@ -459,7 +459,7 @@ class Watch(Hook):
 
 def test_labels_are_those_of_the_epoch_before(blobs):
     watch = Watch()
-    quick(head_multipliers=(1, 2))._fit(blobs[0], hooks=[watch])
+    quick(head_multipliers=(1, 2)).fit_with(blobs[0], [watch])
     assert watch.labels[0].dtype == torch.int32
     assert watch.labels[0].shape == (2, 60)
     assert all((labels != UNSEEN).all() for labels in watch.labels)
@@ -470,7 +470,7 @@ def test_labels_are_those_of_the_epoch_before(blobs):
 
 def test_frozen_centers_change_between_epochs_only(blobs):
     watch = Watch()
-    quick()._fit(blobs[0], hooks=[watch])
+    quick().fit_with(blobs[0], [watch])
     first, second = watch.frozen[:4], watch.frozen[4:8]
     assert all(torch.equal(w, first[0]) for w in first)
     assert not torch.equal(first[0], second[0])
@@ -483,7 +483,7 @@ def test_the_network_rests_in_the_first_epoch_of_the_warmup(blobs):
         def on_phase_start(self, run):
             start["w"] = next(run.objective.encoder.parameters()).detach().clone()
 
-    quick()._fit(blobs[0], hooks=[watch, Start()])
+    quick().fit_with(blobs[0], [watch, Start()])
     assert torch.equal(start["w"], watch.weights[0])
     assert not torch.equal(watch.weights[0], watch.weights[1])
 
@@ -495,7 +495,7 @@ def test_counts_are_those_of_the_labels_after_a_fit(blobs):
             labels = labels[labels != UNSEEN]
             assert torch.equal(labels.bincount(minlength=3).double(), counts)
 
-    quick(batch_size=59)._fit(blobs[0], hooks=[Check()])  # one sample is left out of each pass
+    quick(batch_size=59).fit_with(blobs[0], [Check()])  # one sample is left out of each pass
 
 
 def test_centers_learn_by_sgd_of_their_own_rate(blobs):
@@ -504,7 +504,7 @@ def test_centers_learn_by_sgd_of_their_own_rate(blobs):
             self.rates = [group["lr"] for group in run.phase.optimizer.param_groups]
 
     check = Check()
-    quick(head_multipliers=(1, 2), center_lr=0.03, lr=0.1)._fit(blobs[0], hooks=[check])
+    quick(head_multipliers=(1, 2), center_lr=0.03, lr=0.1).fit_with(blobs[0], [check])
     assert check.rates[1] == pytest.approx(2 * 0.03)  # the loss is a mean over two heads
     assert check.rates[0] < 0.1
 
@@ -573,7 +573,7 @@ def test_a_resumed_fit_is_the_uninterrupted_one(changed, blobs, tmp_path):
     whole = quick(**params).fit(X)
     kept = {"checkpoint": tmp_path, "checkpoint_every": 0}
     with pytest.warns(UserWarning, match="interrupted"):
-        quick(**params, **kept)._fit(X, hooks=[Cut()])
+        quick(**params, **kept).fit_with(X, [Cut()])
     resumed = quick(**params, **kept).fit(X)
     assert all(
         torch.equal(a, b)

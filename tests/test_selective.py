@@ -244,7 +244,7 @@ class Spy(Hook):
 def fit_with_spy(model, X):
     spy = Spy()
     hooks = [model._density_hook(), model._selection_hook(), spy]
-    clone(model.base)._fit(X, hooks=hooks)
+    clone(model.base).fit_with(X, hooks)
     return spy, hooks[1]
 
 
@@ -351,7 +351,7 @@ def test_resting_samples_are_measured_less_often_on_demand(blobs):
         measure_every=3,
         min_cluster_ratio=0.2,
     )
-    hadis()._fit(blobs[0], hooks=[hook])
+    hadis().fit_with(blobs[0], [hook])
     assert measured == [2, 5]  # of 8 epochs that cluster
 
 
@@ -374,7 +374,7 @@ def test_measuring_costs_two_passes_of_those_that_rest_and_none_of_the_others(bl
                 records.append((sum(rows), 2 * run.history[-1]["n_samples"], 2 * self._resting))
 
     hooks = [model._density_hook(), model._selection_hook(), Count()]
-    hadis()._fit(blobs[0], hooks=hooks)
+    hadis().fit_with(blobs[0], hooks)
     assert all(total == training + measuring for total, training, measuring in records)
     assert records[-1][2] > 0
 
@@ -424,7 +424,7 @@ def test_a_resumed_fit_goes_on_bit_for_bit(make_base, n_epochs, blobs, tmp_path)
     whole = clone(model).fit(blobs[0])
     model.set_params(base__checkpoint=tmp_path / "state", base__checkpoint_every=0.0)
     hooks = [model._density_hook(), model._selection_hook(), StopAfter(n_epochs)]
-    clone(model.base)._fit(blobs[0], hooks=hooks)
+    clone(model.base).fit_with(blobs[0], hooks)
     resumed = clone(model).fit(blobs[0])
     assert np.array_equal(whole.active_mask_, resumed.active_mask_)
     assert np.array_equal(whole.transform(blobs[0]), resumed.transform(blobs[0]))

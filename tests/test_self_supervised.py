@@ -101,7 +101,7 @@ class Stop(Hook):
 def test_a_resumed_fit_goes_on_bit_for_bit(method, blobs, tmp_path):
     whole = tiny(method).fit(blobs[0])
     kept = {"checkpoint": tmp_path / "state", "checkpoint_every": 0.0}
-    tiny(method, **kept)._fit(blobs[0], hooks=[Stop()])
+    tiny(method, **kept).fit_with(blobs[0], [Stop()])
     resumed = tiny(method, **kept).fit(blobs[0])
     assert np.array_equal(whole.transform(blobs[0]), resumed.transform(blobs[0]))
 
@@ -113,7 +113,7 @@ def test_moco_replaces_its_oldest_keys(blobs):
         def on_step_end(self, run):
             queues.append(run.objective.queue)
 
-    tiny("moco", max_epochs=1)._fit(blobs[0], hooks=[Look()])
+    tiny("moco", max_epochs=1).fit_with(blobs[0], [Look()])
     assert all(len(queue) == 30 for queue in queues)
     assert torch.equal(queues[1][:-16], queues[0][16:])
     torch.testing.assert_close(queues[0].norm(dim=1), torch.ones(30))

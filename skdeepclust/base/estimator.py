@@ -25,16 +25,16 @@ from torch import nn
 
 from ..data.inputs import read_input
 from ..data.samples import Array, Samples, Scaling
-from ..device import available_device, borrowed_random_state, resolve_device
+from ..device import available_device, borrowed_random_state, resolve_device, uses_bfloat16
 from ..engine import Checkpoint, Hook, Progress, Run, Trainer
 from ..nn import build_encoder, check_encoder
 from .callbacks import CallbackSupportMixin, callback_hooks, with_callbacks
 from .complaints import TINY, complaint_of_neighbors
-from .constraints import POSITIVE_INTEGER, POSITIVE_REAL, WEIGHT
+from .constraints import POSITIVE_INTEGER, POSITIVE_REAL
 from .fingerprint import fingerprint
 from .fitting import USER_LEVEL, all_or_nothing, draw_seed, fitted_attributes, warn_of_interruption
-from .notebook import FittedFactsMixin
-from .objective import Objective
+from .notebook import facts_html
+from .objective import Core, Objective
 from .saving import StoredModel, load_module_arrays, module_arrays, write_model
 
 PRESERVED_DTYPES = ["float64", "float32"]
@@ -46,7 +46,6 @@ class BaseDeepTransformer(
     ClassNamePrefixFeaturesOutMixin,  # type: ignore[misc]
     TransformerMixin,  # type: ignore[misc]
     CallbackSupportMixin,  # type: ignore[misc]
-    FittedFactsMixin,
     BaseEstimator,  # type: ignore[misc]
 ):
     """All that learns an embedding: a subclass adds ``__init__`` and `_make_objective`."""
@@ -61,7 +60,6 @@ class BaseDeepTransformer(
         "device": [str, torch.device],
         "precision": [StrOptions({"auto", "float32", "bfloat16"})],
         "checkpoint": [str, os.PathLike, None],
-        "checkpoint_every": [WEIGHT],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
@@ -74,7 +72,6 @@ class BaseDeepTransformer(
     device: Any
     precision: str
     checkpoint: Any
-    checkpoint_every: float
     random_state: Any
     verbose: int
 
@@ -137,35 +134,48 @@ class BaseDeepTransformer(
         ValueError
             If X or a parameter is unusable; before any training.
         """
-        with all_or_nothing(self):
-            callbacks = callback_hooks(self, X)
-            self._fit(X, hooks=callbacks)
-            for callback in callbacks:
-                callback.close()
+        callbacks = callback_hooks(self, X)
+        self.fit_with(X, callbacks)
+        for callback in callbacks:
+            callback.close()
         return self
 
-    def _fit(self, X: Any, hooks: Iterable[Hook] = ()) -> Self:
-        """`fit` plus trainer hooks: the one seam through which a meta-estimator acts."""
-        hooks = list(hooks)
-        self._validate_params()
-        self._refuse_bools()
-        device = resolve_device(self.device)
-        rows = read_input(self, X, reset=True)
-        self._check_size(rows.shape[0])
-        seed = draw_seed(self.random_state)
-        with self._guarded_random_state(seed, device), torch.enable_grad():
-            objective = self._build_objective(seed).to(device)
-            scaling = Scaling.of_vectors(rows) if rows.ndim == 2 else Scaling.of_images(rows)
-            samples = Samples(rows, scaling, device)
-            shown = [Progress()] if self.verbose else []
-            trainer = Trainer(
-                batch_size=self._resolve_batch_size(len(samples)),
-                seed=seed,
-                checkpoint=self._open_checkpoint(rows, hooks),
-            )
-            stored = self._stored_stages(rows, seed, device)
-            run = trainer.fit(objective, samples, [*shown, *stored, *hooks])
-        self._publish(run, objective, scaling)
+    def fit_with(self, X: Any, hooks: Iterable[Hook]) -> Self:
+        """`fit`, in which hooks take part: they see every phase, epoch and step of the training.
+
+        Parameters
+        ----------
+        X : as in `fit`
+        hooks : iterable of `skdeepclust.engine.Hook`
+            Each is called with the run: what is trained, on what, and how far it has come. They
+            may look, log, stop a phase (``run.stop_phase = True``) and choose the samples of an
+            epoch (``run.active``).
+
+        Returns
+        -------
+        self
+        """
+        with all_or_nothing(self):
+            hooks = list(hooks)
+            self._validate_params()
+            self._refuse_bools()
+            device = resolve_device(self.device)
+            rows = read_input(self, X, reset=True)
+            self._check_size(rows.shape[0])
+            seed = draw_seed(self.random_state)
+            with self._guarded_random_state(seed, device), torch.enable_grad():
+                objective = self._build_objective(seed).to(device)
+                scaling = Scaling.of_vectors(rows) if rows.ndim == 2 else Scaling.of_images(rows)
+                samples = Samples(rows, scaling, device)
+                shown = [Progress()] if self.verbose else []
+                trainer = Trainer(
+                    batch_size=self._resolve_batch_size(len(samples)),
+                    seed=seed,
+                    checkpoint=self._open_checkpoint(rows, hooks),
+                )
+                stored = self._stored_stages(rows, seed, device)
+                run = trainer.fit(objective, samples, [*shown, *stored, *hooks])
+            self._publish(run, objective, scaling)
         return self
 
     def _check_size(self, n_samples: int) -> None:
@@ -185,7 +195,7 @@ class BaseDeepTransformer(
         stamp = fingerprint(type(self).__name__, self.get_params(deep=False), rows)
         for hook in hooks:
             stamp |= hook.stamp
-        return Checkpoint(self.checkpoint, self.checkpoint_every, stamp)
+        return Checkpoint(self.checkpoint, stamp)
 
     def _refuse_bools(self) -> None:
         """True passes for the integer 1 in Python, but not for a number of clusters in torch."""
@@ -209,6 +219,10 @@ class BaseDeepTransformer(
         generator = torch.Generator().manual_seed(seed)
         encoder = self._build_encoder(generator)
         return self._make_objective(encoder, self._sample_shape, generator)
+
+    @property
+    def _uses_bfloat16(self) -> bool:
+        return uses_bfloat16(self.precision, available_device(self.device))
 
     def _build_encoder(self, generator: torch.Generator) -> nn.Module:
         """Build the network that maps samples to embeddings, or copy the user's."""
@@ -283,6 +297,15 @@ class BaseDeepTransformer(
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "objective_")
+
+    def _repr_html_inner(self) -> str:
+        return str(super()._repr_html_inner()) + facts_html(self)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
+        bundle: dict[str, str] = super()._repr_mimebundle_(**kwargs)
+        if "text/html" in bundle:
+            bundle["text/html"] += facts_html(self)
+        return bundle
 
     # --- Persistence: networks travel as NumPy arrays, never as modules ----------------------
 
@@ -360,6 +383,10 @@ class BaseDeepClustering(ClusterMixin, BaseDeepTransformer):  # type: ignore[mis
     def _check_size(self, n_samples: int) -> None:
         if n_samples < self.n_clusters:
             raise ValueError(f"n_samples={n_samples} should be >= n_clusters={self.n_clusters}.")
+
+    def _core(self, encoder: nn.Module) -> Core:
+        """What the objective is built around."""
+        return Core(encoder, self.embedding_dim, self.n_clusters, self.n_init, self._uses_bfloat16)
 
     def _publish_clusters(self, samples: Samples) -> None:
         """Label the samples by the code of `predict`, and drop the clusters that label none."""

@@ -13,7 +13,7 @@ from torch import nn
 from .saving import module_arrays
 
 # Parameters that don't change what a fit computes.
-NOT_THE_RESULT = ("checkpoint", "checkpoint_every", "device", "memory", "verbose")
+NOT_THE_RESULT = ("checkpoint", "device", "memory", "verbose")
 
 
 def fingerprint(class_name: str, params: dict[str, Any], rows: Any) -> dict[str, str]:

@@ -9,19 +9,6 @@ from typing import Any
 import numpy as np
 
 
-class FittedFactsMixin:
-    """Adds a table of what a fit found, and what it cost, to the HTML of scikit-learn."""
-
-    def _repr_html_inner(self) -> str:
-        return str(super()._repr_html_inner()) + facts_html(self)  # type: ignore[misc]
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
-        bundle: dict[str, str] = super()._repr_mimebundle_(**kwargs)  # type: ignore[misc]
-        if "text/html" in bundle:
-            bundle["text/html"] += facts_html(self)
-        return bundle
-
-
 def fitted_facts(estimator: Any) -> dict[str, str]:
     """Facts about a fitted estimator by their names; none if it is not fitted.
 

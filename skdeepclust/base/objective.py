@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,6 +15,29 @@ from ..engine import Hook, Phase, Run
 from ..ops import cluster_by_parts, keep_names, kmeans, weighted_means
 
 
+@dataclass(frozen=True)
+class Core:
+    """What every objective is built around.
+
+    Parameters
+    ----------
+    encoder : torch.nn.Module
+        Maps a batch to embeddings (B, embedding_dim).
+    embedding_dim, n_clusters : int
+    n_init : int, default=1
+        Restarts of the k-means that places the prototypes.
+    bfloat16 : bool, default=False
+        Networks compute in bfloat16 while training; distances, prototypes and inference
+        never do.
+    """
+
+    encoder: nn.Module
+    embedding_dim: int
+    n_clusters: int
+    n_init: int = 1
+    bfloat16: bool = False
+
+
 class Objective(nn.Module, Hook):
     """An encoder, K prototypes in its embedding, and the losses that shape both.
 
@@ -22,14 +46,7 @@ class Objective(nn.Module, Hook):
 
     Parameters
     ----------
-    encoder : torch.nn.Module
-        Maps a batch to embeddings (B, embedding_dim).
-    embedding_dim, n_clusters : int
-    n_init : int
-        Restarts of the k-means that places the prototypes.
-    bfloat16 : bool
-        Networks compute in bfloat16 while training; distances, prototypes and inference
-        never do.
+    core : Core
     """
 
     prototypes: Tensor
@@ -40,18 +57,11 @@ class Objective(nn.Module, Hook):
     views: tuple[Augment, ...] = ()  # the two that each step embeds; empty if it embeds one
     seen: list[Tensor] | None = None  # what the encoder made of this batch; None: nobody asks
 
-    def __init__(
-        self,
-        encoder: nn.Module,
-        embedding_dim: int,
-        n_clusters: int,
-        *,
-        n_init: int,
-        bfloat16: bool,
-    ) -> None:
+    def __init__(self, core: Core) -> None:
         super().__init__()
-        self.encoder, self.n_init, self.uses_bfloat16 = encoder, n_init, bfloat16
-        self.prototypes = nn.Parameter(torch.zeros(n_clusters, embedding_dim, dtype=torch.float32))
+        self.encoder, self.n_init, self.uses_bfloat16 = core.encoder, core.n_init, core.bfloat16
+        shape = core.n_clusters, core.embedding_dim
+        self.prototypes = nn.Parameter(torch.zeros(shape, dtype=torch.float32))
         self.placed = False
         self.warnings: list[str] = []  # told to the user once the estimator is fitted
 
@@ -63,9 +73,14 @@ class Objective(nn.Module, Hook):
         """Log-affinity of each embedding to each prototype, (B, K); softmax gives q."""
         raise NotImplementedError
 
+    @property
+    def embedder(self) -> nn.Module:
+        """The network that embeds: the encoder, unless a paper has a slow copy of it."""
+        return self.encoder
+
     def embed(self, x: Tensor) -> Tensor:
         """Embed a batch: float32, (B, embedding_dim)."""
-        return self.run_network(self.encoder, x)
+        return self.run_network(self.embedder, x)
 
     def run_network(self, net: nn.Module, x: Tensor) -> Tensor:
         """Apply a network, in bfloat16 where that was chosen and gradients are wanted."""

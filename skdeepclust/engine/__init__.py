@@ -5,7 +5,7 @@ from .hooks import Hook
 from .optimizers import JointOptimizer
 from .progress import Progress
 from .run import LossTerms, Phase, Run, batch_sizes, shuffled
-from .schedules import warmup_cosine
+from .schedules import rising_momentum, warmup_cosine
 from .trainer import Trainer
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Run",
     "Trainer",
     "batch_sizes",
+    "rising_momentum",
     "shuffled",
     "warmup_cosine",
 ]

@@ -18,13 +18,17 @@ from .hooks import Hook
 from .run import Run
 
 FORMAT = 1
+SPARED = 20  # as long as it took to write a state, so often none is written
 NEWEST, BEFORE = "checkpoint.pt", "checkpoint.previous.pt"
 _SCALARS = (bool, int, float, str, type(None), Tensor)
 _RUN_FIELDS = ("epoch", "step", "stop_phase", "history", "active")
 
 
 class Checkpoint(Hook):
-    """Writes the state after an epoch every ``minutes``, and reads it back.
+    """Writes the state after an epoch, and reads it back.
+
+    Writing takes at most a twentieth of the time: where epochs are shorter than that allows, some
+    go by between two states.
 
     What is kept: the weights, the optimiser, the random generators, the history, and every plain
     attribute (tensors, numbers, strings, and lists and dicts of them) of the objective and of the
@@ -35,8 +39,6 @@ class Checkpoint(Hook):
     folder : path-like or None
         Made if missing. Holds the newest state and the one before it, in case the newest was
         damaged. None neither reads nor writes.
-    minutes : float, default=0.0
-        Least time between two states; 0 writes one after every epoch.
     fingerprint : dict of str, default=None
         What the state belongs to, such as a hash of the data and the parameters. A state with
         another fingerprint is refused.
@@ -47,13 +49,11 @@ class Checkpoint(Hook):
         If the folder holds the state of another fit.
     """
 
-    def __init__(
-        self, folder: Any, minutes: float = 0.0, fingerprint: dict[str, str] | None = None
-    ) -> None:
+    def __init__(self, folder: Any, fingerprint: dict[str, str] | None = None) -> None:
         self._folder = None if folder is None else Path(folder)
-        self._minutes, self._fingerprint = minutes, fingerprint or {}
+        self._fingerprint = fingerprint or {}
         self._state = None if self._folder is None else self._read(self._folder)
-        self._written = time.monotonic()
+        self._due = 0.0  # on the clock: the first state comes after the first epoch
 
     @property
     def holds_finished_fit(self) -> bool:
@@ -85,8 +85,11 @@ class Checkpoint(Hook):
 
     def on_epoch_end(self, run: Run) -> None:
         """Write the state, if it is time."""
-        if time.monotonic() - self._written >= 60 * self._minutes:
+        start = time.monotonic()
+        if start >= self._due:
             self._write(run, finished=False)
+            end = time.monotonic()
+            self._due = end + SPARED * (end - start)
 
     def on_fit_end(self, run: Run) -> None:
         """Write the final state, so that the same fit need not train again."""
@@ -113,7 +116,6 @@ class Checkpoint(Hook):
         torch.save(state, buffer)
         self._folder.mkdir(parents=True, exist_ok=True)
         _write_in_turn(self._folder, buffer.getbuffer())
-        self._written = time.monotonic()
 
     def _read(self, folder: Path) -> dict[str, Any] | None:
         """The newest state that is whole, or None; refuses the state of another fit."""

@@ -10,3 +10,12 @@ def warmup_cosine(epoch: float, warmup: float, n_epochs: int) -> float:
     if epoch < warmup:
         return epoch / warmup
     return (1 + math.cos(math.pi * (epoch - warmup) / max(n_epochs - warmup, 1e-9))) / 2
+
+
+def rising_momentum(start: float, done: float) -> float:
+    """Momentum of a slow copy when a share ``done`` of the training is behind: rises to 1.
+
+    It rises in a half cosine from ``start`` (Grill et al., BYOL, NeurIPS 2020).
+    """
+    falling = (math.cos(math.pi * min(done, 1)) + 1) / 2
+    return 1 - (1 - start) * falling

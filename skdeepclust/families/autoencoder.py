@@ -16,9 +16,8 @@ from torch import Tensor, nn
 from ..base.constraints import MEMORY, POSITIVE_REAL
 from ..base.estimator import BaseDeepClustering
 from ..base.memory import stored_pretraining
-from ..base.objective import Objective
+from ..base.objective import Core, Objective
 from ..data.augment import Augment, ShiftRotate
-from ..device import available_device, uses_bfloat16
 from ..engine import Hook, LossTerms, Phase, Run
 from ..nn import build_decoder
 from ..ops import student_t_log_affinity
@@ -28,9 +27,11 @@ REVIEW_STEPS = 50  # a review reads all samples once: a third of a pass of train
 
 
 @dataclass(frozen=True)
-class Schedule:
-    """Lengths and rates of the two phases."""
+class Settings:
+    """How an autoencoder learns to reconstruct, and then to cluster."""
 
+    alpha: float
+    init: str
     pretrain_epochs: int | str
     max_iter: int
     lr: float
@@ -56,23 +57,11 @@ class AutoencoderObjective(Objective):
     reviewed_step: int
     changed: float | None = None  # share of the labels, until the history has it
 
-    def __init__(
-        self,
-        encoder: nn.Module,
-        decoder: nn.Module,
-        embedding_dim: int,
-        n_clusters: int,
-        *,
-        alpha: float,
-        init: str,
-        n_init: int,
-        bfloat16: bool,
-        schedule: Schedule,
-    ) -> None:
-        super().__init__(encoder, embedding_dim, n_clusters, n_init=n_init, bfloat16=bfloat16)
-        self.init = init
+    def __init__(self, core: Core, decoder: nn.Module, settings: Settings) -> None:
+        super().__init__(core)
         self.decoder: nn.Module | None = decoder
-        self.alpha, self.schedule = alpha, schedule
+        self.settings = settings
+        self.init, self.alpha = settings.init, settings.alpha
         self.n_clustering_steps = 0
         self.last_good_state: dict[str, Tensor] = {}
 
@@ -86,7 +75,7 @@ class AutoencoderObjective(Objective):
 
     def phases(self, run: Run) -> Iterator[Phase]:
         """Pretrain the autoencoder; place prototypes; train encoder and prototypes."""
-        plan = self.schedule
+        plan = self.settings
         yield Phase(
             "pretrain",
             self.reconstruction_loss,
@@ -122,7 +111,7 @@ class AutoencoderObjective(Objective):
     def reconstruction_error(self, z: Tensor, views: tuple[Tensor, ...]) -> Tensor:
         """Mean squared difference of decoded embeddings to the target among the views."""
         clean, augmented = views
-        target = clean if self.schedule.reconstruct_clean else augmented
+        target = clean if self.settings.reconstruct_clean else augmented
         return F.mse_loss(self.decode(z), target)
 
     def decode(self, z: Tensor) -> Tensor:
@@ -165,11 +154,11 @@ class AutoencoderObjective(Objective):
             self.load_state_dict(self.last_good_state)
             run.stop_phase = True
             self.warnings.append(
-                f"Clustering stopped after {run.step} of {self.schedule.max_iter} batches, before "
+                f"Clustering stopped after {run.step} of {self.settings.max_iter} batches, before "
                 "a cluster vanished: the start from the pretrained embedding was poor. Pretrain "
                 "longer, try another random_state or fewer clusters."
             )
-        elif self.schedule.tol is not None and changed < self.schedule.tol:
+        elif self.settings.tol is not None and changed < self.settings.tol:
             run.stop_phase = True
         else:
             self._remember()
@@ -180,15 +169,15 @@ class AutoencoderObjective(Objective):
         self.labels, self.reviewed_step = labels, 0
         sizes = labels.bincount(minlength=len(self.prototypes)).float()
         equal_share = len(labels) / len(sizes)
-        self.smallest_sizes = sizes.clamp(max=equal_share) * self.schedule.min_cluster_size
+        self.smallest_sizes = sizes.clamp(max=equal_share) * self.settings.min_cluster_size
         self._remember()
 
     def _remember(self) -> None:
-        if self.schedule.min_cluster_size > 0:
+        if self.settings.min_cluster_size > 0:
             self.last_good_state = {k: v.clone() for k, v in self.state_dict().items()}
 
     def _pretrain_epochs(self, run: Run) -> int:
-        epochs = self.schedule.pretrain_epochs
+        epochs = self.settings.pretrain_epochs
         if isinstance(epochs, str):  # "auto"
             return math.ceil(AUTO_PRETRAIN_STEPS / run.steps_per_epoch)
         return epochs
@@ -246,31 +235,23 @@ class AutoencoderClustering(BaseDeepClustering):
             self, rows, seed, device, stage="autoencoder", n_epochs=self.pretrain_epochs
         )
 
-    def _objective_parts(
-        self, encoder: nn.Module, sample_shape: tuple[int, ...], generator: torch.Generator
-    ) -> dict[str, Any]:
-        """Return the arguments that every `AutoencoderObjective` takes."""
-        return {
-            "encoder": encoder,
-            "decoder": build_decoder(self.encoder, sample_shape, self.embedding_dim, generator),
-            "embedding_dim": self.embedding_dim,
-            "n_clusters": self.n_clusters,
-            "alpha": self.alpha,
-            "init": self.init,
-            "n_init": self.n_init,
-            "bfloat16": uses_bfloat16(self.precision, available_device(self.device)),
-            "schedule": Schedule(
-                pretrain_epochs=self.pretrain_epochs,
-                max_iter=self.max_iter,
-                lr=self.lr,
-                clustering_lr=self.lr if self.clustering_lr is None else self.clustering_lr,
-                tol=self.tol,
-                augment=self._resolve_augment(sample_shape),
-                augment_clustering=self.augment_clustering,
-                reconstruct_clean=self.reconstruction_target == "clean",
-                min_cluster_size=self.min_cluster_size,
-            ),
-        }
+    def _decoder(self, sample_shape: tuple[int, ...], generator: torch.Generator) -> nn.Module:
+        return build_decoder(self.encoder, sample_shape, self.embedding_dim, generator)
+
+    def _settings(self, sample_shape: tuple[int, ...]) -> Settings:
+        return Settings(
+            alpha=self.alpha,
+            init=self.init,
+            pretrain_epochs=self.pretrain_epochs,
+            max_iter=self.max_iter,
+            lr=self.lr,
+            clustering_lr=self.lr if self.clustering_lr is None else self.clustering_lr,
+            tol=self.tol,
+            augment=self._resolve_augment(sample_shape),
+            augment_clustering=self.augment_clustering,
+            reconstruct_clean=self.reconstruction_target == "clean",
+            min_cluster_size=self.min_cluster_size,
+        )
 
     def _resolve_augment(self, sample_shape: tuple[int, ...]) -> Augment | None:
         if isinstance(self.augment, str):  # "auto"

@@ -6,7 +6,8 @@ has more, and neighbours tell which parts belong together.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
@@ -16,11 +17,13 @@ from sklearn.utils._param_validation import StrOptions
 from torch import Tensor, nn
 
 from ..base.constraints import POSITIVE_INTEGER
+from ..base.estimator import BaseDeepClustering
+from ..base.objective import Core
 from ..data.shapes import are_small_and_grey
 from ..engine import LossTerms, Phase, Run, warmup_cosine
 from ..ops import kmeans, merged_labels, neighbor_affinity, weighted_means
 from .consensus import typical
-from .views import ViewsClustering, ViewsObjective
+from .views import VIEWS, Views, ViewsObjective, auto_batch_size
 
 # Settled on digits, USPS and 10,000 images of MNIST: neighbours by pixels, and parts to join. For
 # vectors, on these as rows of pixels and on breast cancer.
@@ -42,6 +45,19 @@ class Plan(NamedTuple):
     n_self_label: int
     n_drawn: int  # samples that clusters are learnt from; all learn the names
 
+    @property
+    def n_clustering(self) -> int:
+        """Epochs of the paper's own clustering."""
+        return self.n_epochs - self.n_contrast - self.n_self_label
+
+
+class Length(NamedTuple):
+    """How long a fit is if nobody says."""
+
+    epochs: int  # without parts
+    steps: int  # with parts
+    least: int  # epochs with parts
+
 
 class PartsObjective(ViewsObjective):
     """z = encoder(x): embedding (B, d).  w: prototypes (K', d), one matrix for each head.
@@ -59,18 +75,11 @@ class PartsObjective(ViewsObjective):
     targets: Tensor  # y, (n_samples,), int64
 
     def __init__(
-        self,
-        *,
-        n_clusters: int,
-        plan: Plan,
-        head_multipliers: tuple[int, ...],
-        **parts: Any,
+        self, core: Core, views: Views, plan: Plan, head_multipliers: Sequence[int] = (1,)
     ) -> None:
-        k = n_clusters * plan.n_parts
-        super().__init__(n_clusters=k * head_multipliers[0], max_epochs=plan.n_epochs, **parts)
-        self.n_clusters, self.n_parts = n_clusters, plan.n_parts
-        self.n_contrast, self.n_self_label = plan.n_contrast, plan.n_self_label
-        self.n_drawn = plan.n_drawn
+        k = core.n_clusters * plan.n_parts
+        super().__init__(replace(core, n_clusters=k * head_multipliers[0]), views)
+        self.n_clusters, self.plan = core.n_clusters, plan
         self.unmerged: list[nn.Parameter] = []  # heads of parts while these are merged
         dim = self.prototypes.shape[1]
         self.further_heads = nn.ParameterList(torch.zeros(m * k, dim) for m in head_multipliers[1:])
@@ -80,23 +89,18 @@ class PartsObjective(ViewsObjective):
         """Prototypes of each head; the first is the one that predicts."""
         return [self.prototypes, *self.further_heads]
 
-    @property
-    def n_cluster_epochs(self) -> int:
-        """Epochs of the paper's own clustering."""
-        return self.max_epochs - self.n_contrast - self.n_self_label
-
     def naming(self, run: Run) -> Iterator[Phase]:
         """Merge the parts and learn the groups' names, if there are parts; the last phase."""
-        if self.n_parts == 1:
+        if self.plan.n_parts == 1:
             return
         start = partial(self.merge, self.make_room())
         yield Phase(
             "self-label",
             self.naming_loss,
             self.naming_optimizer(),
-            n_epochs=self.n_self_label,
+            n_epochs=self.plan.n_self_label,
             views=self.pair[:1],
-            schedule=lambda run: warmup_cosine(run.progress, 0, self.n_self_label),
+            schedule=lambda run: warmup_cosine(run.progress, 0, self.plan.n_self_label),
             start=start,
             smallest_batch=run.batch_size // 2,
         )
@@ -118,7 +122,7 @@ class PartsObjective(ViewsObjective):
         z = run.forward(self.embed)
         near = self.neighbors_of(run)
         found = [self.groups(self.part_of(z, w), near) for w in parts]
-        if self.n_parts >= FEWEST_PARTS:
+        if self.plan.n_parts >= FEWEST_PARTS:
             found += self.groups_of_divisions(z, near, len(parts[0]), run)
         labels = typical(found).to(z.device)
         weight = z.new_ones(len(z))
@@ -187,23 +191,51 @@ def auto_parts(image_shape: tuple[int, int, int] | None, n_samples: int, n_clust
     return PARTS if enough and are_small_and_grey(image_shape) else 1
 
 
-class PartsClustering(ViewsClustering):
+def n_epochs_of(max_epochs: int | str, n_parts: int, steps: float, length: Length) -> int:
+    """Epochs in all; "auto" is what the length says for epochs of so many steps."""
+    if not isinstance(max_epochs, str):
+        return max_epochs
+    return length.epochs if n_parts == 1 else max(length.least, round(length.steps / steps))
+
+
+def n_naming(n_parts: int, n_epochs: int, n_drawn: int, n_samples: int) -> int:
+    """Epochs in which the names of joined parts are learnt: a quarter, in batches.
+
+    An epoch of naming takes all samples, the others those drawn.
+    """
+    if n_parts == 1:
+        return 0
+    quarter = n_epochs * n_drawn // (4 * n_samples)
+    return max(quarter, min(n_epochs // 4, 2), 1)
+
+
+class PartsClustering(BaseDeepClustering):
     """Estimators that may learn parts of clusters first; a subclass adds ``__init__``."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **ViewsClustering._parameter_constraints,
+        **BaseDeepClustering._parameter_constraints,
+        **VIEWS,
         "n_neighbors": [StrOptions({"auto"}), POSITIVE_INTEGER],
         "over_clustering": [StrOptions({"auto"}), POSITIVE_INTEGER],
-        "self_label_epochs": [StrOptions({"auto"}), POSITIVE_INTEGER],
         "max_epochs": [StrOptions({"auto"}), POSITIVE_INTEGER],
     }
-    _EPOCHS: ClassVar[int]  # without parts
-    _STEPS: ClassVar[int]  # with parts
-    _LEAST: ClassVar[int]  # epochs with parts
     _plan = Plan(1, NEIGHBORS, 1, 0, 0, 1)  # of a fit; a network that was loaded needs none
 
+    n_neighbors: int | str
     over_clustering: int | str
-    self_label_epochs: int | str
+    max_epochs: int | str
+
+    def _plan_for(self, image_shape: tuple[int, int, int] | None, n_samples: int) -> Plan:
+        """Resolve what is "auto" for so many samples of this shape; None: vectors."""
+        raise NotImplementedError
+
+    def _resolve_batch_size(self, n_samples: int) -> int:
+        return auto_batch_size(self.batch_size, n_samples)
+
+    def _n_neighbors(self, n_parts: int) -> int:
+        if isinstance(self.n_neighbors, str):  # "auto"
+            return CLOSEST if n_parts > 1 else NEIGHBORS
+        return self.n_neighbors
 
     def _check_size(self, n_samples: int) -> None:
         super()._check_size(n_samples)
@@ -218,51 +250,5 @@ class PartsClustering(ViewsClustering):
             first = f" and {plan.n_contrast} to contrast_epochs" if plan.n_contrast else ""
             raise ValueError(
                 f"max_epochs={self.max_epochs} should be at least {others + 1}, as "
-                f"{plan.n_self_label} go to self_label_epochs{first}."
+                f"{plan.n_self_label} go to the names of joined parts{first}."
             )
-
-    def _plan_for(self, image_shape: tuple[int, int, int] | None, n_samples: int) -> Plan:
-        """Resolve what is "auto" for so many samples of this shape; None: vectors."""
-        n_parts, n_epochs = self.over_clustering, self.max_epochs
-        if isinstance(n_parts, str):
-            n_parts = self._auto_parts(image_shape, n_samples)
-            n_parts = 1 if n_epochs == 1 else n_parts
-        n_drawn = self._n_drawn(n_parts, n_samples)
-        if isinstance(n_epochs, str):
-            steps = n_drawn / self._resolve_batch_size(n_samples)
-            n_epochs = (
-                self._EPOCHS if n_parts == 1 else max(self._LEAST, round(self._STEPS / steps))
-            )
-        n_self_label = self.self_label_epochs
-        if isinstance(n_self_label, str):
-            # A quarter, in batches: an epoch of naming takes all samples, the others those drawn.
-            quarter = n_epochs * n_drawn // (4 * n_samples)
-            n_self_label = max(quarter, min(n_epochs // 4, 2), 1)
-        n_neighbors = self.n_neighbors
-        if isinstance(n_neighbors, str):
-            n_neighbors = CLOSEST if n_parts > 1 else NEIGHBORS
-        n_contrast = self._n_contrast(image_shape, n_parts, n_epochs)
-        n_self_label = n_self_label if n_parts > 1 else 0
-        return Plan(n_parts, n_neighbors, n_epochs, n_contrast, n_self_label, n_drawn)
-
-    def _objective_parts(
-        self, encoder: nn.Module, sample_shape: tuple[int, ...], temperature: float = 1.0
-    ) -> dict[str, Any]:
-        parts = super()._objective_parts(encoder, sample_shape, temperature)
-        del parts["max_epochs"]
-        if self._by_neighbors:
-            parts["n_neighbors"] = self._plan.n_neighbors
-        return {**parts, "plan": self._plan}
-
-    def _auto_parts(self, image_shape: tuple[int, int, int] | None, n_samples: int) -> int:
-        return auto_parts(image_shape, n_samples, self.n_clusters)
-
-    def _n_drawn(self, n_parts: int, n_samples: int) -> int:
-        """Samples that clusters are learnt from; all by default."""
-        return n_samples
-
-    def _n_contrast(
-        self, image_shape: tuple[int, int, int] | None, n_parts: int, n_epochs: int
-    ) -> int:
-        """Epochs before clustering; none by default."""
-        return 0

@@ -5,22 +5,36 @@ What `SelfSupervisedEncoder` does, and the first stage of methods whose clusters
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..base.objective import Objective
-from ..engine import LossTerms, Phase, Run, warmup_cosine
+from ..base.objective import Core
+from ..engine import LossTerms, Phase, Run, rising_momentum, warmup_cosine
 from ..nn import MomentumCopy, predictor, projector
 from ..ops import pair_contrast, queue_contrast
-from .views import ViewsObjective
+from .views import Pair, Views, ViewsObjective
 
 METHODS = ("byol", "simclr", "moco")
 QUEUE = 4096  # keys that MoCo keeps, at most half of the samples
+
+
+@dataclass(frozen=True)
+class SelfSupervision:
+    """How an embedding is learnt from two views."""
+
+    method: str  # one of METHODS
+    projector: nn.Module
+    predictor: nn.Module
+    n_epochs: int
+    lr: float  # of 256 samples a batch
+    temperature: float
+    ema_momentum: float
+    weight_decay: float
 
 
 class SelfSupervisedObjective(ViewsObjective):
@@ -37,34 +51,18 @@ class SelfSupervisedObjective(ViewsObjective):
     The embedding is f(x), as it is; g and h serve training alone.
     """
 
-    spherical = False
     queue: Tensor  # (n_keys, d), unit rows: MoCo's earlier keys, the oldest first
 
-    def __init__(
-        self,
-        *,
-        method: str,
-        projector: nn.Module,
-        predictor: nn.Module,
-        pretrain_epochs: int,
-        pretrain_lr: float,
-        ema_momentum: float,
-        weight_decay: float,
-        **parts: Any,
-    ) -> None:
-        super().__init__(**parts)
-        self.method, self.pretrain_epochs = method, pretrain_epochs
-        self.projector: nn.Module | None = projector
-        self.predictor: nn.Module | None = predictor if method == "byol" else None
+    def __init__(self, core: Core, views: Views, learning: SelfSupervision) -> None:
+        super().__init__(core, views)
+        self.method, self.pretrain_epochs = learning.method, learning.n_epochs
+        self.projector: nn.Module | None = learning.projector
+        self.predictor = learning.predictor if self.method == "byol" else None
         self.teacher: MomentumCopy | None = None
-        if method != "simclr":
-            self.teacher = MomentumCopy(nn.Sequential(self.encoder, projector))
-        self.pretrain_lr, self.weight_decay = pretrain_lr, weight_decay
-        self.ema_momentum = ema_momentum
-
-    def embed(self, x: Tensor) -> Tensor:
-        """Embed a batch: float32, (B, embedding_dim), as the encoder gives it."""
-        return Objective.embed(self, x)
+        if self.method != "simclr":
+            self.teacher = MomentumCopy(nn.Sequential(self.encoder, learning.projector))
+        self.temperature, self.ema_momentum = learning.temperature, learning.ema_momentum
+        self.pretrain_lr, self.weight_decay = learning.lr, learning.weight_decay
 
     def phases(self, run: Run) -> Iterator[Phase]:
         """Learn the embedding."""
@@ -81,9 +79,9 @@ class SelfSupervisedObjective(ViewsObjective):
         )
 
     @property
-    def pretraining_views(self) -> tuple[Any, ...]:
+    def pretraining_views(self) -> Pair:
         """The two augmentations."""
-        return self.views
+        return self.pair
 
     def start_pretraining(self, run: Run) -> None:
         """Fill MoCo's queue with keys of as many samples."""
@@ -121,8 +119,7 @@ class SelfSupervisedObjective(ViewsObjective):
         """Move the slow copies after every step."""
         if self.teacher is not None and not run.phase.clusters:
             assert self.projector is not None
-            falling = (math.cos(math.pi * run.progress / self.pretrain_epochs) + 1) / 2
-            m = 1 - (1 - self.ema_momentum) * falling
+            m = rising_momentum(self.ema_momentum, run.progress / self.pretrain_epochs)
             self.teacher.update(nn.Sequential(self.encoder, self.projector), m)
 
     def lr_factor(self, run: Run) -> float:

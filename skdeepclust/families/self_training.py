@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
-
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from ..base.constraints import POSITIVE_INTEGER
+from ..base.objective import Core
 from ..engine import Run
-from .autoencoder import AutoencoderClustering, AutoencoderObjective
+from .autoencoder import AutoencoderObjective, Settings
 
 
 class SelfTrainingObjective(AutoencoderObjective):
     """Soft assignments q chase a sharpened target p that is renewed now and then (DEC, IDEC)."""
 
-    def __init__(self, *, update_interval: int, **parts: Any) -> None:
-        super().__init__(**parts)
+    def __init__(
+        self, core: Core, decoder: nn.Module, settings: Settings, *, update_interval: int
+    ) -> None:
+        super().__init__(core, decoder, settings)
         self.update_interval = update_interval
         self.target: Tensor | None = None  # (n_samples, K)
 
@@ -57,14 +57,3 @@ def target_distribution(q: Tensor) -> Tensor:
     """p_ij ~ q_ij^2 / sum_i q_ij, rows summing to 1 (Xie et al. 2016, Eq. 3)."""
     weight = q.square() / q.sum(0).clamp(min=torch.finfo(q.dtype).tiny)
     return weight / weight.sum(1, keepdim=True)
-
-
-class SelfTrainingClustering(AutoencoderClustering):
-    """Estimators that chase a target; a subclass adds ``__init__``."""
-
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **AutoencoderClustering._parameter_constraints,
-        "update_interval": [POSITIVE_INTEGER],
-    }
-
-    update_interval: int

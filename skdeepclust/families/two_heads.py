@@ -3,23 +3,40 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, ClassVar
 
 import torch
-import torch.nn.functional as F
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
-from ..base.constraints import POSITIVE_INTEGER, POSITIVE_REAL
-from ..engine import Run
+from ..base.constraints import MEMORY, POSITIVE_INTEGER, POSITIVE_REAL
+from ..base.estimator import BaseDeepClustering
+from ..base.memory import stored_pretraining
+from ..base.objective import Core
+from ..engine import Hook, LossTerms, Run
 from ..nn import build_trunk, hidden_layer, instance_head
 from ..ops import pair_contrast
-from .views import ViewsClustering, ViewsObjective
+from .logits import LinearHeads
+from .views import VIEWS, Views, ViewsObjective, auto_batch_size
 
 
-class TwoHeadsObjective(ViewsObjective):
+@dataclass(frozen=True)
+class TwoHeads:
+    """The head that tells samples apart, and how both heads learn."""
+
+    instance_head: nn.Module
+    instance_temperature: float
+    cluster_temperature: float
+    max_epochs: int  # in all
+    contrast_epochs: int  # the first of them, without clusters
+    init: str
+    lr: float
+    weight_decay: float
+
+
+class TwoHeadsObjective(LinearHeads, ViewsObjective):
     """A trunk with two heads: one tells samples apart, the other clusters them.
 
     h = trunk(x).  e = instance_head(h): instance embedding.  z = projector(h): embedding (B, d),
@@ -27,36 +44,16 @@ class TwoHeadsObjective(ViewsObjective):
     has no bias.  logits: z w^T (B, K).  p: their softmax.
     """
 
-    spherical = False
-
     def __init__(
-        self,
-        *,
-        instance_head: nn.Module,
-        instance_temperature: float,
-        cluster_temperature: float,
-        contrast_epochs: int,
-        init: str,
-        lr: float,
-        weight_decay: float,
-        generator: torch.Generator,
-        **parts: Any,
+        self, core: Core, views: Views, heads: TwoHeads, generator: torch.Generator
     ) -> None:
-        super().__init__(**parts)
-        self.init = init
-        self.instance_head: nn.Module | None = instance_head
-        self.t_instance, self.t_cluster = instance_temperature, cluster_temperature
-        self.contrast_epochs, self.lr, self.weight_decay = contrast_epochs, lr, weight_decay
-        bound = self.prototypes.shape[1] ** -0.5
-        nn.init.uniform_(self.prototypes, -bound, bound, generator=generator)
-
-    def embed(self, x: Tensor) -> Tensor:
-        """Embed a batch: float32, (B, embedding_dim)."""
-        return self.run_network(self.encoder, x)
-
-    def logits(self, z: Tensor) -> Tensor:
-        """Outputs of the cluster head, (B, K)."""
-        return z @ self.prototypes.T
+        super().__init__(core, views)
+        self.init = heads.init
+        self.instance_head: nn.Module | None = heads.instance_head
+        self.t_instance, self.t_cluster = heads.instance_temperature, heads.cluster_temperature
+        self.max_epochs, self.contrast_epochs = heads.max_epochs, heads.contrast_epochs
+        self.lr, self.weight_decay = heads.lr, heads.weight_decay
+        self.draw_rows([self.prototypes], generator)
 
     def both_heads(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Embedding z and instance embedding e of a batch, from one pass through the trunk."""
@@ -67,32 +64,16 @@ class TwoHeadsObjective(ViewsObjective):
         self.note(z)
         return z, self.run_network(self.instance_head, h)
 
-    def networks(self) -> Iterable[nn.Module]:
-        """Return what `both_heads` calls."""
-        assert self.instance_head is not None
-        return [*self.encoder.children(), self.instance_head]
-
-    def contrast_loss(self, views: tuple[Tensor, ...], index: Tensor) -> dict[str, Tensor]:
+    def contrast_loss(self, views: tuple[Tensor, ...], index: Tensor) -> LossTerms:
         """Return the instance contrast alone, as in SimCLR."""
         (_, a), (_, b) = map(self.both_heads, views)
         return {"instance": pair_contrast(a, b, self.t_instance)}
 
     def start(self, run: Run) -> None:
-        """Begin with centres of clusters if the network has learnt something, else at random.
-
-        Centres get length 1, or the longest would win most samples.
-        """
+        """Begin with centres of clusters if the network has learnt something, else at random."""
         if self.contrast_epochs > 0:
-            self.place_prototypes(run)
-            with torch.no_grad():
-                self.prototypes.copy_(F.normalize(self.prototypes, dim=1))
+            self.place_directions(run)
         self.placed = True
-
-    def adam(self) -> torch.optim.Optimizer:
-        """Return the optimiser of trunk and heads."""
-        return torch.optim.Adam(
-            self.parameters(), self.lr, weight_decay=self.weight_decay, fused=True
-        )
 
     def finish(self) -> None:
         """Keep what clusters."""
@@ -100,24 +81,68 @@ class TwoHeadsObjective(ViewsObjective):
         super().finish()
 
 
-class TwoHeadsClustering(ViewsClustering):
+class TwoHeadsClustering(BaseDeepClustering):
     """Estimators with an instance head and a cluster head; a subclass adds ``__init__``."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **ViewsClustering._parameter_constraints,
+        **BaseDeepClustering._parameter_constraints,
+        **VIEWS,
         "instance_dim": [POSITIVE_INTEGER],
         "instance_temperature": [POSITIVE_REAL],
         "cluster_temperature": [POSITIVE_REAL],
         "contrast_epochs": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
         "init": [StrOptions({"parts", "k-means"})],
+        "memory": MEMORY,
     }
     _normalized: ClassVar[bool] = False  # whether the heads have BatchNorm
 
+    # The state after ``contrast_epochs`` depends on these and on their number.
+    PRETRAINING_PARAMS: ClassVar[tuple[str, ...]] = (
+        "encoder",
+        "hidden_dim",
+        "embedding_dim",
+        "instance_dim",
+        "instance_temperature",
+        "lr",
+        "weight_decay",
+        "batch_size",
+        "augment",
+    )
+
+    hidden_dim: int
     instance_dim: int
     instance_temperature: float
     cluster_temperature: float
     contrast_epochs: int | str
     init: str
+    lr: float
+    weight_decay: float
+    max_epochs: int
+    augment: Any
+    memory: Any
+
+    def _resolve_batch_size(self, n_samples: int) -> int:
+        return auto_batch_size(self.batch_size, n_samples)
+
+    @property
+    def _n_contrast(self) -> int:
+        """The first of the epochs, in which samples are contrasted alone."""
+        if isinstance(self.contrast_epochs, str):  # "auto"
+            return self.max_epochs // 3
+        return min(self.contrast_epochs, self.max_epochs)
+
+    def _stored_stages(self, rows: Any, seed: int, device: torch.device) -> list[Hook]:
+        """Look up what ``contrast_epochs`` give; Adam goes on from there."""
+        return stored_pretraining(
+            self,
+            rows,
+            seed,
+            device,
+            stage=type(self).__name__,
+            n_epochs=self._n_contrast,
+            networks=("encoder", "instance_head"),
+            optimizer=True,
+        )
 
     def _build_encoder(self, generator: torch.Generator) -> nn.Module:
         trunk, n_features = build_trunk(self.encoder, self._sample_shape, generator)
@@ -126,13 +151,9 @@ class TwoHeadsClustering(ViewsClustering):
         )
         return nn.Sequential(OrderedDict(trunk=trunk, hidden=hidden))
 
-    def _two_heads_parts(
-        self, encoder: nn.Module, sample_shape: tuple[int, ...], generator: torch.Generator
-    ) -> dict[str, Any]:
-        """Return the arguments that every `TwoHeadsObjective` takes."""
+    def _two_heads(self, encoder: nn.Module, generator: torch.Generator) -> TwoHeads:
+        """Draw the instance head; what else both heads need."""
         last = [m for m in encoder.modules() if isinstance(m, nn.Linear)][-1]
-        chosen = self.contrast_epochs
-        n_contrast = self.max_epochs // 3 if isinstance(chosen, str) else chosen
         head = instance_head(
             last.in_features,
             self.hidden_dim,
@@ -140,14 +161,13 @@ class TwoHeadsClustering(ViewsClustering):
             generator,
             normalized=self._normalized,
         )
-        return {
-            "instance_head": head,
-            "instance_temperature": self.instance_temperature,
-            "cluster_temperature": self.cluster_temperature,
-            "contrast_epochs": min(n_contrast, self.max_epochs),
-            "init": self.init,
-            "lr": self.lr,
-            "weight_decay": self.weight_decay,
-            "generator": generator,
-            **self._objective_parts(encoder, sample_shape),
-        }
+        return TwoHeads(
+            instance_head=head,
+            instance_temperature=self.instance_temperature,
+            cluster_temperature=self.cluster_temperature,
+            max_epochs=self.max_epochs,
+            contrast_epochs=self._n_contrast,
+            init=self.init,
+            lr=self.lr,
+            weight_decay=self.weight_decay,
+        )

@@ -1,78 +1,71 @@
-"""What methods on two views of each sample share: views, neighbours, a projector."""
+"""What methods on two views of each sample share: the views, and neighbours that stand in."""
 
 from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from dataclasses import dataclass
 from numbers import Integral
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from ..base.constraints import POSITIVE_INTEGER, WEIGHT
-from ..base.estimator import BaseDeepClustering, BaseDeepTransformer
-from ..base.objective import Objective
+from ..base.objective import Core, Objective
 from ..data.augment import Augment, Compose
 from ..data.views import auto_views
-from ..device import available_device, can_compile, uses_bfloat16
 from ..engine import Run
 from ..nn import build_trunk, projector
 from ..ops import knn
 
-FEWEST_COMPILED_STEPS = 2000  # compiling takes a minute; shorter fits are over before it pays
+# Constraints of the parameters that all of them have, and of those with neighbours.
+VIEWS: dict[str, list[Any]] = {
+    "hidden_dim": [POSITIVE_INTEGER],
+    "max_epochs": [POSITIVE_INTEGER],
+    "batch_size": [StrOptions({"auto"}), Interval(Integral, 2, None, closed="left")],
+    "weight_decay": [WEIGHT],
+    "augment": [StrOptions({"auto"}), callable, tuple],
+}
+NEIGHBORS: dict[str, list[Any]] = {
+    "views": [StrOptions({"augment", "neighbors"})],
+    "n_neighbors": [POSITIVE_INTEGER],
+}
+Pair = tuple[Augment, Augment]
 
 
-class ViewsObjective(Objective):
-    """Unit embeddings compared with unit prototypes.
-
-    x: batch (B, ...).  z = encoder(x) / |encoder(x)|: embedding (B, d).  w: prototypes (K, d), of
-    unit length wherever they are used.  logits: z w^T / t (B, K), t = ``temperature``.
+@dataclass(frozen=True)
+class Views:
+    """What the two views of a sample show.
 
     Parameters
     ----------
-    encoder : torch.nn.Module
-        Trunk and projector, one after the other.
-    temperature : float
-    max_epochs : int
-    views : pair of callables (batch, generator) -> batch
-    compile : bool or "auto"
+    pair : pair of callables (batch, generator) -> batch
     n_neighbors : int, default=None
         The second view is one of so many neighbours of the sample; None: the sample itself.
     """
 
-    spherical = True
+    pair: Pair
+    n_neighbors: int | None = None
+
+
+class ViewsObjective(Objective):
+    """Each step sees two views of a sample, or one of it and one of a neighbour.
+
+    Parameters
+    ----------
+    core : Core
+    views : Views
+    """
+
     neighbors: Tensor | None = None  # (n_samples, k), int32, on the CPU
 
-    def __init__(
-        self,
-        encoder: nn.Module,
-        embedding_dim: int,
-        n_clusters: int,
-        *,
-        temperature: float,
-        max_epochs: int,
-        views: tuple[Augment, Augment],
-        compile: bool | str,
-        n_init: int,
-        bfloat16: bool,
-        n_neighbors: int | None = None,
-    ) -> None:
-        super().__init__(encoder, embedding_dim, n_clusters, n_init=n_init, bfloat16=bfloat16)
-        self.temperature, self.max_epochs = temperature, max_epochs
-        self.pair, self.compiles, self.n_neighbors = views, compile, n_neighbors
-        self.views = views if n_neighbors is None else ()  # a neighbour is no view of a sample
-
-    def embed(self, x: Tensor) -> Tensor:
-        """Embed a batch: float32, (B, embedding_dim), rows of unit length."""
-        return F.normalize(super().embed(x), dim=1)
-
-    def logits(self, z: Tensor) -> Tensor:
-        """Cosine with each prototype over the temperature, (B, K)."""
-        return z @ F.normalize(self.prototypes, dim=1).T / self.temperature
+    def __init__(self, core: Core, views: Views) -> None:
+        super().__init__(core)
+        self.pair, self.n_neighbors = views.pair, views.n_neighbors
+        self.views = views.pair if views.n_neighbors is None else ()  # a neighbour is no view
 
     @property
     def partner(self) -> Callable[[Run, Tensor], Tensor] | None:
@@ -101,112 +94,69 @@ class ViewsObjective(Objective):
         if self.views or not self.seen:
             super().note(z)
 
-    def on_fit_start(self, run: Run) -> None:
-        """Compile the networks where it pays."""
-        n_steps = self.max_epochs * run.steps_per_epoch
-        pays = can_compile(run.samples.device) and n_steps >= FEWEST_COMPILED_STEPS
-        if self.compiles is True or (self.compiles == "auto" and pays):
-            for network in self.networks():
-                network.compile()
-
-    def networks(self) -> Iterable[nn.Module]:
-        """Return the modules that a training step calls."""
-        return self.children()
-
     def finish(self) -> None:
-        """Let go of the neighbours, and of compiled code, which is of this process only."""
+        """Let go of the neighbours."""
         self.neighbors = None
-        for module in self.modules():
-            module._compiled_call_impl = None
+        super().finish()
 
 
-class ViewsTransformer(BaseDeepTransformer):
-    """Estimators that learn from two augmented views; a subclass adds ``__init__``."""
-
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **BaseDeepTransformer._parameter_constraints,
-        "hidden_dim": [POSITIVE_INTEGER],
-        "max_epochs": [POSITIVE_INTEGER],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 2, None, closed="left")],
-        "weight_decay": [WEIGHT],
-        "augment": [StrOptions({"auto"}), callable, tuple],
-        "compile": [StrOptions({"auto"}), "boolean"],
-    }
-
-    hidden_dim: int
-    max_epochs: Any
-    lr: float
-    weight_decay: float
-    augment: Any
-    compile: Any
-
-    def _resolve_batch_size(self, n_samples: int) -> int:
-        if not isinstance(self.batch_size, str):  # "auto"
-            return int(self.batch_size)
-        fifth = 1 << int(math.log2(max(n_samples / 5, 1)))  # five steps an epoch, where it can be
-        return min(max(fifth, 16), 128)
-
-    def _objective_parts(
-        self, encoder: nn.Module, sample_shape: tuple[int, ...], temperature: float = 1.0
-    ) -> dict[str, Any]:
-        """Return the arguments that every `ViewsObjective` takes, but those of clusters."""
-        return {
-            "encoder": encoder,
-            "temperature": temperature,
-            "max_epochs": self.max_epochs,
-            "views": self._resolve_views(sample_shape),
-            "compile": self.compile,
-            "bfloat16": uses_bfloat16(self.precision, available_device(self.device)),
-        }
-
-    def _resolve_views(self, sample_shape: tuple[int, ...]) -> tuple[Augment, Augment]:
-        if isinstance(self.augment, str):  # "auto"
-            return auto_views(sample_shape)
-        if callable(self.augment):
-            return self.augment, self.augment
-        if len(self.augment) != 2 or not all(map(callable, self.augment)):
-            raise ValueError(
-                f"augment={self.augment!r} must be 'auto', a callable (batch, generator) -> batch, "
-                "or a pair of such callables, one for each view."
-            )
-        first, second = self.augment
-        return first, second
+def trunk_and_projector(
+    encoder: Any,
+    sample_shape: tuple[int, ...],
+    hidden_dim: int,
+    embedding_dim: int,
+    generator: torch.Generator,
+) -> nn.Module:
+    """Build the trunk of this name and, on top of it, a projector to the embedding."""
+    trunk, n_features = build_trunk(encoder, sample_shape, generator)
+    head = projector(n_features, hidden_dim, embedding_dim, generator)
+    return nn.Sequential(OrderedDict(trunk=trunk, projector=head))
 
 
-class ViewsClustering(ViewsTransformer, BaseDeepClustering):
-    """Those that cluster a projection; a subclass adds ``__init__``."""
+def auto_batch_size(batch_size: int | str, n_samples: int, most: int = 128) -> int:
+    """Samples in a batch; "auto" makes five steps an epoch, where it can be, of at most 128."""
+    if not isinstance(batch_size, str):
+        return int(batch_size)
+    fifth = 1 << int(math.log2(max(n_samples / 5, 1)))
+    return min(max(fifth, 16), most)
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **BaseDeepClustering._parameter_constraints,
-        **ViewsTransformer._parameter_constraints,
-        "views": [StrOptions({"augment", "neighbors"})],
-        "n_neighbors": [POSITIVE_INTEGER],
-    }
 
-    views: str = "augment"  # for methods without the parameter
-    n_neighbors: Any
+def pair_of(
+    augment: Any,
+    sample_shape: tuple[int, ...],
+    auto: Callable[[tuple[int, ...]], Pair] = auto_views,
+) -> Pair:
+    """Augmentations of both views; "auto" is what suits the shape of a sample.
 
-    def _build_encoder(self, generator: torch.Generator) -> nn.Module:
-        trunk, n_features = build_trunk(self.encoder, self._sample_shape, generator)
-        head = projector(n_features, self.hidden_dim, self.embedding_dim, generator)
-        return nn.Sequential(OrderedDict(trunk=trunk, projector=head))
+    Raises
+    ------
+    ValueError
+        If ``augment`` is no callable and no pair of callables.
+    """
+    if isinstance(augment, str):  # "auto"
+        return auto(sample_shape)
+    if callable(augment):
+        return augment, augment
+    if len(augment) != 2 or not all(map(callable, augment)):
+        raise ValueError(
+            f"augment={augment!r} must be 'auto', a callable (batch, generator) -> batch, or a "
+            "pair of such callables, one for each view."
+        )
+    first, second = augment
+    return first, second
 
-    def _objective_parts(
-        self, encoder: nn.Module, sample_shape: tuple[int, ...], temperature: float = 1.0
-    ) -> dict[str, Any]:
-        parts = super()._objective_parts(encoder, sample_shape, temperature)
-        if self._by_neighbors and len(sample_shape) == 1 and isinstance(self.augment, str):
-            # Vectors differ from their neighbours in natural ways; noise in them is not.
-            parts["views"] = Compose(), Compose()
-        return {
-            **parts,
-            "embedding_dim": self.embedding_dim,
-            "n_clusters": self.n_clusters,
-            "n_init": self.n_init,
-            "n_neighbors": self.n_neighbors if self._by_neighbors else None,
-        }
 
-    @property
-    def _by_neighbors(self) -> bool:
-        """Whether the second view shows a neighbour."""
-        return self.views == "neighbors"
+def neighbor_pair(augment: Any, sample_shape: tuple[int, ...]) -> Pair:
+    """Augmentations of a sample and its neighbour: none for vectors, unless they were given.
+
+    Vectors differ from their neighbours in natural ways; noise in them is not.
+    """
+    if len(sample_shape) == 1 and isinstance(augment, str):
+        return Compose(), Compose()
+    return pair_of(augment, sample_shape)
+
+
+def views_of(augment: Any, sample_shape: tuple[int, ...], n_neighbors: int | None) -> Views:
+    """Views of a sample, or of it and one of so many neighbours, with what ``augment`` means."""
+    make = pair_of if n_neighbors is None else neighbor_pair
+    return Views(make(augment, sample_shape), n_neighbors)

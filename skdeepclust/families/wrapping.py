@@ -62,22 +62,33 @@ class WrappedClustering(
         ValueError
             If X or a parameter is unusable; before any training.
         """
-        with all_or_nothing(self):
-            callbacks = callback_hooks(self, X)
-            self._fit(X, hooks=callbacks)
-            for callback in callbacks:
-                callback.close()
+        callbacks = callback_hooks(self, X)
+        self.fit_with(X, callbacks)
+        for callback in callbacks:
+            callback.close()
         return self
 
-    def _fit(self, X: Any, hooks: Iterable[Hook] = ()) -> Self:
-        """`fit` plus trainer hooks, as of every estimator: so wrapping nests."""
-        self._validate_params()
-        if not isinstance(self.base, BaseDeepClustering | WrappedClustering):
-            raise TypeError(
-                f"base={self.base!r} must be an estimator of skdeepclust, such as DECSClustering()."
-            )
-        self.base_ = self._fit_base(X, hooks)
-        self._adopt()
+    def fit_with(self, X: Any, hooks: Iterable[Hook]) -> Self:
+        """`fit`, in which hooks take part in the training of ``base``: so wrapping nests.
+
+        Parameters
+        ----------
+        X : as ``base`` takes it
+        hooks : iterable of `skdeepclust.engine.Hook`
+
+        Returns
+        -------
+        self
+        """
+        with all_or_nothing(self):
+            self._validate_params()
+            if not isinstance(self.base, BaseDeepClustering | WrappedClustering):
+                raise TypeError(
+                    f"base={self.base!r} must be an estimator of skdeepclust, such as "
+                    "DECSClustering()."
+                )
+            self.base_ = self._fit_base(X, hooks)
+            self._adopt()
         return self
 
     def _fit_base(self, X: Any, hooks: Iterable[Hook]) -> Any:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from ..engine import LossTerms, Phase, Run
 from ..families.two_heads import TwoHeadsClustering, TwoHeadsObjective
+from ..families.views import NEIGHBORS, views_of
 from ..ops import imbalance, pair_contrast
 
 
@@ -125,15 +126,15 @@ class CCClustering(TwoHeadsClustering):
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Number format of the networks while training. ``"auto"`` is bfloat16 where the hardware
         computes it natively, else float32. Distances, prototypes and predictions are float32.
-    compile : bool or "auto", default="auto"
-        Whether ``torch.compile`` speeds up the training networks. ``"auto"`` does so on a GPU in
-        fits of 2000 batches and more.
     checkpoint : str or path-like, default=None
         Folder that keeps the state of the training. A fit with the same data and parameters goes
         on from there, bit for bit on a CPU, after it was cut off; a finished one need not train
         again. None keeps nothing.
-    checkpoint_every : float, default=10.0
-        Least minutes between two states; 0 keeps one after every epoch.
+    memory : str, path-like or joblib.Memory, default=None
+        Where the state after ``contrast_epochs`` is kept, so that a search over parameters that
+        don't touch it contrasts once for each training set and seed, with the same results. A
+        folder given by name is kept below 1 GiB. It has no effect with ``random_state=None``; the
+        encoder must be given by name.
     random_state : int, RandomState or None, default=None
         Seed of weights, shuffling, augmentation and k-means. The same int gives the same result
         on the same machine with the same number of threads.
@@ -182,6 +183,16 @@ class CCClustering(TwoHeadsClustering):
     (1797,)
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **TwoHeadsClustering._parameter_constraints,
+        **NEIGHBORS,
+    }
+    PRETRAINING_PARAMS: ClassVar[tuple[str, ...]] = (
+        *TwoHeadsClustering.PRETRAINING_PARAMS,
+        "views",
+        "n_neighbors",
+    )
+
     def __init__(
         self,
         n_clusters: int = 10,
@@ -205,9 +216,8 @@ class CCClustering(TwoHeadsClustering):
         image_shape: Any = None,
         device: Any = "auto",
         precision: str = "auto",
-        compile: bool | str = "auto",
         checkpoint: Any = None,
-        checkpoint_every: float = 10.0,
+        memory: Any = None,
         random_state: Any = None,
         verbose: int = 0,
     ) -> None:
@@ -231,13 +241,15 @@ class CCClustering(TwoHeadsClustering):
         self.image_shape = image_shape
         self.device = device
         self.precision = precision
-        self.compile = compile
         self.checkpoint = checkpoint
-        self.checkpoint_every = checkpoint_every
+        self.memory = memory
         self.random_state = random_state
         self.verbose = verbose
 
     def _make_objective(
         self, encoder: nn.Module, sample_shape: tuple[int, ...], generator: torch.Generator
     ) -> CCObjective:
-        return CCObjective(**self._two_heads_parts(encoder, sample_shape, generator))
+        near = self.n_neighbors if self.views == "neighbors" else None
+        views = views_of(self.augment, sample_shape, near)
+        heads = self._two_heads(encoder, generator)
+        return CCObjective(self._core(encoder), views, heads, generator)

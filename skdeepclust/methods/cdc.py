@@ -20,11 +20,12 @@ from torch import Tensor, nn
 from ..base.constraints import MEMORY, POSITIVE_INTEGER, POSITIVE_REAL
 from ..base.estimator import BaseDeepClustering
 from ..base.memory import stored_pretraining
-from ..data.augment import Augment, Compose, FeatureResampling, GaussianNoise
+from ..base.objective import Core
+from ..data.augment import Compose, FeatureResampling, GaussianNoise
 from ..data.views import auto_views, strong_view
 from ..engine import Hook, LossTerms, Phase, Run, shuffled
-from ..families.self_supervision import METHODS, SelfSupervisedObjective, heads
-from ..families.views import ViewsTransformer
+from ..families.self_supervision import METHODS, SelfSupervisedObjective, SelfSupervision, heads
+from ..families.views import VIEWS, Pair, Views, pair_of
 from ..nn import build_trunk, count_features, projector
 from ..ops import center_rows, imbalance, kmeans, set_apart, weighted_means
 
@@ -63,6 +64,9 @@ class CDCObjective(SelfSupervisedObjective):
 
     def __init__(
         self,
+        core: Core,
+        views: Views,
+        learning: SelfSupervision,
         *,
         clustering_head: nn.Module,
         calibration_head: nn.Module,
@@ -73,10 +77,11 @@ class CDCObjective(SelfSupervisedObjective):
         entropy_weight: float,
         lr: float,
         encoder_lr: float,
-        pretraining_views: tuple[Augment, Augment],
-        **parts: Any,
+        max_epochs: int,
+        pretraining_views: Pair,
     ) -> None:
-        super().__init__(**parts)
+        super().__init__(core, views, learning)
+        self.max_epochs = max_epochs
         self.clustering_head, self.calibration_head = clustering_head, calibration_head
         self.calibrated = head == "calibration"
         self.register_buffer("in_use", torch.ones(len(self.prototypes), dtype=torch.bool))
@@ -86,7 +91,7 @@ class CDCObjective(SelfSupervisedObjective):
         self.starts_trained = self.pretrain_epochs == 0
 
     @property
-    def pretraining_views(self) -> tuple[Augment, ...]:
+    def pretraining_views(self) -> Pair:
         return self._pretraining_views
 
     def phases(self, run: Run) -> Iterator[Phase]:
@@ -265,7 +270,7 @@ def calibration_loss(logits: Tensor, targets: Tensor, entropy_weight: float) -> 
     return F.cross_entropy(logits, targets) - entropy_weight * entropy
 
 
-class CDCClustering(ViewsTransformer, BaseDeepClustering):
+class CDCClustering(BaseDeepClustering):
     """Calibrated deep clustering (CDC): labels, and probabilities that may be believed.
 
     From an embedding that is learnt first, or given, two small heads start at prototypes. One
@@ -330,15 +335,10 @@ class CDCClustering(ViewsTransformer, BaseDeepClustering):
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Number format of the networks while training. ``"auto"`` is bfloat16 where the hardware
         computes it natively, else float32. Distances, prototypes and predictions are float32.
-    compile : bool or "auto", default="auto"
-        Whether ``torch.compile`` speeds up the training networks. ``"auto"`` does so on a GPU in
-        fits of 2000 batches and more.
     checkpoint : str or path-like, default=None
         Folder that keeps the state of the training. A fit with the same data and parameters goes
         on from there, bit for bit on a CPU, after it was cut off; a finished one need not train
         again. None keeps nothing.
-    checkpoint_every : float, default=10.0
-        Least minutes between two states; 0 keeps one after every epoch.
     memory : str, path-like or joblib.Memory, default=None
         Where the state after pretraining is kept, so that a search over parameters that don't
         touch it pretrains once for each training set and seed, with the same results. A folder
@@ -396,7 +396,7 @@ class CDCClustering(ViewsTransformer, BaseDeepClustering):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseDeepClustering._parameter_constraints,
-        **ViewsTransformer._parameter_constraints,
+        **VIEWS,
         "pretraining": [StrOptions(set(METHODS))],
         "pretrain_epochs": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
         "batch_size": [Interval(Integral, 2, None, closed="left")],
@@ -421,7 +421,6 @@ class CDCClustering(ViewsTransformer, BaseDeepClustering):
         "pretrain_lr",
         "weight_decay",
         "temperature",
-        "compile",
     )
 
     def __init__(
@@ -449,9 +448,7 @@ class CDCClustering(ViewsTransformer, BaseDeepClustering):
         image_shape: Any = None,
         device: Any = "auto",
         precision: str = "auto",
-        compile: bool | str = "auto",
         checkpoint: Any = None,
-        checkpoint_every: float = 10.0,
         memory: Any = None,
         random_state: Any = None,
         verbose: int = 0,
@@ -478,9 +475,7 @@ class CDCClustering(ViewsTransformer, BaseDeepClustering):
         self.image_shape = image_shape
         self.device = device
         self.precision = precision
-        self.compile = compile
         self.checkpoint = checkpoint
-        self.checkpoint_every = checkpoint_every
         self.memory = memory
         self.random_state = random_state
         self.verbose = verbose
@@ -516,19 +511,23 @@ class CDCClustering(ViewsTransformer, BaseDeepClustering):
             networks=("encoder",),
         )
 
-    def _resolve_views(self, sample_shape: tuple[int, ...]) -> tuple[Augment, Augment]:
-        if isinstance(self.augment, tuple):
-            return super()._resolve_views(sample_shape)
-        if len(sample_shape) == 3:
-            return auto_views(sample_shape)[0], strong_view(sample_shape)
-        return GaussianNoise(0.02), Compose(GaussianNoise(0.1), FeatureResampling(0.1))
-
     def _make_objective(
         self, encoder: nn.Module, sample_shape: tuple[int, ...], generator: torch.Generator
     ) -> CDCObjective:
         d = count_features(encoder, sample_shape)
         first = heads(d, 256, 64, generator)  # drawn before what depends on the clusters
         return CDCObjective(
+            Core(encoder, d, self.n_clusters, self.n_init, self._uses_bfloat16),
+            Views(pair_of(self.augment, sample_shape, weak_and_strong)),
+            SelfSupervision(
+                self.pretraining,
+                **first,
+                n_epochs=self._n_pretrain_epochs,
+                lr=self.pretrain_lr,
+                temperature=self.temperature,
+                ema_momentum=0.99,
+                weight_decay=self.weight_decay,
+            ),
             clustering_head=projector(d, self.hidden_dim, self.n_clusters, generator),
             calibration_head=projector(d, self.hidden_dim, self.n_clusters, generator),
             head=self.head,
@@ -538,15 +537,13 @@ class CDCClustering(ViewsTransformer, BaseDeepClustering):
             entropy_weight=self.entropy_weight,
             lr=self.lr,
             encoder_lr=self.encoder_lr,
+            max_epochs=self.max_epochs,
             pretraining_views=auto_views(sample_shape),
-            method=self.pretraining,
-            pretrain_epochs=self._n_pretrain_epochs,
-            pretrain_lr=self.pretrain_lr,
-            ema_momentum=0.99,
-            weight_decay=self.weight_decay,
-            embedding_dim=d,
-            n_clusters=self.n_clusters,
-            n_init=self.n_init,
-            **first,
-            **self._objective_parts(encoder, sample_shape, self.temperature),
         )
+
+
+def weak_and_strong(sample_shape: tuple[int, ...]) -> Pair:
+    """Augmentations of both views; features are hardly touched."""
+    if len(sample_shape) == 3:
+        return auto_views(sample_shape)[0], strong_view(sample_shape)
+    return GaussianNoise(0.02), Compose(GaussianNoise(0.1), FeatureResampling(0.1))

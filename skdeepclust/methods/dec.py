@@ -5,13 +5,15 @@ arXiv:1511.06335. The soft assignments q are drawn towards a sharper copy of the
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from ..base.constraints import POSITIVE_INTEGER
 from ..engine import LossTerms
-from ..families.self_training import SelfTrainingClustering, SelfTrainingObjective
+from ..families.autoencoder import AutoencoderClustering
+from ..families.self_training import SelfTrainingObjective
 
 
 class DECObjective(SelfTrainingObjective):
@@ -26,7 +28,7 @@ class DECObjective(SelfTrainingObjective):
         return {"divergence": self.divergence(self.embed(views[-1]), index)}
 
 
-class DECClustering(SelfTrainingClustering):
+class DECClustering(AutoencoderClustering):
     """Deep Embedded Clustering (DEC).
 
     Learns to reconstruct the samples, places clusters in the embedding, then draws
@@ -97,8 +99,6 @@ class DECClustering(SelfTrainingClustering):
         Folder that keeps the state of the training. A fit with the same data and parameters goes
         on from there, bit for bit on a CPU, after it was cut off; a finished one need not train
         again. None keeps nothing.
-    checkpoint_every : float, default=10.0
-        Least minutes between two states; 0 keeps one after every epoch.
     memory : str, path-like or joblib.Memory, default=None
         Where the state after pretraining is kept, so that a search over parameters that don't
         touch it pretrains once for each training set and seed, with the same results. A folder
@@ -152,6 +152,11 @@ class DECClustering(SelfTrainingClustering):
     (3, 10)
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **AutoencoderClustering._parameter_constraints,
+        "update_interval": [POSITIVE_INTEGER],
+    }
+
     def __init__(
         self,
         n_clusters: int = 10,
@@ -176,7 +181,6 @@ class DECClustering(SelfTrainingClustering):
         device: Any = "auto",
         precision: str = "auto",
         checkpoint: Any = None,
-        checkpoint_every: float = 10.0,
         memory: Any = None,
         random_state: Any = None,
         verbose: int = 0,
@@ -202,7 +206,6 @@ class DECClustering(SelfTrainingClustering):
         self.device = device
         self.precision = precision
         self.checkpoint = checkpoint
-        self.checkpoint_every = checkpoint_every
         self.memory = memory
         self.random_state = random_state
         self.verbose = verbose
@@ -211,6 +214,8 @@ class DECClustering(SelfTrainingClustering):
         self, encoder: nn.Module, sample_shape: tuple[int, ...], generator: torch.Generator
     ) -> DECObjective:
         return DECObjective(
+            self._core(encoder),
+            self._decoder(sample_shape, generator),
+            self._settings(sample_shape),
             update_interval=self.update_interval,
-            **self._objective_parts(encoder, sample_shape, generator),
         )

@@ -14,8 +14,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from ..base.constraints import WEIGHT
+from ..base.objective import Core
 from ..engine import LossTerms
-from ..families.autoencoder import AutoencoderClustering, AutoencoderObjective
+from ..families.autoencoder import AutoencoderClustering, AutoencoderObjective, Settings
 from ..ops import imbalance
 
 
@@ -36,15 +37,17 @@ class DECSObjective(AutoencoderObjective):
 
     def __init__(
         self,
+        core: Core,
+        decoder: nn.Module,
+        settings: Settings,
         *,
         determinacy: str,
         threshold: float | str,
         row_variance_weight: float,
         batch_variance_weight: float,
         balance_weight: float,
-        **parts: Any,
     ) -> None:
-        super().__init__(**parts)
+        super().__init__(core, decoder, settings)
         self.balance_weight = balance_weight
         self.quadratic, self.threshold = determinacy == "quadratic", threshold
         self.lam, self.beta = row_variance_weight, batch_variance_weight
@@ -202,8 +205,6 @@ class DECSClustering(AutoencoderClustering):
         Folder that keeps the state of the training. A fit with the same data and parameters goes
         on from there, bit for bit on a CPU, after it was cut off; a finished one need not train
         again. None keeps nothing.
-    checkpoint_every : float, default=10.0
-        Least minutes between two states; 0 keeps one after every epoch.
     memory : str, path-like or joblib.Memory, default=None
         Where the state after pretraining is kept, so that a search over parameters that don't
         touch it pretrains once for each training set and seed, with the same results. A folder
@@ -326,7 +327,6 @@ class DECSClustering(AutoencoderClustering):
         device: Any = "auto",
         precision: str = "auto",
         checkpoint: Any = None,
-        checkpoint_every: float = 10.0,
         memory: Any = None,
         random_state: Any = None,
         verbose: int = 0,
@@ -356,7 +356,6 @@ class DECSClustering(AutoencoderClustering):
         self.device = device
         self.precision = precision
         self.checkpoint = checkpoint
-        self.checkpoint_every = checkpoint_every
         self.memory = memory
         self.random_state = random_state
         self.verbose = verbose
@@ -365,10 +364,12 @@ class DECSClustering(AutoencoderClustering):
         self, encoder: nn.Module, sample_shape: tuple[int, ...], generator: torch.Generator
     ) -> DECSObjective:
         return DECSObjective(
+            self._core(encoder),
+            self._decoder(sample_shape, generator),
+            self._settings(sample_shape),
             determinacy=self.determinacy,
             threshold=self.threshold,
             row_variance_weight=self.row_variance_weight,
             batch_variance_weight=self.batch_variance_weight,
             balance_weight=self.balance_weight,
-            **self._objective_parts(encoder, sample_shape, generator),
         )

@@ -19,16 +19,28 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from ..base.constraints import POSITIVE_INTEGER, POSITIVE_REAL, WEIGHT
-from ..engine import LossTerms, Phase, Run, warmup_cosine
-from ..families.views import ViewsClustering, ViewsObjective
+from ..base.estimator import BaseDeepClustering
+from ..base.objective import Core
+from ..engine import LossTerms, Phase, Run, rising_momentum, warmup_cosine
+from ..families.logits import UnitEmbeddings
+from ..families.views import (
+    NEIGHBORS,
+    VIEWS,
+    Views,
+    ViewsObjective,
+    auto_batch_size,
+    trunk_and_projector,
+    views_of,
+)
 from ..nn import MomentumCopy, predictor
 
 # Of `predict_proba`, about which the paper says nothing: at the 0.5 of Eq. (9) even clear cases
 # would be improbable.
 CERTAINTY_TEMPERATURE = 0.1
+MOMENTUM, PREDICTOR_LR_SCALE = 0.9, 10.0  # of SGD, as in the authors' code
 
 
-class HaDisObjective(ViewsObjective):
+class HaDisObjective(UnitEmbeddings, ViewsObjective):
     """f: student.  f': teacher.  g: predictor.  y: pseudo-labels.  All vectors below unit length.
 
     q = f(x^a), raw; z = q / |q|.  t = f'(x^b).  p = g(q + sigma eps), eps ~ N(0, I).
@@ -52,13 +64,15 @@ class HaDisObjective(ViewsObjective):
 
     def __init__(
         self,
+        core: Core,
+        views: Views,
         *,
         predictor: nn.Module,
         sigma: float,
+        temperature: float,
         hsd_weight: float,
-        hsd_temperature: float,
         pcl_weight: float,
-        pcl_temperature: float,
+        max_epochs: int,
         warmup_epochs: int,
         lr_warmup_epochs: int,
         ema_momentum: float,
@@ -66,21 +80,18 @@ class HaDisObjective(ViewsObjective):
         n_init_epoch: int,
         balance_clusters: bool,
         lr: float,
-        momentum: float,
         weight_decay: float,
-        predictor_lr_scale: float,
-        **parts: Any,
     ) -> None:
-        super().__init__(**parts)
+        super().__init__(core, views)
+        self.temperature, self.max_epochs = CERTAINTY_TEMPERATURE, max_epochs
         self.teacher: MomentumCopy | None = MomentumCopy(self.encoder)
         self.predictor: nn.Module | None = predictor
-        self.sigma, self.tau_h, self.tau_p = sigma, hsd_temperature, pcl_temperature
+        self.sigma, self.tau_h, self.tau_p = sigma, temperature, temperature
         self.hsd_weight, self.pcl_weight = hsd_weight, pcl_weight
         self.warmup_epochs, self.lr_warmup_epochs = warmup_epochs, lr_warmup_epochs
         self.ema_momentum, self.ema_increase = ema_momentum, ema_increase
         self.n_init_epoch, self.balances = n_init_epoch, balance_clusters
-        self.lr, self.predictor_lr_scale = lr, predictor_lr_scale
-        self.momentum, self.weight_decay = momentum, weight_decay
+        self.lr, self.weight_decay = lr, weight_decay
 
     def phases(self, run: Run) -> Iterator[Phase]:
         """Align and distil; then, with noise, keep the prototypes of k-means apart as well."""
@@ -136,10 +147,10 @@ class HaDisObjective(ViewsObjective):
             terms["prototypes"] = self.pcl_weight * parted
         return terms
 
-    def embed(self, x: Tensor) -> Tensor:
-        """Embed a batch by the teacher: float32, (B, d), rows of unit length."""
-        network = self.encoder if self.teacher is None else self.teacher
-        return F.normalize(self.run_network(network, x), dim=1)
+    @property
+    def embedder(self) -> nn.Module:
+        """The teacher; once it is fitted, it is the encoder."""
+        return self.encoder if self.teacher is None else self.teacher
 
     def assign(self, run: Run) -> None:
         """Give each sample the pseudo-label that k-means finds in the teacher's embedding."""
@@ -173,8 +184,7 @@ class HaDisObjective(ViewsObjective):
         """Share m of Eq. (12): constant, or rising to 1 in a half cosine."""
         if not self.ema_increase:
             return self.ema_momentum
-        falling = (math.cos(math.pi * min(epochs_done / self.max_epochs, 1)) + 1) / 2
-        return 1 - (1 - self.ema_momentum) * falling
+        return rising_momentum(self.ema_momentum, epochs_done / self.max_epochs)
 
     def _epochs_done(self, run: Run) -> float:
         return run.progress + (self.warmup_epochs if run.phase.clusters else 0)
@@ -184,10 +194,10 @@ class HaDisObjective(ViewsObjective):
         lr = self.lr * batch_size / 256
         groups = [
             {"params": list(self.encoder.parameters()), "lr": lr},
-            {"params": list(self.predictor.parameters()), "lr": lr * self.predictor_lr_scale},
+            {"params": list(self.predictor.parameters()), "lr": lr * PREDICTOR_LR_SCALE},
         ]
         return torch.optim.SGD(
-            groups, momentum=self.momentum, weight_decay=self.weight_decay, fused=True
+            groups, momentum=MOMENTUM, weight_decay=self.weight_decay, fused=True
         )
 
     def finish(self) -> None:
@@ -281,7 +291,7 @@ def balanced(run: Run, active: Tensor) -> Tensor:
     return active[weight.multinomial(len(active), replacement=True, generator=run.generator)]
 
 
-class HaDisClustering(ViewsClustering):
+class HaDisClustering(BaseDeepClustering):
     """Diffused sampling and hardness-aware self-distillation (HaDis).
 
     A student network learns to predict from one augmented view of a sample what its slowly moving
@@ -318,10 +328,6 @@ class HaDisClustering(ViewsClustering):
         at least 16.
     lr : float, default=0.05
         Highest learning rate of SGD at 256 samples a batch; it is scaled with the batch size.
-    predictor_lr_scale : float, default=10.0
-        Learning rate of the predictor over that of the other networks.
-    momentum : float in [0, 1), default=0.9
-        Momentum of SGD.
     weight_decay : float, default=0.0005
         Weight decay of all weights.
     ema_momentum : float in [0, 1], default=0.99
@@ -365,15 +371,10 @@ class HaDisClustering(ViewsClustering):
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Number format of the networks while training. ``"auto"`` is bfloat16 where the hardware
         computes it natively, else float32. Distances, prototypes and predictions are float32.
-    compile : bool or "auto", default="auto"
-        Whether ``torch.compile`` speeds up the training networks. ``"auto"`` does so on a GPU in
-        fits of 2000 batches and more.
     checkpoint : str or path-like, default=None
         Folder that keeps the state of the training. A fit with the same data and parameters goes
         on from there, bit for bit on a CPU, after it was cut off; a finished one need not train
         again. None keeps nothing.
-    checkpoint_every : float, default=10.0
-        Least minutes between two states; 0 keeps one after every epoch.
     random_state : int, RandomState or None, default=None
         Seed of weights, shuffling, augmentation and k-means. The same int gives the same result
         on the same machine with the same number of threads.
@@ -433,18 +434,17 @@ class HaDisClustering(ViewsClustering):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **ViewsClustering._parameter_constraints,
+        **BaseDeepClustering._parameter_constraints,
+        **VIEWS,
+        **NEIGHBORS,
         "warmup_epochs": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
         "lr_warmup_epochs": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
-        "predictor_lr_scale": [POSITIVE_REAL],
-        "momentum": [Interval(Real, 0, 1, closed="left")],
         "ema_momentum": [Interval(Real, 0, 1, closed="both")],
         "ema_increase": ["boolean"],
         "sigma": [WEIGHT],
         "hsd_weight": [WEIGHT],
-        "hsd_temperature": [POSITIVE_REAL],
+        "temperature": [POSITIVE_REAL],
         "pcl_weight": [WEIGHT],
-        "pcl_temperature": [POSITIVE_REAL],
         "balance_clusters": ["boolean"],
         "n_init_epoch": [POSITIVE_INTEGER],
     }
@@ -459,16 +459,13 @@ class HaDisClustering(ViewsClustering):
         "lr_warmup_epochs": 50,
         "batch_size": 256,
         "lr": 0.05,
-        "predictor_lr_scale": 10.0,
-        "momentum": 0.9,
         "weight_decay": 5e-4,
         "ema_momentum": 0.996,
         "ema_increase": False,
         "sigma": 0.001,
         "hsd_weight": 1.0,
-        "hsd_temperature": 0.5,
+        "temperature": 0.5,
         "pcl_weight": 0.1,
-        "pcl_temperature": 0.5,
         "balance_clusters": False,
         "n_init": 10,
         "n_init_epoch": 10,
@@ -511,16 +508,13 @@ class HaDisClustering(ViewsClustering):
         lr_warmup_epochs: int | str = "auto",
         batch_size: int | str = "auto",
         lr: float = 0.05,
-        predictor_lr_scale: float = 10.0,
-        momentum: float = 0.9,
         weight_decay: float = 5e-4,
         ema_momentum: float = 0.99,
         ema_increase: bool = True,
         sigma: float = 1e-3,
+        temperature: float = 0.5,
         hsd_weight: float = 1.0,
-        hsd_temperature: float = 0.5,
         pcl_weight: float = 0.1,
-        pcl_temperature: float = 0.5,
         balance_clusters: bool = False,
         n_init: int = 10,
         n_init_epoch: int = 4,
@@ -530,9 +524,7 @@ class HaDisClustering(ViewsClustering):
         image_shape: Any = None,
         device: Any = "auto",
         precision: str = "auto",
-        compile: bool | str = "auto",
         checkpoint: Any = None,
-        checkpoint_every: float = 10.0,
         random_state: Any = None,
         verbose: int = 0,
     ) -> None:
@@ -545,16 +537,13 @@ class HaDisClustering(ViewsClustering):
         self.lr_warmup_epochs = lr_warmup_epochs
         self.batch_size = batch_size
         self.lr = lr
-        self.predictor_lr_scale = predictor_lr_scale
-        self.momentum = momentum
         self.weight_decay = weight_decay
         self.ema_momentum = ema_momentum
         self.ema_increase = ema_increase
         self.sigma = sigma
+        self.temperature = temperature
         self.hsd_weight = hsd_weight
-        self.hsd_temperature = hsd_temperature
         self.pcl_weight = pcl_weight
-        self.pcl_temperature = pcl_temperature
         self.balance_clusters = balance_clusters
         self.n_init = n_init
         self.n_init_epoch = n_init_epoch
@@ -564,23 +553,32 @@ class HaDisClustering(ViewsClustering):
         self.image_shape = image_shape
         self.device = device
         self.precision = precision
-        self.compile = compile
         self.checkpoint = checkpoint
-        self.checkpoint_every = checkpoint_every
         self.random_state = random_state
         self.verbose = verbose
+
+    def _resolve_batch_size(self, n_samples: int) -> int:
+        return auto_batch_size(self.batch_size, n_samples)
+
+    def _build_encoder(self, generator: torch.Generator) -> nn.Module:
+        return trunk_and_projector(
+            self.encoder, self._sample_shape, self.hidden_dim, self.embedding_dim, generator
+        )
 
     def _make_objective(
         self, encoder: nn.Module, sample_shape: tuple[int, ...], generator: torch.Generator
     ) -> HaDisObjective:
         share = 0.5 if len(sample_shape) == 1 else 0.1
+        near = self.n_neighbors if self.views == "neighbors" else None
         return HaDisObjective(
+            self._core(encoder),
+            views_of(self.augment, sample_shape, near),
             predictor=predictor(self.embedding_dim, self.hidden_dim, self.embedding_dim, generator),
             sigma=self.sigma,
+            temperature=self.temperature,
             hsd_weight=self.hsd_weight,
-            hsd_temperature=self.hsd_temperature,
             pcl_weight=self.pcl_weight,
-            pcl_temperature=self.pcl_temperature,
+            max_epochs=self.max_epochs,
             warmup_epochs=min(self._epochs(self.warmup_epochs, share), self.max_epochs),
             lr_warmup_epochs=self._epochs(self.lr_warmup_epochs, 0.1),
             ema_momentum=self.ema_momentum,
@@ -588,10 +586,7 @@ class HaDisClustering(ViewsClustering):
             n_init_epoch=self.n_init_epoch,
             balance_clusters=self.balance_clusters,
             lr=self.lr,
-            momentum=self.momentum,
             weight_decay=self.weight_decay,
-            predictor_lr_scale=self.predictor_lr_scale,
-            **self._objective_parts(encoder, sample_shape, CERTAINTY_TEMPERATURE),
         )
 
     def _epochs(self, epochs: int | str, share: float) -> int:

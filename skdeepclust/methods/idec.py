@@ -10,9 +10,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ..base.constraints import WEIGHT
+from ..base.constraints import POSITIVE_INTEGER, WEIGHT
+from ..base.objective import Core
 from ..engine import LossTerms
-from ..families.self_training import SelfTrainingClustering, SelfTrainingObjective
+from ..families.autoencoder import AutoencoderClustering, Settings
+from ..families.self_training import SelfTrainingObjective
 
 
 class IDECObjective(SelfTrainingObjective):
@@ -21,8 +23,16 @@ class IDECObjective(SelfTrainingObjective):
     loss  L = L_r + gamma KL(P || Q), with L_r the mean squared reconstruction error
     """
 
-    def __init__(self, *, clustering_weight: float, **parts: Any) -> None:
-        super().__init__(**parts)
+    def __init__(
+        self,
+        core: Core,
+        decoder: nn.Module,
+        settings: Settings,
+        *,
+        clustering_weight: float,
+        update_interval: int,
+    ) -> None:
+        super().__init__(core, decoder, settings, update_interval=update_interval)
         self.gamma = clustering_weight
 
     def clustering_modules(self) -> tuple[nn.Module | None, ...]:
@@ -37,7 +47,7 @@ class IDECObjective(SelfTrainingObjective):
         }
 
 
-class IDECClustering(SelfTrainingClustering):
+class IDECClustering(AutoencoderClustering):
     """Improved Deep Embedded Clustering (IDEC).
 
     As DEC, but the autoencoder keeps reconstructing while clusters form, which holds the
@@ -110,8 +120,6 @@ class IDECClustering(SelfTrainingClustering):
         Folder that keeps the state of the training. A fit with the same data and parameters goes
         on from there, bit for bit on a CPU, after it was cut off; a finished one need not train
         again. None keeps nothing.
-    checkpoint_every : float, default=10.0
-        Least minutes between two states; 0 keeps one after every epoch.
     memory : str, path-like or joblib.Memory, default=None
         Where the state after pretraining is kept, so that a search over parameters that don't
         touch it pretrains once for each training set and seed, with the same results. A folder
@@ -161,7 +169,8 @@ class IDECClustering(SelfTrainingClustering):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **SelfTrainingClustering._parameter_constraints,
+        **AutoencoderClustering._parameter_constraints,
+        "update_interval": [POSITIVE_INTEGER],
         "clustering_weight": [WEIGHT],
     }
 
@@ -190,7 +199,6 @@ class IDECClustering(SelfTrainingClustering):
         device: Any = "auto",
         precision: str = "auto",
         checkpoint: Any = None,
-        checkpoint_every: float = 10.0,
         memory: Any = None,
         random_state: Any = None,
         verbose: int = 0,
@@ -217,7 +225,6 @@ class IDECClustering(SelfTrainingClustering):
         self.device = device
         self.precision = precision
         self.checkpoint = checkpoint
-        self.checkpoint_every = checkpoint_every
         self.memory = memory
         self.random_state = random_state
         self.verbose = verbose
@@ -226,7 +233,9 @@ class IDECClustering(SelfTrainingClustering):
         self, encoder: nn.Module, sample_shape: tuple[int, ...], generator: torch.Generator
     ) -> IDECObjective:
         return IDECObjective(
+            self._core(encoder),
+            self._decoder(sample_shape, generator),
+            self._settings(sample_shape),
             clustering_weight=self.clustering_weight,
             update_interval=self.update_interval,
-            **self._objective_parts(encoder, sample_shape, generator),
         )

@@ -14,20 +14,29 @@ from numbers import Integral
 from typing import Any, ClassVar
 
 import torch
-import torch.nn.functional as F
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from ..base.constraints import MEMORY, POSITIVE_INTEGER, POSITIVE_REAL, WEIGHT
 from ..base.memory import stored_pretraining
-from ..data.augment import Augment, Compose
+from ..base.objective import Core
 from ..engine import Hook, LossTerms, Phase, Run
-from ..families.parts import PartsClustering, PartsObjective
+from ..families.logits import LinearHeads
+from ..families.parts import (
+    Length,
+    PartsClustering,
+    PartsObjective,
+    Plan,
+    auto_parts,
+    n_epochs_of,
+    n_naming,
+)
+from ..families.views import NEIGHBORS, Views, views_of
 from ..nn import build_trunk, linear_map, projector
 from ..ops import imbalance, pair_contrast
 
 
-class SCANObjective(PartsObjective):
+class SCANObjective(LinearHeads, PartsObjective):
     """z = encoder(x): embedding (B, d).  w: prototypes (K', d), one matrix for each head.
 
     p(x) = softmax(z w^T).  N_i: the neighbours of sample i.  j: one of N_i, drawn anew each time.
@@ -43,40 +52,28 @@ class SCANObjective(PartsObjective):
     are this project's addition: they are what (2) wants equal.
     """
 
-    spherical = False
-
     def __init__(
         self,
+        core: Core,
+        views: Views,
+        plan: Plan,
         *,
         n_heads: int,
         instance_head: nn.Module,
         instance_temperature: float,
         entropy_weight: float,
-        contrast_neighbors: bool,
-        pair: tuple[Augment, Augment],
+        contrasted: Views,
         lr: float,
         weight_decay: float,
         generator: torch.Generator,
-        **parts: Any,
     ) -> None:
-        super().__init__(head_multipliers=(1,) * n_heads, **parts)
+        super().__init__(core, views, plan, head_multipliers=(1,) * n_heads)
         self.instance_head: nn.Module | None = instance_head
         self.t_instance, self.entropy_weight = instance_temperature, entropy_weight
-        self.contrast_neighbors = contrast_neighbors
+        self.contrasted = contrasted
         self.lr, self.weight_decay = lr, weight_decay
-        self.contrasted, self.pair = self.pair, pair
-        bound = self.prototypes.shape[1] ** -0.5
-        for rows in self.heads:
-            nn.init.uniform_(rows, -bound, bound, generator=generator)
+        self.draw_rows(self.heads, generator)
         self.head_losses: list[Tensor] = []  # of each step of the epoch, (n_heads,)
-
-    def embed(self, x: Tensor) -> Tensor:
-        """Embed a batch: float32, (B, embedding_dim)."""
-        return self.run_network(self.encoder, x)
-
-    def logits(self, z: Tensor) -> Tensor:
-        """Outputs of the first head, (B, K') or (B, K)."""
-        return z @ self.prototypes.T
 
     def phases(self, run: Run) -> Iterator[Phase]:
         """Tell samples apart, if that was asked for; cluster with neighbours; merge and name."""
@@ -84,28 +81,24 @@ class SCANObjective(PartsObjective):
         yield phase(
             "contrast",
             self.contrast_loss,
-            n_epochs=self.n_contrast,
-            views=self.contrasted,
-            partner=self.partner if self.contrast_neighbors else None,
+            n_epochs=self.plan.n_contrast,
+            views=self.contrasted.pair,
+            partner=None if self.contrasted.n_neighbors is None else self.partner,
             clusters=False,
         )
         yield phase(
             "cluster",
             self.loss,
-            n_epochs=self.n_cluster_epochs,
+            n_epochs=self.plan.n_clustering,
             views=self.pair,
             partner=self.partner,
             start=self.start,
         )
         yield from self.naming(run)
 
-    def adam(self) -> torch.optim.Optimizer:
-        """Optimiser of all weights that there are now."""
-        return torch.optim.Adam(
-            self.parameters(), self.lr, weight_decay=self.weight_decay, fused=True
-        )
-
-    naming_optimizer = adam
+    def naming_optimizer(self) -> torch.optim.Optimizer:
+        """Optimiser of network and prototypes."""
+        return self.adam()
 
     def contrast_loss(self, views: tuple[Tensor, ...], index: Tensor) -> LossTerms:
         """Return the contrast of samples, as in SimCLR."""
@@ -115,12 +108,10 @@ class SCANObjective(PartsObjective):
 
     def start(self, run: Run) -> None:
         """If the embedding is learnt, mine the neighbours in it, and place the prototypes."""
-        if self.n_contrast > 0:
+        if self.plan.n_contrast > 0:
             self.check_finite(run.samples)
             self.neighbors = self.mine(run.forward(self.embed), "cosine")
-            self.place_prototypes(run)
-            with torch.no_grad():
-                self.prototypes.copy_(F.normalize(self.prototypes, dim=1))
+            self.place_directions(run)
         self.placed = True
 
     def on_epoch_start(self, run: Run) -> None:
@@ -143,7 +134,7 @@ class SCANObjective(PartsObjective):
     def on_fit_end(self, run: Run) -> None:
         """Keep the head whose loss was lowest in the last epoch, if there are no parts."""
         super().on_fit_end(run)
-        if self.head_losses and self.n_parts == 1:
+        if self.head_losses and self.plan.n_parts == 1:
             best = int(torch.stack(self.head_losses).mean(0).argmin())
             with torch.no_grad():
                 self.prototypes.copy_(self.heads[best])
@@ -194,9 +185,6 @@ class SCANClustering(PartsClustering):
         else neighbours are mined in the samples themselves. ``"auto"`` is half of all for images
         and for ``views="neighbors"``, but none where ``over_clustering="auto"`` is more than 1,
         else none.
-    self_label_epochs : int or "auto", default="auto"
-        Last epochs, in which augmented samples learn the names of the merged clusters, at a rate
-        that falls to 0. ``"auto"`` is a quarter of all. Without ``over_clustering`` there are none.
     encoder : str, torch.nn.Module or callable, default="auto"
         Trunk below the projector. ``"auto"`` is ``"mlp-skip"`` for vectors, ``"convnet"`` for
         images up to 32 pixels and ``"resnet18"`` for larger ones. ``"mlp-skip:128-128"``: dense
@@ -246,15 +234,10 @@ class SCANClustering(PartsClustering):
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Number format of the networks while training. ``"auto"`` is bfloat16 where the hardware
         computes it natively, else float32. Distances, prototypes and predictions are float32.
-    compile : bool or "auto", default="auto"
-        Whether ``torch.compile`` speeds up the training networks. ``"auto"`` does so on a GPU in
-        fits of 2000 batches and more.
     checkpoint : str or path-like, default=None
         Folder that keeps the state of the training. A fit with the same data and parameters goes
         on from there, bit for bit on a CPU, after it was cut off; a finished one need not train
         again. None keeps nothing.
-    checkpoint_every : float, default=10.0
-        Least minutes between two states; 0 keeps one after every epoch.
     memory : str, path-like or joblib.Memory, default=None
         Where the state after pretraining is kept, so that a search over parameters that don't
         touch it pretrains once for each training set and seed, with the same results. A folder
@@ -311,6 +294,7 @@ class SCANClustering(PartsClustering):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **PartsClustering._parameter_constraints,
+        "views": NEIGHBORS["views"],
         "entropy_weight": [WEIGHT],
         "n_heads": [POSITIVE_INTEGER],
         "contrast_epochs": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
@@ -319,7 +303,7 @@ class SCANClustering(PartsClustering):
         "memory": MEMORY,
     }
 
-    _EPOCHS, _STEPS, _LEAST = 40, 2500, 4
+    _LENGTH = Length(epochs=40, steps=2500, least=4)
 
     # The state after ``contrast_epochs`` depends on these and on their number.
     PRETRAINING_PARAMS: ClassVar[tuple[str, ...]] = (
@@ -333,7 +317,6 @@ class SCANClustering(PartsClustering):
         "batch_size",
         "views",
         "augment",
-        "compile",
     )
 
     def __init__(
@@ -345,7 +328,6 @@ class SCANClustering(PartsClustering):
         entropy_weight: float = 2.0,
         n_heads: int = 5,
         contrast_epochs: int | str = "auto",
-        self_label_epochs: int | str = "auto",
         encoder: Any = "auto",
         hidden_dim: int = 256,
         embedding_dim: int = 64,
@@ -361,9 +343,7 @@ class SCANClustering(PartsClustering):
         image_shape: Any = None,
         device: Any = "auto",
         precision: str = "auto",
-        compile: bool | str = "auto",
         checkpoint: Any = None,
-        checkpoint_every: float = 10.0,
         memory: Any = None,
         random_state: Any = None,
         verbose: int = 0,
@@ -374,7 +354,6 @@ class SCANClustering(PartsClustering):
         self.entropy_weight = entropy_weight
         self.n_heads = n_heads
         self.contrast_epochs = contrast_epochs
-        self.self_label_epochs = self_label_epochs
         self.encoder = encoder
         self.hidden_dim = hidden_dim
         self.embedding_dim = embedding_dim
@@ -390,9 +369,7 @@ class SCANClustering(PartsClustering):
         self.image_shape = image_shape
         self.device = device
         self.precision = precision
-        self.compile = compile
         self.checkpoint = checkpoint
-        self.checkpoint_every = checkpoint_every
         self.memory = memory
         self.random_state = random_state
         self.verbose = verbose
@@ -402,10 +379,25 @@ class SCANClustering(PartsClustering):
         embedding = linear_map(n_features, self.embedding_dim, generator)
         return nn.Sequential(OrderedDict(trunk=trunk, embedding=embedding))
 
-    def _auto_parts(self, image_shape: tuple[int, int, int] | None, n_samples: int) -> int:
-        if self.views == "neighbors":
+    def _plan_for(self, image_shape: tuple[int, int, int] | None, n_samples: int) -> Plan:
+        n_parts = self._n_parts(image_shape, n_samples)
+        steps = n_samples / self._resolve_batch_size(n_samples)
+        n_epochs = n_epochs_of(self.max_epochs, n_parts, steps, self._LENGTH)
+        return Plan(
+            n_parts=n_parts,
+            n_neighbors=self._n_neighbors(n_parts),
+            n_epochs=n_epochs,
+            n_contrast=self._n_contrast(image_shape, n_parts, n_epochs),
+            n_self_label=n_naming(n_parts, n_epochs, n_samples, n_samples),
+            n_drawn=n_samples,
+        )
+
+    def _n_parts(self, image_shape: tuple[int, int, int] | None, n_samples: int) -> int:
+        if not isinstance(self.over_clustering, str):
+            return self.over_clustering
+        if self.views == "neighbors" or self.max_epochs == 1:
             return 1
-        return super()._auto_parts(image_shape, n_samples)
+        return auto_parts(image_shape, n_samples, self.n_clusters)
 
     def _n_contrast(
         self, image_shape: tuple[int, int, int] | None, n_parts: int, n_epochs: int
@@ -433,22 +425,21 @@ class SCANClustering(PartsClustering):
     def _make_objective(
         self, encoder: nn.Module, sample_shape: tuple[int, ...], generator: torch.Generator
     ) -> SCANObjective:
-        parts = self._objective_parts(encoder, sample_shape)
-        parts["n_neighbors"] = self._plan.n_neighbors  # clustering wants them in any case
-        pair = parts["views"]
-        if len(sample_shape) == 1 and isinstance(self.augment, str):
-            pair = Compose(), Compose()
+        near = self._plan.n_neighbors
         return SCANObjective(
+            self._core(encoder),
+            views_of(self.augment, sample_shape, near),
+            self._plan,
             n_heads=self.n_heads,
             instance_head=projector(
                 self.embedding_dim, self.hidden_dim, self.instance_dim, generator
             ),
             instance_temperature=self.instance_temperature,
             entropy_weight=self.entropy_weight,
-            contrast_neighbors=self.views == "neighbors",
-            pair=pair,
+            contrasted=views_of(
+                self.augment, sample_shape, near if self.views == "neighbors" else None
+            ),
             lr=self.lr,
             weight_decay=self.weight_decay,
             generator=generator,
-            **parts,
         )

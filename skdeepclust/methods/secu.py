@@ -17,18 +17,34 @@ import torch.nn.functional as F
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
-from ..base.constraints import POSITIVE_INTEGER, POSITIVE_REAL, WEIGHT
+from ..base.constraints import POSITIVE_REAL, WEIGHT
+from ..base.objective import Core
 from ..data.views import secu_views
 from ..engine import JointOptimizer, LossTerms, Phase, Run, shuffled
-from ..families.parts import PartsClustering, PartsObjective, Plan
+from ..families.logits import UnitEmbeddings
+from ..families.parts import (
+    Length,
+    PartsClustering,
+    PartsObjective,
+    Plan,
+    auto_parts,
+    n_epochs_of,
+    n_naming,
+)
+from ..families.views import Views, auto_batch_size, trunk_and_projector, views_of
 from ..ops import kmeans
 
 UNSEEN = -1  # label of a sample that no batch held yet
 FEWEST_PLACED = 20_000  # samples are enough to place centres, and memory stays flat
 ENOUGH = 20_000  # samples to learn parts of clusters from
+WARMUP = 0.03  # of the epochs: labels and centres settle, then the rate rises
+CHUNK = 32  # samples that are labelled at once, from the same counts
+DUAL_LR = 0.01  # for each cluster: 0.1 for ten, as in the authors' code
+MOMENTUM, WEIGHT_DECAY = 0.9, 1e-4
+N_INIT = 10  # restarts of the k-means that places the centres
 
 
-class SeCuObjective(PartsObjective):
+class SeCuObjective(UnitEmbeddings, PartsObjective):
     """x1, x2: unit embeddings of two views (B, d).  C: centres (K, d), one matrix for each head.
 
     w = C / |C|.  w': w at the start of the epoch.  y: label.  l: label of the epoch before.
@@ -53,31 +69,26 @@ class SeCuObjective(PartsObjective):
 
     def __init__(
         self,
+        core: Core,
+        views: Views,
+        plan: Plan,
+        head_multipliers: Sequence[int],
         *,
-        constraint: str | None,
+        constraint: str,
         alpha: float,
         size_ratio: float,
-        dual_lr: float | None,
-        assign_chunk: int,
         label_weight: float,
+        temperature: float,
         center_temperature: float,
-        center_update: str,
         center_lr: float,
-        momentum: float,
         optimizer: str,
         lr: float,
-        weight_decay: float,
-        warmup: int,
-        **parts: Any,
     ) -> None:
-        super().__init__(**parts)
-        self.constraint, self.alpha, self.chunk = constraint, alpha, assign_chunk
-        self.gamma, self.eta = size_ratio, dual_lr
-        self.tau, self.t_x, self.t_w = label_weight, self.temperature, center_temperature
-        self.closed_form = center_update == "closed"
-        self.center_lr, self.momentum = center_lr, momentum
-        self.optimizer, self.lr, self.weight_decay = optimizer, lr, weight_decay
-        self.warmup = warmup
+        super().__init__(core, views, plan, head_multipliers)
+        self.constraint, self.alpha, self.gamma = constraint, alpha, size_ratio
+        self.tau, self.temperature, self.t_w = label_weight, temperature, center_temperature
+        self.optimizer, self.lr, self.center_lr = optimizer, lr, center_lr
+        self.warmup = min(max(1, round(WARMUP * plan.n_clustering)), plan.n_clustering - 1)
         # For each head; plain lists, so that a resumed fit has them and a saved model has not.
         self.counts: list[Tensor] = []  # (K,), float64
         self.duals: list[Tensor] = []  # (K,)
@@ -88,10 +99,10 @@ class SeCuObjective(PartsObjective):
             "cluster",
             self.loss,
             self._optimizer(),
-            n_epochs=self.n_cluster_epochs,
+            n_epochs=self.plan.n_clustering,
             views=self.pair,
             partner=self.partner,
-            draw=None if self.n_drawn == len(run.samples) else self.draw,
+            draw=None if self.plan.n_drawn == len(run.samples) else self.draw,
             schedule=self.lr_factor,
             start=self.start,
         )
@@ -114,8 +125,8 @@ class SeCuObjective(PartsObjective):
                 centers.copy_(placed)
         self.placed = True
         self.labels = torch.full((len(self.heads), n), UNSEEN, dtype=torch.int32, device=device)
-        if self.n_drawn < n:
-            self.drawn = torch.randperm(n, generator=run.generator) < self.n_drawn
+        if self.plan.n_drawn < n:
+            self.drawn = torch.randperm(n, generator=run.generator) < self.plan.n_drawn
         sizes = [len(centers) for centers in self.heads]
         self.counts = [torch.zeros(k, dtype=torch.float64, device=device) for k in sizes]
         self.duals = [torch.zeros(k, device=device) for k in sizes]
@@ -142,14 +153,6 @@ class SeCuObjective(PartsObjective):
     def on_epoch_start(self, run: Run) -> None:
         """Freeze the centres that the network learns from in this epoch."""
         self._frozen = [F.normalize(centers.detach(), dim=1) for centers in self.heads]  # w'
-        self._pulls = [torch.zeros_like(centers) for centers in self._frozen]
-
-    def on_epoch_end(self, run: Run) -> None:
-        """Move the centres at once, if they did not learn step by step."""
-        if self.closed_form:
-            for centers, pull in zip(self.heads, self._pulls, strict=True):
-                with torch.no_grad():
-                    centers.copy_(closed_form_centers(centers, pull))
 
     def loss(self, views: tuple[Tensor, ...], index: Tensor) -> LossTerms:
         """Label the batch with each head, then return Eq. (19) in its two parts."""
@@ -163,11 +166,8 @@ class SeCuObjective(PartsObjective):
         w = F.normalize(self.heads[head], dim=1)
         s = [view.detach() @ w.T for view in x]  # (B, K)
         y, y_old = self.assign(head, (s[0] + s[1]).detach() / 2, index)  # (8)
-        if self.closed_form:
-            for view, cosines in zip(x, s, strict=True):
-                self._pulls[head] += hardness_weighted_sum(view.detach(), cosines, y, self.t_w)
         center = center_loss(s[0], y, self.t_w) + center_loss(s[1], y, self.t_w)
-        a, b = (view @ self._frozen[head].T / self.t_x for view in x)
+        a, b = (view @ self._frozen[head].T / self.temperature for view in x)
         embedding = discrimination_loss(a, b, y_old, self.tau)
         return center / 2, embedding / 2
 
@@ -176,27 +176,22 @@ class SeCuObjective(PartsObjective):
         """Fresh labels (B,) under the constraint, and those of the epoch before; both int64."""
         old = self.labels[head, index].long()
         if self.constraint == "entropy":
-            y = entropy_labels(s, old, self.counts[head], self.alpha, self.chunk)
-        elif self.constraint == "size":
+            y = entropy_labels(s, old, self.counts[head], self.alpha, CHUNK)
+        else:
             rho = self.duals[head]
             y = (s + rho).argmax(1)  # (10)
-            eta = 0.01 * len(rho) if self.eta is None else self.eta
-            rho.copy_(dual_step(rho, y, self.gamma, eta))
-        else:
-            y = s.argmax(1)
+            rho.copy_(dual_step(rho, y, self.gamma, DUAL_LR * len(rho)))
         self.labels[head, index] = y.int()
         return y, torch.where(old == UNSEEN, y, old)
 
     def lr_factor(self, run: Run) -> float:
         """Zero in the first epoch, up in a line until the warm-up ends, down in a half cosine."""
         return learning_rate_factor(
-            run.progress, 1 / run.epoch_length, self.warmup, self.n_cluster_epochs
+            run.progress, 1 / run.epoch_length, self.warmup, self.plan.n_clustering
         )
 
     def _optimizer(self) -> torch.optim.Optimizer:
         network = self._network_optimizer(list(self.encoder.parameters()))
-        if self.closed_form:
-            return network
         # The loss is a mean over heads, and the rate is that of one head.
         group = {"params": self.heads, "lr": self.center_lr * len(self.heads), "constant_lr": True}
         return JointOptimizer(network, self._sgd([group]))
@@ -208,12 +203,10 @@ class SeCuObjective(PartsObjective):
     def _network_optimizer(self, weights: list[nn.Parameter]) -> torch.optim.Optimizer:
         if self.optimizer == "sgd":
             return self._sgd([{"params": weights, "lr": self.lr}])
-        return torch.optim.AdamW(weights, self.lr, weight_decay=self.weight_decay, fused=True)
+        return torch.optim.AdamW(weights, self.lr, weight_decay=WEIGHT_DECAY, fused=True)
 
     def _sgd(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-        return torch.optim.SGD(
-            groups, momentum=self.momentum, weight_decay=self.weight_decay, fused=True
-        )
+        return torch.optim.SGD(groups, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY, fused=True)
 
     def finish(self) -> None:
         """Keep the first head alone, and nothing of the training samples."""
@@ -234,21 +227,6 @@ def center_loss(s: Tensor, y: Tensor, t: float) -> Tensor:
     """
     own = F.one_hot(y, s.shape[1]).bool()
     return F.cross_entropy(s.where(own, s.detach()) / t, y)
-
-
-def hardness_weighted_sum(x: Tensor, s: Tensor, y: Tensor, t: float) -> Tensor:
-    """Sum of each cluster's embeddings, weighted by how badly they fit, (K, d); Eq. (6)."""
-    with torch.no_grad():
-        p = (s / t).softmax(1)
-        h = 1 - p.gather(1, y[:, None])  # (B, 1)
-        member = F.one_hot(y, s.shape[1]).to(x.dtype)
-        return member.T @ (h * x)
-
-
-def closed_form_centers(centers: Tensor, pull: Tensor) -> Tensor:
-    """Unit centres halfway to the fixed point of Eq. (6); a cluster without samples stays."""
-    moved = F.normalize(F.normalize(centers, dim=1) + F.normalize(pull, dim=1), dim=1)
-    return moved.where(pull.any(1, keepdim=True), centers)
 
 
 def discrimination_loss(a: Tensor, b: Tensor, labels: Tensor, tau: float) -> Tensor:
@@ -353,11 +331,6 @@ class SeCuClustering(PartsClustering):
     size_ratio : float in [0, 1], default=0.9
         Least size of a cluster under ``constraint="size"``, as a share of the mean size; gamma in
         Eq. (11). 0.4 suits clusters that differ much in size; at 1 all are of one size.
-    dual_lr : float, default=None
-        Step of the duals, eta in Eq. (11). None is 0.01 times the number of clusters.
-    assign_chunk : int, default=32
-        Samples of a batch that are labelled at once under ``constraint="entropy"``; the smaller,
-        the more exact and the slower.
     head_multipliers : tuple of int, default=(1,)
         Clusters of each head, as multiples of ``n_clusters``. The first head, of 1, is the one
         that predicts; further ones make the network tell finer groups apart.
@@ -369,9 +342,6 @@ class SeCuClustering(PartsClustering):
         clusters at once, as in the paper. ``"auto"`` is 3 for grey images up to 32 pixels if there
         are 600 for each cluster; for vectors it is a thirtieth of the samples for each cluster, at
         most 30 and 2000 in all, if that is 5 or more; else it is 1.
-    self_label_epochs : int or "auto", default="auto"
-        Last epochs, in which augmented samples learn the names of the merged clusters, at a rate
-        that falls to 0. ``"auto"`` is a quarter of all. Without ``over_clustering`` there are none.
     encoder : str, torch.nn.Module or callable, default="auto"
         Trunk below the projector. ``"auto"`` is ``"mlp-skip"`` for vectors, ``"convnet"`` for
         images up to 32 pixels and ``"resnet18"`` for larger ones. ``"mlp-skip:128-128"``: dense
@@ -392,9 +362,6 @@ class SeCuClustering(PartsClustering):
         worst-fitting samples. None means ``temperature``.
     label_weight : float in [0, 1], default=0.2
         Weight of the label beside the other view's soft assignment, tau in Eq. (17).
-    center_update : {"sgd", "closed"}, default="sgd"
-        How centres move: by SGD on Eq. (2) after each batch, or after each epoch halfway to the
-        weighted mean of their samples, Eq. (6).
     center_lr : float, default=0.02
         Learning rate of the centres of each head, constant. The authors' 1.2 for ten heads is
         0.12 here.
@@ -402,27 +369,12 @@ class SeCuClustering(PartsClustering):
         What trains the network.
     lr : float, default=0.003
         Highest learning rate of the network.
-    momentum : float in [0, 1), default=0.9
-        Momentum of SGD.
-    weight_decay : float, default=0.0001
-        Weight decay of network and centres.
-    warmup : int or "auto", default="auto"
-        First epochs: the learning rate of the network is zero in the first, in which labels and
-        centres settle, and rises in a line in the others; afterwards it falls to zero in a half
-        cosine. ``"auto"`` is 3 % of the epochs before ``self_label_epochs``.
     max_epochs : int or "auto", default="auto"
         Passes over the samples, or over ``max_samples`` of them, all phases together. ``"auto"`` is
         80, or, where parts of clusters are learnt, as many as make 3300 batches, but at least 20.
     batch_size : int or "auto", default="auto"
         Samples in a batch. ``"auto"`` is 64, or less so that an epoch has about five batches, but
         at least 16.
-    n_init : int, default=10
-        Restarts of the k-means that places the centres in the embedding of the untrained network.
-    max_samples : int or "auto", default="auto"
-        Samples that clusters are learnt from, drawn once at random; None: all. An epoch takes each
-        of them once, but in the last ``self_label_epochs`` all, which ``"auto"`` there
-        then makes fewer, but two at least. ``"auto"`` is 20,000 where parts of clusters are learnt,
-        which is enough for them, else all.
     views : {"auto", "augment", "neighbors"}, default="auto"
         What the second view of a sample shows: the sample, or one of its ``n_neighbors`` nearest
         neighbours in X, drawn anew each time, for vectors, which have no natural augmentation, and
@@ -446,15 +398,10 @@ class SeCuClustering(PartsClustering):
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Number format of the networks while training. ``"auto"`` is bfloat16 where the hardware
         computes it natively, else float32. Distances, prototypes and predictions are float32.
-    compile : bool or "auto", default="auto"
-        Whether ``torch.compile`` speeds up the training networks. ``"auto"`` does so on a GPU in
-        fits of 2000 batches and more.
     checkpoint : str or path-like, default=None
         Folder that keeps the state of the training. A fit with the same data and parameters goes
         on from there, bit for bit on a CPU, after it was cut off; a finished one need not train
         again. None keeps nothing.
-    checkpoint_every : float, default=10.0
-        Least minutes between two states; 0 keeps one after every epoch.
     random_state : int, RandomState or None, default=None
         Seed of weights, shuffling, augmentation and k-means. The same int gives the same result
         on the same machine with the same number of threads.
@@ -516,30 +463,24 @@ class SeCuClustering(PartsClustering):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **PartsClustering._parameter_constraints,
         "views": [StrOptions({"auto", "augment", "neighbors"})],
-        "constraint": [StrOptions({"entropy", "size"}), None],
+        "constraint": [StrOptions({"entropy", "size"})],
         "alpha": [WEIGHT],
         "size_ratio": [Interval(Real, 0, 1, closed="both")],
-        "dual_lr": [POSITIVE_REAL, None],
-        "assign_chunk": [POSITIVE_INTEGER],
         "head_multipliers": ["array-like"],
         "temperature": [POSITIVE_REAL],
         "center_temperature": [POSITIVE_REAL, None],
         "label_weight": [Interval(Real, 0, 1, closed="both")],
-        "center_update": [StrOptions({"sgd", "closed"})],
         "center_lr": [POSITIVE_REAL],
         "optimizer": [StrOptions({"adamw", "sgd"})],
-        "momentum": [Interval(Real, 0, 1, closed="left")],
-        "max_samples": [StrOptions({"auto"}), Interval(Integral, 2, None, closed="left"), None],
-        "warmup": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
     }
-    _EPOCHS, _STEPS, _LEAST = 80, 3300, 20
+    n_init = N_INIT
+    _LENGTH = Length(epochs=80, steps=3300, least=20)
 
     # github.com/idstcv/SeCu at af6a992; "auto" batches and views are those of small data.
     _PAPER: ClassVar[dict[str, Any]] = {
         "over_clustering": 1,
         "constraint": "size",
         "size_ratio": 0.9,
-        "dual_lr": 0.1,
         "head_multipliers": tuple(range(1, 11)),
         "encoder": "bigresnet18",
         "hidden_dim": 512,
@@ -547,13 +488,9 @@ class SeCuClustering(PartsClustering):
         "temperature": 0.05,
         "center_temperature": 0.05,
         "label_weight": 0.2,
-        "center_update": "sgd",
         "center_lr": 0.12,
         "optimizer": "sgd",
         "lr": 0.2,
-        "momentum": 0.9,
-        "weight_decay": 1e-4,
-        "warmup": 11,
         "max_epochs": 401,
         "batch_size": 128,
     }
@@ -588,40 +525,29 @@ class SeCuClustering(PartsClustering):
         self,
         n_clusters: int = 10,
         *,
-        constraint: str | None = "entropy",
+        constraint: str = "entropy",
         alpha: float = 0.12,
         size_ratio: float = 0.9,
-        dual_lr: float | None = None,
-        assign_chunk: int = 32,
         head_multipliers: Sequence[int] = (1,),
         over_clustering: int | str = "auto",
-        self_label_epochs: int | str = "auto",
         encoder: Any = "auto",
         hidden_dim: int = 256,
         embedding_dim: int = 64,
         temperature: float = 0.05,
         center_temperature: float | None = None,
         label_weight: float = 0.2,
-        center_update: str = "sgd",
         center_lr: float = 0.02,
         optimizer: str = "adamw",
         lr: float = 3e-3,
-        momentum: float = 0.9,
-        weight_decay: float = 1e-4,
-        warmup: int | str = "auto",
         max_epochs: int | str = "auto",
         batch_size: int | str = "auto",
-        n_init: int = 10,
-        max_samples: int | str | None = "auto",
         views: str = "auto",
         n_neighbors: int | str = "auto",
         augment: Any = "auto",
         image_shape: Any = None,
         device: Any = "auto",
         precision: str = "auto",
-        compile: bool | str = "auto",
         checkpoint: Any = None,
-        checkpoint_every: float = 10.0,
         random_state: Any = None,
         verbose: int = 0,
     ) -> None:
@@ -629,65 +555,56 @@ class SeCuClustering(PartsClustering):
         self.constraint = constraint
         self.alpha = alpha
         self.size_ratio = size_ratio
-        self.dual_lr = dual_lr
-        self.assign_chunk = assign_chunk
         self.head_multipliers = head_multipliers
         self.over_clustering = over_clustering
-        self.self_label_epochs = self_label_epochs
         self.encoder = encoder
         self.hidden_dim = hidden_dim
         self.embedding_dim = embedding_dim
         self.temperature = temperature
         self.center_temperature = center_temperature
         self.label_weight = label_weight
-        self.center_update = center_update
         self.center_lr = center_lr
         self.optimizer = optimizer
         self.lr = lr
-        self.momentum = momentum
-        self.weight_decay = weight_decay
-        self.warmup = warmup
         self.max_epochs = max_epochs
         self.batch_size = batch_size
-        self.n_init = n_init
-        self.max_samples = max_samples
         self.views = views
         self.n_neighbors = n_neighbors
         self.augment = augment
         self.image_shape = image_shape
         self.device = device
         self.precision = precision
-        self.compile = compile
         self.checkpoint = checkpoint
-        self.checkpoint_every = checkpoint_every
         self.random_state = random_state
         self.verbose = verbose
 
     def _make_objective(
         self, encoder: nn.Module, sample_shape: tuple[int, ...], generator: torch.Generator
     ) -> SeCuObjective:
+        near = self._plan.n_neighbors if self._by_neighbors else None
         return SeCuObjective(
-            head_multipliers=self._resolve_heads(),
+            self._core(encoder),
+            views_of(self.augment, sample_shape, near),
+            self._plan,
+            self._resolve_heads(),
             constraint=self.constraint,
             alpha=self.alpha,
             size_ratio=self.size_ratio,
-            dual_lr=self.dual_lr,
-            assign_chunk=self.assign_chunk,
             label_weight=self.label_weight,
+            temperature=self.temperature,
             center_temperature=self.center_temperature or self.temperature,
-            center_update=self.center_update,
             center_lr=self.center_lr,
-            momentum=self.momentum,
             optimizer=self.optimizer,
             lr=self.lr,
-            weight_decay=self.weight_decay,
-            warmup=self._resolve_warmup(),
-            **self._objective_parts(encoder, sample_shape, self.temperature),
         )
 
     def _resolve_batch_size(self, n_samples: int) -> int:
-        size = super()._resolve_batch_size(n_samples)
-        return min(size, 64) if self.batch_size == "auto" else size
+        return auto_batch_size(self.batch_size, n_samples, most=64)
+
+    def _build_encoder(self, generator: torch.Generator) -> nn.Module:
+        return trunk_and_projector(
+            self.encoder, self._sample_shape, self.hidden_dim, self.embedding_dim, generator
+        )
 
     def _resolve_heads(self) -> tuple[int, ...]:
         heads = tuple(self.head_multipliers)
@@ -698,38 +615,32 @@ class SeCuClustering(PartsClustering):
             )
         return heads
 
-    def _resolve_warmup(self) -> int:
-        n_epochs = self._plan.n_epochs - self._plan.n_self_label
-        epochs = max(1, round(0.03 * n_epochs)) if self.warmup == "auto" else self.warmup
-        return min(int(epochs), n_epochs - 1)
-
     def _plan_for(self, image_shape: tuple[int, int, int] | None, n_samples: int) -> Plan:
-        plan = super()._plan_for(image_shape, n_samples)
-        if self.views == "augment" and plan.n_parts > 1:
+        n_parts = self._n_parts(image_shape, n_samples)
+        n_drawn = min(ENOUGH, n_samples) if n_parts > 1 else n_samples
+        steps = n_drawn / self._resolve_batch_size(n_samples)
+        n_epochs = n_epochs_of(self.max_epochs, n_parts, steps, self._LENGTH)
+        return Plan(
+            n_parts=n_parts,
+            n_neighbors=self._n_neighbors(n_parts),
+            n_epochs=n_epochs,
+            n_contrast=0,
+            n_self_label=n_naming(n_parts, n_epochs, n_drawn, n_samples),
+            n_drawn=n_drawn,
+        )
+
+    def _n_parts(self, image_shape: tuple[int, int, int] | None, n_samples: int) -> int:
+        n_parts = self.over_clustering
+        if isinstance(n_parts, str):  # "auto"
+            whole = self.views == "augment" or self.max_epochs == 1
+            return 1 if whole else auto_parts(image_shape, n_samples, self.n_clusters)
+        if self.views == "augment" and n_parts > 1:
             raise ValueError(
                 f"over_clustering={self.over_clustering} needs views='neighbors', as neighbours "
                 "tell which parts belong together; views='augment' learns whole clusters, 1."
             )
-        return plan
-
-    def _n_drawn(self, n_parts: int, n_samples: int) -> int:
-        if self.max_samples is None or (self.max_samples == "auto" and n_parts == 1):
-            return n_samples
-        if isinstance(self.max_samples, str):
-            return min(ENOUGH, n_samples)
-        fewest = n_parts * self.n_clusters
-        if self.max_samples < fewest:
-            raise ValueError(
-                f"max_samples={self.max_samples} should be >= {fewest}, the number of clusters "
-                "that are learnt from them, over_clustering included."
-            )
-        return min(self.max_samples, n_samples)
-
-    def _auto_parts(self, image_shape: tuple[int, int, int] | None, n_samples: int) -> int:
-        if self.views == "augment":
-            return 1
-        return super()._auto_parts(image_shape, n_samples)
+        return n_parts
 
     @property
     def _by_neighbors(self) -> bool:
-        return self._plan.n_parts > 1 or super()._by_neighbors
+        return self._plan.n_parts > 1 or self.views == "neighbors"

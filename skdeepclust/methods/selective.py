@@ -27,7 +27,7 @@ from torch import Tensor
 
 from ..base.constraints import POSITIVE_INTEGER, WEIGHT
 from ..base.estimator import BaseDeepClustering
-from ..base.fitting import USER_LEVEL
+from ..base.fitting import USER_LEVEL, all_or_nothing
 from ..base.objective import Objective
 from ..data.augment import Augment
 from ..data.samples import Array
@@ -72,7 +72,7 @@ class SampleSelection(Hook):
 
     x^a, x^b: two views.  f: encoder.  t: number of the measurement.  w: window.
 
-    unlike   u_i(t) = 1 - cos(f(x_i^a), f(x_i^b)), or of the softmax of both           (3.2)
+    unlike   u_i(t) = 1 - cos(f(x_i^a), f(x_i^b))                                      (3.2)
     drift    D_i = u_i(t) - 2 u_i(t - 1) + u_i(t - 2)                                  (3.4)
     same     the last w labels of i are equal                                          (3.5)
     settled  w measurements, |D_i| < eps, and same                                     (3.6)
@@ -89,11 +89,9 @@ class SampleSelection(Hook):
 
     Parameters
     ----------
-    by : {"auto", "dynamic", "random", "loss"}
-        Whether the settled samples rest, or as many at random, or as many of the least loss, the
-        negative log-probability of the own label. ``"auto"``: the settled ones, or nobody where
-        the loss compares means of a batch's clusters: without their cores accuracy was lost.
-    signal : {"feature", "proba"}
+    by : {"auto", "dynamic"}
+        ``"dynamic"``: the settled samples rest. ``"auto"``: they do, but where the loss compares
+        means of a batch's clusters nobody rests: without their cores accuracy was lost.
     eps : float
     window : int
     evenly : bool
@@ -111,20 +109,19 @@ class SampleSelection(Hook):
         self,
         *,
         by: str,
-        signal: str,
         eps: float,
         window: int,
         evenly: bool,
         measure_every: int | None,
         min_cluster_ratio: float,
     ) -> None:
-        self.by, self.signal, self.eps, self.window = by, signal, eps, window
+        self.by, self.eps, self.window = by, eps, window
         self.evenly, self.measure_every = evenly, measure_every
         self.min_cluster_ratio = min_cluster_ratio
 
     @property
     def stamp(self) -> dict[str, str]:
-        names = ("by", "signal", "eps", "window", "evenly", "measure_every", "min_cluster_ratio")
+        names = ("by", "eps", "window", "evenly", "measure_every", "min_cluster_ratio")
         return {f"selection {name}": repr(getattr(self, name)) for name in names}
 
     # --- The rule -------------------------------------------------------------------------
@@ -134,7 +131,6 @@ class SampleSelection(Hook):
         self.u = torch.zeros(3, n_samples, device=device)
         self.labels = torch.zeros(self.window, n_samples, dtype=torch.long, device=device)
         self.n_measured = torch.zeros(n_samples, dtype=torch.long, device=device)
-        self.loss = torch.zeros(n_samples, device=device)
         self.fresh_u = torch.full((n_samples,), torch.nan, device=device)
         self.fresh_labels = torch.zeros_like(self.labels[0])
         self.is_fresh = torch.zeros(n_samples, dtype=torch.bool, device=device)
@@ -171,15 +167,14 @@ class SampleSelection(Hook):
         resting = self.settled()
         if self.evenly:
             resting = ~at_least(~resting, drift, clusters, largest_share(~resting, clusters))
-        n_resting, n = int(resting.sum()), len(resting)
-        if self.by in ("random", "loss"):
-            chance = torch.rand(n, device=resting.device, generator=generator)
-            order = (chance if self.by == "random" else self.loss).argsort()
-            resting = torch.zeros_like(resting)
-            resting[order[:n_resting]] = True
+        resting = self.take_rest(resting, generator)
         active = at_least(~resting, drift, clusters, self.min_cluster_ratio)
-        fewest = min(batch_size / n, FEWEST_ACTIVE)
+        fewest = min(batch_size / len(resting), FEWEST_ACTIVE)
         return at_least(active, drift, torch.zeros_like(clusters), fewest)
+
+    def take_rest(self, settled: Tensor, generator: torch.Generator) -> Tensor:
+        """Who rests, (n_samples,), of those that have settled: they all do."""
+        return settled
 
     # --- Measuring ------------------------------------------------------------------------
 
@@ -263,12 +258,8 @@ class SampleSelection(Hook):
         objective.eval()  # heads with BatchNorm must not learn from being asked
         if objective.spherical:
             a, b = F.normalize(a, dim=1), F.normalize(b, dim=1)
-        log_p = objective.logits(a).log_softmax(1)
-        if self.signal == "proba":
-            a, b = log_p.exp(), objective.logits(b).softmax(1)
+        labels = objective.logits(a).argmax(1)
         objective.train()
-        confidence, labels = log_p.max(1)
-        self.loss[index] = -confidence
         self.observe(index, 1 - F.cosine_similarity(a, b), labels)
 
 
@@ -342,22 +333,15 @@ class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
     n_neighbors : int, default=10
         Neighbours, within the own cluster, whose mean distance measures how sparse the region of
         a sample is. Clusters no larger than this get equal weights.
-    density_scale : "auto", "none" or float, default="auto"
-        Unit of these distances. ``"auto"`` is 1 for vectors of length 1 and else their root mean
-        squared distance from the mean; ``"none"`` is 1, as in the paper.
-    max_weight_ratio : float or None, default=50.0
+    max_weight_ratio : float, default=50.0
         Largest weight over smallest weight in a cluster, so that no outlier owns a prototype.
-        None sets no bound.
-    selection : {"auto", "dynamic", "random", "loss", None}, default="auto"
-        Who rests. ``"dynamic"``: the samples that have settled. Controls that show what this rule
-        is worth: ``"random"``, as many, drawn at random; ``"loss"``, as many of the most certain
-        labels. None: nobody. ``"auto"`` is ``"dynamic"``, but None for HaDis and for estimators of
-        scikit-learn: they build on means of clusters, and lost accuracy without the cores.
-    signal : {"feature", "proba"}, default="feature"
-        What two views of a settled sample agree in: their features or their probabilities.
-    eps : float or None, default=None
+    selection : {"auto", "dynamic", None}, default="auto"
+        Who rests. ``"dynamic"``: the samples that have settled. None: nobody. ``"auto"`` is
+        ``"dynamic"``, but None for HaDis and for estimators of scikit-learn: they build on means
+        of clusters, and lost accuracy without the cores.
+    eps : float, default=0.1
         Largest second difference, over three measurements, of the disagreement of two views of a
-        settled sample. None is 0.1 for features and 0.01 for probabilities.
+        settled sample.
     window : int, default=3
         Measurements over which the label of a settled sample has been the same; at least 3.
     evenly : bool, default=True
@@ -413,8 +397,8 @@ class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
     A base that embeds two views in each step is measured for nothing; one that embeds a single
     view pays a further forward pass now and then. What both parts bring is measured in
     ``benchmarks/RESULTS.md``: count on fewer samples, not on a gain in accuracy. The paper lets all
-    settled samples rest: ``evenly=False`` with ``selection="dynamic"``. A large ``eps`` and
-    ``signal="proba"`` have done harm in trials.
+    settled samples rest: ``evenly=False`` with ``selection="dynamic"``. A large ``eps`` has
+    done harm in trials.
 
     References
     ----------
@@ -437,11 +421,9 @@ class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
         "init": [StrOptions({"density"}), None],
         "alpha": [WEIGHT],
         "n_neighbors": [POSITIVE_INTEGER],
-        "density_scale": [StrOptions({"auto", "none"}), Interval(Real, 0, None, closed="neither")],
-        "max_weight_ratio": [Interval(Real, 1, None, closed="left"), None],
-        "selection": [StrOptions({"auto", "dynamic", "random", "loss"}), None],
-        "signal": [StrOptions({"feature", "proba"})],
-        "eps": [Interval(Real, 0, None, closed="neither"), None],
+        "max_weight_ratio": [Interval(Real, 1, None, closed="left")],
+        "selection": [StrOptions({"auto", "dynamic"}), None],
+        "eps": [Interval(Real, 0, None, closed="neither")],
         "window": [Interval(Integral, 3, None, closed="left")],
         "evenly": ["boolean"],
         "measure_every": [POSITIVE_INTEGER, None],
@@ -459,11 +441,9 @@ class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
         init: str | None = "density",
         alpha: float = 2.0,
         n_neighbors: int = 10,
-        density_scale: float | str = "auto",
-        max_weight_ratio: float | None = 50.0,
+        max_weight_ratio: float = 50.0,
         selection: str | None = "auto",
-        signal: str = "feature",
-        eps: float | None = None,
+        eps: float = 0.1,
         window: int = 3,
         evenly: bool = True,
         measure_every: int | None = None,
@@ -474,10 +454,8 @@ class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
         self.init = init
         self.alpha = alpha
         self.n_neighbors = n_neighbors
-        self.density_scale = density_scale
         self.max_weight_ratio = max_weight_ratio
         self.selection = selection
-        self.signal = signal
         self.eps = eps
         self.window = window
         self.evenly = evenly
@@ -485,19 +463,20 @@ class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
         self.min_cluster_ratio = min_cluster_ratio
         self.plain_mode = plain_mode
 
-    def _fit(self, X: Any, hooks: Iterable[Hook] = ()) -> Self:
-        self._validate_params()
-        self.density_weights_ = self.prototypes_ = None
-        if isinstance(self.base, DEEP):
-            self._fit_deep(X, hooks)
-        else:
-            self._fit_plain(X)
+    def fit_with(self, X: Any, hooks: Iterable[Hook]) -> Self:
+        with all_or_nothing(self):
+            self._validate_params()
+            self.density_weights_ = self.prototypes_ = None
+            if isinstance(self.base, DEEP):
+                self._fit_deep(X, hooks)
+            else:
+                self._fit_plain(X)
         return self
 
     def _fit_deep(self, X: Any, hooks: Iterable[Hook]) -> None:
         density, selection = self._density_hook(), self._selection_hook()
         ours = [hook for hook in (density, selection) if hook is not None]
-        self.base_ = clone(self.base)._fit(X, hooks=[*ours, *hooks])
+        self.base_ = clone(self.base).fit_with(X, [*ours, *hooks])
         self._adopt()
         self.active_mask_ = np.ones(len(self.labels_), dtype=bool)
         if selection is not None:
@@ -518,18 +497,16 @@ class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
         return {
             "alpha": self.alpha,
             "n_neighbors": self.n_neighbors,
-            "scale": self.density_scale,
+            "scale": "auto",
             "max_ratio": self.max_weight_ratio,
         }
 
     def _selection_hook(self) -> SampleSelection | None:
         if self.selection is None:
             return None
-        suits = 0.1 if self.signal == "feature" else 0.01
         return SampleSelection(
             by=self.selection,
-            signal=self.signal,
-            eps=suits if self.eps is None else self.eps,
+            eps=self.eps,
             window=self.window,
             evenly=self.evenly,
             measure_every=self.measure_every,

@@ -192,7 +192,7 @@ class SelfLabelingClustering(WrappedClustering):
 
     def _fit_base(self, X: Any, hooks: Iterable[Hook]) -> Any:
         """Fit the base, then train its network on and publish that instead."""
-        base = clone(self.base)._fit(X, hooks)
+        base = clone(self.base).fit_with(X, hooks)
         samples = base._samples(X)
         objective = SelfLabelingObjective(
             base.objective_,

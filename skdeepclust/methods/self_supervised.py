@@ -13,12 +13,19 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
 from ..base.constraints import POSITIVE_INTEGER, POSITIVE_REAL
-from ..families.self_supervision import METHODS, SelfSupervisedObjective, heads
-from ..families.views import ViewsTransformer
+from ..base.estimator import BaseDeepTransformer
+from ..base.objective import Core
+from ..families.self_supervision import (
+    METHODS,
+    SelfSupervisedObjective,
+    SelfSupervision,
+    heads,
+)
+from ..families.views import VIEWS, Views, auto_batch_size, pair_of
 from ..nn import build_trunk, count_features
 
 
-class SelfSupervisedEncoder(ViewsTransformer):
+class SelfSupervisedEncoder(BaseDeepTransformer):
     """Features that two augmented views of a sample have in common.
 
     Trains a network without labels and without clusters; `transform` gives its features, ready
@@ -67,15 +74,10 @@ class SelfSupervisedEncoder(ViewsTransformer):
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Number format of the networks while training. ``"auto"`` is bfloat16 where the hardware
         computes it natively, else float32. Distances, prototypes and predictions are float32.
-    compile : bool or "auto", default="auto"
-        Whether ``torch.compile`` speeds up the training networks. ``"auto"`` does so on a GPU in
-        fits of 2000 batches and more.
     checkpoint : str or path-like, default=None
         Folder that keeps the state of the training. A fit with the same data and parameters goes
         on from there, bit for bit on a CPU, after it was cut off; a finished one need not train
         again. None keeps nothing.
-    checkpoint_every : float, default=10.0
-        Least minutes between two states; 0 keeps one after every epoch.
     random_state : int, RandomState or None, default=None
         Seed of weights, shuffling and augmentation. The same int gives the same result on the same
         machine with the same number of threads.
@@ -126,7 +128,8 @@ class SelfSupervisedEncoder(ViewsTransformer):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **ViewsTransformer._parameter_constraints,
+        **BaseDeepTransformer._parameter_constraints,
+        **VIEWS,
         "method": [StrOptions(set(METHODS))],
         "projection_dim": [POSITIVE_INTEGER],
         "temperature": [POSITIVE_REAL],
@@ -150,9 +153,7 @@ class SelfSupervisedEncoder(ViewsTransformer):
         image_shape: Any = None,
         device: Any = "auto",
         precision: str = "auto",
-        compile: bool | str = "auto",
         checkpoint: Any = None,
-        checkpoint_every: float = 10.0,
         random_state: Any = None,
         verbose: int = 0,
     ) -> None:
@@ -170,11 +171,12 @@ class SelfSupervisedEncoder(ViewsTransformer):
         self.image_shape = image_shape
         self.device = device
         self.precision = precision
-        self.compile = compile
         self.checkpoint = checkpoint
-        self.checkpoint_every = checkpoint_every
         self.random_state = random_state
         self.verbose = verbose
+
+    def _resolve_batch_size(self, n_samples: int) -> int:
+        return auto_batch_size(self.batch_size, n_samples)
 
     def _build_encoder(self, generator: torch.Generator) -> nn.Module:
         return build_trunk(self.encoder, self._sample_shape, generator)[0]
@@ -184,14 +186,15 @@ class SelfSupervisedEncoder(ViewsTransformer):
     ) -> SelfSupervisedObjective:
         n_features = count_features(encoder, sample_shape)
         return SelfSupervisedObjective(
-            method=self.method,
-            pretrain_epochs=self.max_epochs,
-            pretrain_lr=self.lr,
-            ema_momentum=self.ema_momentum,
-            weight_decay=self.weight_decay,
-            embedding_dim=n_features,
-            n_clusters=0,
-            n_init=1,
-            **heads(n_features, self.hidden_dim, self.projection_dim, generator),
-            **self._objective_parts(encoder, sample_shape, self.temperature),
+            Core(encoder, n_features, n_clusters=0, bfloat16=self._uses_bfloat16),
+            Views(pair_of(self.augment, sample_shape)),
+            SelfSupervision(
+                self.method,
+                **heads(n_features, self.hidden_dim, self.projection_dim, generator),
+                n_epochs=self.max_epochs,
+                lr=self.lr,
+                temperature=self.temperature,
+                ema_momentum=self.ema_momentum,
+                weight_decay=self.weight_decay,
+            ),
         )

@@ -10,17 +10,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from functools import partial
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, ClassVar
 
 import torch
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 
-from ..data.augment import Augment
+from ..base.objective import Core
 from ..data.views import TINY, auto_views, strong_view
 from ..engine import LossTerms, Phase, Run
-from ..families.two_heads import TwoHeadsClustering, TwoHeadsObjective
+from ..families.two_heads import TwoHeads, TwoHeadsClustering, TwoHeadsObjective
+from ..families.views import Pair, Views, pair_of
 from ..ops import cluster_mean_loss, imbalance, pair_contrast
 
 UNLABELLED = -1
@@ -41,10 +42,18 @@ class TCLObjective(TwoHeadsObjective):
     pseudo_labels: Tensor  # (n_samples,), int64
 
     def __init__(
-        self, *, boost_epochs: int, boost_share: float, boost_threshold: float, **parts: Any
+        self,
+        core: Core,
+        views: Views,
+        heads: TwoHeads,
+        generator: torch.Generator,
+        *,
+        boost_share: float,
+        boost_threshold: float,
     ) -> None:
-        super().__init__(**parts)
-        self.boost_epochs = boost_epochs
+        super().__init__(core, views, heads, generator)
+        rest = heads.max_epochs - heads.contrast_epochs
+        self.boost_epochs = min(heads.max_epochs // 4, rest) if boost_share > 0 else 0
         self.boost_share, self.boost_threshold = boost_share, boost_threshold
 
     def phases(self, run: Run) -> Iterator[Phase]:
@@ -183,8 +192,6 @@ class TCLClustering(TwoHeadsClustering):
     init : {"parts", "k-means"}, default="parts"
         How clusters are found after ``contrast_epochs``. ``"parts"``: k-means finds parts of about
         ten samples, and those that hold each other's nearest neighbours are joined.
-    boost_epochs : int or "auto", default="auto"
-        Last epochs, in which certain samples are labelled. ``"auto"`` is a quarter of all.
     boost_share : float in (0, 1], default=0.5
         Share of the samples that a cluster of mean size would have in a batch, which get its
         label; gamma in Eq. (10).
@@ -216,15 +223,15 @@ class TCLClustering(TwoHeadsClustering):
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Number format of the networks while training. ``"auto"`` is bfloat16 where the hardware
         computes it natively, else float32. Distances, prototypes and predictions are float32.
-    compile : bool or "auto", default="auto"
-        Whether ``torch.compile`` speeds up the training networks. ``"auto"`` does so on a GPU in
-        fits of 2000 batches and more.
     checkpoint : str or path-like, default=None
         Folder that keeps the state of the training. A fit with the same data and parameters goes
         on from there, bit for bit on a CPU, after it was cut off; a finished one need not train
         again. None keeps nothing.
-    checkpoint_every : float, default=10.0
-        Least minutes between two states; 0 keeps one after every epoch.
+    memory : str, path-like or joblib.Memory, default=None
+        Where the state after ``contrast_epochs`` is kept, so that a search over parameters that
+        don't touch it contrasts once for each training set and seed, with the same results. A
+        folder given by name is kept below 1 GiB. It has no effect with ``random_state=None``; the
+        encoder must be given by name.
     random_state : int, RandomState or None, default=None
         Seed of weights, shuffling, augmentation and k-means. The same int gives the same result
         on the same machine with the same number of threads.
@@ -275,8 +282,7 @@ class TCLClustering(TwoHeadsClustering):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **TwoHeadsClustering._parameter_constraints,
-        "boost_epochs": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
-        "boost_share": [Interval(Real, 0, 1, closed="right")],
+        "boost_share": [Interval(Real, 0, 1, closed="both")],
         "boost_threshold": [Interval(Real, 0, 1, closed="left")],
     }
     _normalized: ClassVar[bool] = True
@@ -293,7 +299,6 @@ class TCLClustering(TwoHeadsClustering):
         cluster_temperature: float = 1.0,
         contrast_epochs: int | str = "auto",
         init: str = "parts",
-        boost_epochs: int | str = "auto",
         boost_share: float = 0.5,
         boost_threshold: float = 0.99,
         lr: float = 1e-3,
@@ -305,9 +310,8 @@ class TCLClustering(TwoHeadsClustering):
         image_shape: Any = None,
         device: Any = "auto",
         precision: str = "auto",
-        compile: bool | str = "auto",
         checkpoint: Any = None,
-        checkpoint_every: float = 10.0,
+        memory: Any = None,
         random_state: Any = None,
         verbose: int = 0,
     ) -> None:
@@ -320,7 +324,6 @@ class TCLClustering(TwoHeadsClustering):
         self.cluster_temperature = cluster_temperature
         self.contrast_epochs = contrast_epochs
         self.init = init
-        self.boost_epochs = boost_epochs
         self.boost_share = boost_share
         self.boost_threshold = boost_threshold
         self.lr = lr
@@ -332,30 +335,26 @@ class TCLClustering(TwoHeadsClustering):
         self.image_shape = image_shape
         self.device = device
         self.precision = precision
-        self.compile = compile
         self.checkpoint = checkpoint
-        self.checkpoint_every = checkpoint_every
+        self.memory = memory
         self.random_state = random_state
         self.verbose = verbose
-
-    def _resolve_views(self, sample_shape: tuple[int, ...]) -> tuple[Augment, Augment]:
-        if isinstance(self.augment, str):  # "auto"
-            weak, other = auto_views(sample_shape)
-            # Strong distortions leave little of a tiny image.
-            tiny = min(sample_shape[1:], default=TINY) < TINY
-            return weak, other if tiny else strong_view(sample_shape)
-        return super()._resolve_views(sample_shape)
 
     def _make_objective(
         self, encoder: nn.Module, sample_shape: tuple[int, ...], generator: torch.Generator
     ) -> TCLObjective:
-        parts = self._two_heads_parts(encoder, sample_shape, generator)
-        epochs = self.boost_epochs
-        if isinstance(epochs, str):  # "auto"
-            epochs = self.max_epochs // 4
         return TCLObjective(
-            boost_epochs=min(epochs, self.max_epochs - parts["contrast_epochs"]),
+            self._core(encoder),
+            Views(pair_of(self.augment, sample_shape, weak_and_strong)),
+            self._two_heads(encoder, generator),
+            generator,
             boost_share=self.boost_share,
             boost_threshold=self.boost_threshold,
-            **parts,
         )
+
+
+def weak_and_strong(sample_shape: tuple[int, ...]) -> Pair:
+    """Augmentations of both views; strong distortions would leave little of a tiny image."""
+    weak, other = auto_views(sample_shape)
+    tiny = min(sample_shape[1:], default=TINY) < TINY
+    return weak, other if tiny else strong_view(sample_shape)
