@@ -117,7 +117,7 @@ class PretrainingCache(Hook):
                 load_module_arrays(getattr(run.objective, name), state[name])
             for weight, moments in zip(self._weights(run), state["moments"], strict=True):
                 run.phase.optimizer.state[weight] = {
-                    k: torch.from_numpy(v.copy()).to(weight.device) for k, v in moments.items()
+                    k: _like(weight, v) for k, v in moments.items()
                 }
             run.generator.set_state(torch.from_numpy(state["generator"].copy()))
             run.device_generator.set_state(torch.from_numpy(state["device_generator"].copy()))
@@ -159,6 +159,14 @@ def _keep(key: dict[str, str], state: dict[str, Any] | None = None) -> dict[str,
     if state is None:
         raise LookupError("not stored")
     return state
+
+
+def _like(weight: nn.Parameter, moment: Any) -> torch.Tensor:
+    """A moment in the memory layout of its weight, or the fused step would mix up its values."""
+    stored = torch.from_numpy(moment.copy())
+    if stored.shape != weight.shape:
+        return stored.to(weight.device)
+    return torch.empty_like(weight, requires_grad=False).copy_(stored)
 
 
 def _has_name(value: Any) -> bool:

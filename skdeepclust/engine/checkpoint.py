@@ -8,8 +8,10 @@ import os
 import pickle
 import time
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import torch
 from torch import Tensor, nn
@@ -50,9 +52,10 @@ class Checkpoint(Hook):
     """
 
     def __init__(self, folder: Any, fingerprint: dict[str, str] | None = None) -> None:
-        self._folder = None if folder is None else Path(folder)
+        self._folder = None if folder is None else _usable(Path(folder).expanduser())
         self._fingerprint = fingerprint or {}
         self._state = None if self._folder is None else self._read(self._folder)
+        self._told = False  # that a state could not be written
         self._due = 0.0  # on the clock: the first state comes after the first epoch
 
     @property
@@ -73,6 +76,8 @@ class Checkpoint(Hook):
         """Bring run, objective and hooks to the stored state; the state is used up."""
         assert self._state is not None
         state, self._state = self._state, None
+        if state["finished"]:
+            run.objective.on_restore(state["model"])
         run.objective.load_state_dict(state["model"])
         run.generator.set_state(state["generator"])
         run.device_generator.set_state(state["device_generator"])
@@ -114,8 +119,16 @@ class Checkpoint(Hook):
         }
         buffer = io.BytesIO()
         torch.save(state, buffer)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        _write_in_turn(self._folder, buffer.getbuffer())
+        try:
+            _write_in_turn(self._folder, buffer.getbuffer())
+        except OSError as error:  # hours of training must not be lost for want of a copy
+            if not self._told:
+                warnings.warn(
+                    f"the state of the training could not be kept in {str(self._folder)!r}: "
+                    f"{error}. Training goes on.",
+                    stacklevel=2,
+                )
+            self._told = True
 
     def _read(self, folder: Path) -> dict[str, Any] | None:
         """The newest state that is whole, or None; refuses the state of another fit."""
@@ -160,22 +173,40 @@ def is_plain(value: Any) -> bool:
         return False
     if isinstance(value, dict):
         return all(isinstance(k, str) and is_plain(v) for k, v in value.items())
-    if isinstance(value, list | tuple):
+    if type(value) in (list, tuple):  # a named tuple is a class, which no state may hold
         return all(is_plain(item) for item in value)
     return type(value) in _SCALARS
 
 
 def _write_in_turn(folder: Path, content: memoryview) -> None:
     """Keep the newest file as the one before, then move the new one into place."""
-    temporary = folder / f".{NEWEST}.{os.getpid()}"
-    with open(temporary, "wb") as file:
-        file.write(hashlib.sha256(content).digest())
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())  # or a power cut could leave a renamed but empty file
-    if (folder / NEWEST).exists():
-        os.replace(folder / NEWEST, folder / BEFORE)
-    os.replace(temporary, folder / NEWEST)
+    temporary = folder / f".{NEWEST}.{uuid4().hex}"
+    try:
+        with open(temporary, "xb") as file:
+            file.write(hashlib.sha256(content).digest())
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())  # or a power cut could leave a renamed but empty file
+        with suppress(FileNotFoundError):  # the first one, or another process was faster
+            os.replace(folder / NEWEST, folder / BEFORE)
+        os.replace(temporary, folder / NEWEST)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _usable(folder: Path) -> Path:
+    """The folder, made if missing; raises OSError if nothing can be written there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    probe = folder / f".{uuid4().hex}"
+    try:
+        probe.touch(exist_ok=False)
+    except OSError as error:
+        raise OSError(
+            f"checkpoint={str(folder)!r} can't be written to ({error.strerror}); give another "
+            "folder, or None."
+        ) from error
+    probe.unlink(missing_ok=True)
+    return folder
 
 
 def _read_whole(path: Path) -> dict[str, Any] | None:
