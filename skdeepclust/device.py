@@ -75,20 +75,26 @@ def plain_torch() -> Iterator[None]:
     What a user's session has set for other work must not change what an estimator computes.
     """
     dtype, device = torch.get_default_dtype(), torch.get_default_device()
+    casting = {kind: torch.is_autocast_enabled(kind) for kind in ("cpu", "cuda")}
     torch.set_default_dtype(torch.float32)
     if device.type != "cpu":
         torch.set_default_device(None)
+    # Not by torch.autocast: inside of one, another keeps the weights of its first step in bfloat16
+    # until the outer one ends, and training would go on with those.
+    cached = torch.is_autocast_cache_enabled()
+    torch.set_autocast_cache_enabled(cached and not any(casting.values()))
+    for kind in casting:
+        torch.set_autocast_enabled(kind, False)
     try:
-        with (
-            torch.inference_mode(False),
-            torch.autocast("cpu", enabled=False),
-            torch.autocast("cuda", enabled=False),
-        ):
+        with torch.inference_mode(False):
             yield
     finally:
         torch.set_default_dtype(dtype)
         if device.type != "cpu":
             torch.set_default_device(device)
+        torch.set_autocast_cache_enabled(cached)
+        for kind, enabled in casting.items():
+            torch.set_autocast_enabled(kind, enabled)
 
 
 @contextmanager

@@ -35,6 +35,10 @@ SMALL = {  # by the parameter that tells the families apart
         **OF_VIEWS, "embedding_dim": 4, "contrast_epochs": 2, "max_epochs": 4, "n_neighbors": 5,
         "batch_size": 16, "n_init": 1,
     },
+    "contrast_epochs": {
+        **OF_VIEWS, "embedding_dim": 4, "contrast_epochs": 2, "max_epochs": 4, "batch_size": 16,
+        "n_init": 1,
+    },
     "pretraining": {
         **OF_VIEWS, "pretraining": "simclr", "pretrain_epochs": 2, "max_epochs": 1,
         "batch_size": 32, "n_updates": 2, "n_init": 1,
@@ -109,7 +113,7 @@ def test_half_of_the_epochs_of_images_is_another_pretraining(tiny_images, tmp_pa
 def test_without_a_pretraining_nothing_is_stored(blobs, tmp_path):
     SCANClustering(**{**SMALL["n_heads"], "contrast_epochs": 0}, memory=tmp_path).fit(blobs[0])
     CDCClustering(**{**SMALL["pretraining"], "pretrain_epochs": 0}, memory=tmp_path).fit(blobs[0])
-    assert list(tmp_path.rglob("output.pkl")) == []
+    assert list(tmp_path.rglob("*.pretraining")) == []
 
 
 def test_augmented_images_go_on_with_the_same_random_stream(tiny_images, tmp_path):
@@ -143,7 +147,7 @@ def test_six_settings_and_three_folds_pretrain_four_times(blobs, tmp_path, n_job
         if "time" not in name:
             assert np.array_equal(column, stored.cv_results_[name]), name
     assert_same_fit(plain.best_estimator_, stored.best_estimator_)
-    assert len(list(tmp_path.rglob("output.pkl"))) == 4
+    assert len(list(tmp_path.rglob("*.pretraining"))) == 4
 
 
 def other_value(name, default):
@@ -264,8 +268,40 @@ def test_a_folder_stays_below_its_limit(blobs, tmp_path, monkeypatch):
     monkeypatch.setattr(skdeepclust.base.memory, "CACHE_BYTES", 20_000)
     for seed in range(6):
         DECSClustering(**{**QUICK, "random_state": seed}, memory=tmp_path).fit(blobs[0])
-    assert sum(f.stat().st_size for f in tmp_path.rglob("output.pkl")) <= 20_000
-    assert list(tmp_path.rglob("output.pkl"))
+    assert sum(f.stat().st_size for f in tmp_path.rglob("*.pretraining")) <= 20_000
+    assert list(tmp_path.rglob("*.pretraining"))
+
+
+def test_a_damaged_file_is_passed_over(blobs, tmp_path):
+    plain = DECSClustering(**QUICK, memory=tmp_path).fit(blobs[0])
+    (file,) = tmp_path.rglob("*.pretraining")
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    assert_same_fit(plain, DECSClustering(**QUICK, memory=tmp_path).fit(blobs[0]))
+
+
+def test_nothing_in_a_memory_is_unpickled(blobs, tmp_path, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise AssertionError("something was unpickled")
+
+    for _ in range(2):
+        monkeypatch.setattr("pickle.load", refuse)
+        monkeypatch.setattr("pickle.loads", refuse)
+        DECSClustering(**QUICK, memory=tmp_path).fit(blobs[0])
+
+
+def test_a_memory_that_cannot_be_written_costs_no_fit(blobs, tmp_path):
+    (tmp_path / "skdeepclust").write_text("a file where the folder should be")
+    with pytest.warns(UserWarning, match="keeps nothing"):
+        DECSClustering(**QUICK, memory=tmp_path).fit(blobs[0])
+
+
+def test_images_go_on_bit_for_bit_too(tiny_images, tmp_path):
+    params = {**SMALL["n_heads"], "encoder": "convnet:4"}
+    once, again = (SCANClustering(**params, memory=tmp_path).fit(tiny_images[0]) for _ in "ab")
+    assert_same_fit(SCANClustering(**params).fit(tiny_images[0]), once)
+    assert_same_fit(once, again)
 
 
 def test_an_interrupted_pretraining_is_not_stored(blobs, tmp_path):
@@ -274,12 +310,12 @@ def test_an_interrupted_pretraining_is_not_stored(blobs, tmp_path):
             raise KeyboardInterrupt
 
     DECSClustering(**QUICK, memory=tmp_path).fit_with(blobs[0], [Interrupt()])
-    assert list(tmp_path.rglob("output.pkl")) == []
+    assert list(tmp_path.rglob("*.pretraining")) == []
 
 
 def test_without_a_seed_nothing_is_stored(blobs, tmp_path):
     DECSClustering(**{**QUICK, "random_state": None}, memory=tmp_path).fit(blobs[0])
-    assert list(tmp_path.rglob("output.pkl")) == []
+    assert list(tmp_path.rglob("*.pretraining")) == []
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 import pickle
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 
 from .hooks import Hook
 from .run import Run
+from .sealed import read_sealed, write_sealed
 
 FORMAT = 1
 SPARED = 20  # as long as it took to write a state, so often none is written
@@ -179,19 +179,10 @@ def is_plain(value: Any) -> bool:
 
 
 def _write_in_turn(folder: Path, content: memoryview) -> None:
-    """Keep the newest file as the one before, then move the new one into place."""
-    temporary = folder / f".{NEWEST}.{uuid4().hex}"
-    try:
-        with open(temporary, "xb") as file:
-            file.write(hashlib.sha256(content).digest())
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())  # or a power cut could leave a renamed but empty file
-        with suppress(FileNotFoundError):  # the first one, or another process was faster
-            os.replace(folder / NEWEST, folder / BEFORE)
-        os.replace(temporary, folder / NEWEST)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Keep the newest file as the one before, then write the new one."""
+    with suppress(FileNotFoundError):  # the first one, or another process was faster
+        os.replace(folder / NEWEST, folder / BEFORE)
+    write_sealed(folder / NEWEST, content)
 
 
 def _usable(folder: Path) -> Path:
@@ -211,9 +202,8 @@ def _usable(folder: Path) -> Path:
 
 def _read_whole(path: Path) -> dict[str, Any] | None:
     """The state in a file, or None if a byte of it is wrong or it holds more than plain data."""
-    content = path.read_bytes()
-    digest, body = content[:32], content[32:]
-    if hashlib.sha256(body).digest() != digest:
+    body = read_sealed(path)
+    if body is None:
         return None
     where = None if torch.cuda.is_available() else "cpu"
     try:
