@@ -23,6 +23,7 @@ from sklearn.utils._param_validation import Interval, InvalidParameterError, Str
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from ..data.guard import ruled_by_few, unlike_fit
 from ..data.inputs import read_input
 from ..data.samples import Array, Samples, Scaling
 from ..device import (
@@ -172,6 +173,8 @@ class BaseDeepTransformer(
             with self._guarded_random_state(seed, device), torch.enable_grad():
                 objective = self._build_objective(seed).to(device)
                 scaling = Scaling.of_vectors(rows) if rows.ndim == 2 else Scaling.of_images(rows)
+                if message := ruled_by_few(rows, scaling):
+                    warnings.warn(message, UserWarning, stacklevel=USER_LEVEL - 1)
                 samples = Samples(rows, scaling, device)
                 shown = [Progress()] if self.verbose else []
                 trainer = Trainer(
@@ -296,6 +299,8 @@ class BaseDeepTransformer(
         """Read X as the fitted network wants it."""
         check_is_fitted(self)
         rows = read_input(self, X, reset=False)
+        if message := unlike_fit(rows, self.scaling_):
+            warnings.warn(message, UserWarning, stacklevel=4)
         return Samples(rows, self.scaling_, self.objective_.prototypes.device)
 
     def __sklearn_tags__(self) -> Any:
