@@ -20,7 +20,7 @@ FLOORS = [
     {"data"},  # what users pass, as batches
     {"engine", "persistence", "datasets", "report"},  # the loop; no papers, no estimators
     {"objective", "baseline", "_cache", "_callbacks", "assignments", "displays"},
-    {"page", "embedding", "arrays"},
+    {"page", "pretrained", "arrays"},
     {"base"},
     {"autoencoding", "contrastive", "wrapping"},  # what a family of papers shares
     {"pretraining", "overclustering"},  # stages of papers, built from what they share
