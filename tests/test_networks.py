@@ -1,4 +1,4 @@
-"""Each kind of name is the right network, from weights that the tests make; errors say what to do."""
+"""Each kind of name is the right network, with weights that tests make; errors say what to do."""
 
 import pickle
 
