@@ -40,7 +40,7 @@ def photos(n: int = BATCH_SIZE, side: int = 224) -> Tensor:
 
 
 def theirs(network: Network, batch_size: int) -> Callable[[Tensor], Tensor]:
-    """timm's network on the same pixels, as its documentation runs it."""
+    """Timm's network on the same pixels, as its documentation runs it."""
     module = timm.create_model("tf_efficientnet_lite0").eval()
     state = read_state_dict(packaged_file("efficientnet-lite0"))
     module.load_state_dict(dict(zip(module.state_dict(), state.values(), strict=True)))

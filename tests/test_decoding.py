@@ -55,7 +55,7 @@ def test_first_failure_by_order_is_raised_and_the_rest_is_left():
         if i >= 3:
             raise ValueError(str(i))
 
-    with pytest.raises(ValueError, match="^3$"):
+    with pytest.raises(ValueError, match=r"^3$"):
         list(in_threads(fail, 1000, 2, 8))
     assert len(done) < 20
 

@@ -126,6 +126,17 @@ def test_features_with_the_weights_of_the_package_are_those_of_timm():
     assert relative(ours(x), theirs(x)) < 1e-5
 
 
+@torch.no_grad()
+def test_bfloat16_keeps_the_direction_of_features():
+    network = efficientnet_lite(1.0, 1.0, random_state())
+    expected = network(images())
+    with torch.autocast("cpu", torch.bfloat16):
+        features = network(images())
+    assert features.dtype == torch.float32
+    assert (features != expected).any()
+    assert nn.functional.cosine_similarity(features, expected).min() > 0.999
+
+
 # Weights
 
 
