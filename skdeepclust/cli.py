@@ -42,7 +42,7 @@ _OWN_FLAGS = {  # parameters of the methods that are no flags under their own na
     "encoder": "--encoder",
 }
 LARGEST_FOR_ONE_THREAD = 32 * 32 * 3  # values of an image
-_EMBEDDERS = ("torchvision:", "timm:", "hf:")
+_EMBEDDERS = ("efficientnet-lite", "torchvision:", "timm:", "hf:")
 _EFFORT = {"quick": 0.25, "thorough": 4.0}
 _SOURCE = "folder of images, with sub-folders, or a .npy file of vectors or images"
 _FOR_FOLDERS = ("labels_from_folders", "sort_into", "link", "strict")

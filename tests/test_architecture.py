@@ -19,7 +19,7 @@ PACKAGE = Path(skdeepclust.__file__).parent
 FLOORS = [
     {"_version", "_optional", "device", "metrics", "nn"},  # no data, no training
     {"data", "ops"},  # what users pass, as batches; operations that know no paper
-    {"engine", "datasets", "displays", "embedding"},  # the loop, files, pictures, others' networks
+    {"engine", "datasets", "displays", "pretrained"},  # the loop, files, pictures, others' networks
     {"base"},  # what is true of all estimators
     {"families"},  # what several papers share
     {"methods", "model_selection"},  # one paper, one file; what searches over papers

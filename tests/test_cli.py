@@ -28,7 +28,7 @@ from torch import nn
 import skdeepclust
 from skdeepclust import DECSClustering, SCANClustering
 from skdeepclust.cli import _fit, _literal, _methods, _parameter_texts, _parser, _set_effort, main
-from skdeepclust.embedding import _Network
+from skdeepclust.pretrained.networks import Network
 from skdeepclust.workflow.results import RESULT_FILES
 from skdeepclust.workflow.table import Assignments
 
@@ -685,9 +685,9 @@ def mean_colour(monkeypatch):
             Halves.seen += int((x.flatten(1).sum(1) > 0).sum())
             return torch.stack([x[..., :2].mean((1, 2, 3)), x[..., 2:].mean((1, 2, 3))], 1)
 
-    network = _Network(Halves(), lambda m, x: m(x), (0,) * 3, (1,) * 3, 4, "digest", "cpu")
+    network = Network(Halves(), lambda m, x: m(x), (0,) * 3, (1,) * 3, 4, "digest", "cpu")
     assert network.n_features == 2
-    monkeypatch.setattr("skdeepclust.embedding._load", lambda *which: network)
+    monkeypatch.setattr("skdeepclust.pretrained.embedder.find_network", lambda *which: network)
     monkeypatch.setattr(Halves, "seen", 0)
     return Halves
 
