@@ -385,8 +385,8 @@ class Half(Hook):
 def test_callbacks_follow_more_epochs_than_planned(blobs):
     recorder = Recorder()
     half = quick(batch_size=15, max_iter=8)
-    fit_inner = half._fit
-    half._fit = lambda X, hooks: fit_inner(X, hooks=[*hooks, Half()])
+    fit_with = half.fit_with
+    half.fit_with = lambda X, hooks: fit_with(X, [*hooks, Half()])
     half.set_callbacks(recorder).fit(blobs[0])
     assert recorder.begun.count("epoch") == 8 + 4
 

@@ -1,4 +1,4 @@
-"""What methods on augmented views share: trunk and projector, batch sizes, rates, compiling."""
+"""What methods on augmented views share: trunk and projector, batch sizes, rates."""
 
 import math
 
@@ -75,42 +75,6 @@ def test_the_length_of_prototypes_does_not_matter(blobs):
     with torch.no_grad():
         model.objective_.prototypes *= 3
     np.testing.assert_allclose(model.predict_proba(blobs[0]), before, atol=1e-6)
-
-
-class Compiled(Hook):
-    """Sees which networks were compiled when training begins."""
-
-    def on_phase_start(self, run):
-        children = run.objective.named_children()
-        self.names = {name for name, m in children if m._compiled_call_impl is not None}
-
-
-@pytest.mark.parametrize(
-    ("compile", "device_can", "max_epochs", "compiled"),
-    [
-        (True, False, 2, True),
-        (False, True, 900, False),
-        ("auto", True, 2, False),  # too short
-        ("auto", True, 900, True),
-        ("auto", False, 900, False),
-    ],
-)
-def test_when_networks_are_compiled(monkeypatch, blobs, compile, device_can, max_epochs, compiled):
-    def pretend(self):
-        self._compiled_call_impl = self._call_impl
-
-    class Stop(Compiled):
-        def on_step_end(self, run):
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(nn.Module, "compile", pretend)
-    monkeypatch.setattr("skdeepclust.families.views.can_compile", lambda device: device_can)
-    watch = Stop()
-    model = tiny(compile=compile, max_epochs=max_epochs)
-    with pytest.warns(UserWarning, match="interrupted"):
-        model.fit_with(blobs[0], [watch])
-    assert watch.names == ({"encoder", "teacher", "predictor"} if compiled else set())
-    assert all(m._compiled_call_impl is None for m in model.objective_.modules())
 
 
 # --- Neighbours as second views ---------------------------------------------------------------
@@ -319,14 +283,3 @@ def test_prototypes_start_where_init_says(monkeypatch, blobs, init, expected):
 def test_only_what_clusters_is_kept(blobs):
     objective = two_heads().fit(blobs[0]).objective_
     assert {name.partition(".")[0] for name in objective.state_dict()} == {"encoder", "prototypes"}
-
-
-def test_all_networks_of_a_step_are_compiled(monkeypatch, blobs):
-    compiled = []
-
-    def pretend(self):
-        compiled.append(self)
-
-    monkeypatch.setattr(nn.Module, "compile", pretend)
-    two_heads(compile=True).fit(blobs[0])
-    assert len(compiled) == 3  # trunk, hidden layer, instance head

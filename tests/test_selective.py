@@ -30,7 +30,7 @@ CPU = torch.device("cpu")
 
 
 def rule(n_samples=4, **options):
-    settings = {"by": "dynamic", "signal": "feature", "eps": 0.1, "window": 3}
+    settings = {"by": "dynamic", "eps": 0.1, "window": 3}
     settings |= {"evenly": False, "measure_every": 1, "min_cluster_ratio": 0.0, **options}
     hook = SampleSelection(**settings)
     hook.reset(n_samples, CPU)
@@ -322,10 +322,8 @@ def test_history_tells_who_rests_who_returned_and_what_measuring_took(make_base,
 
 
 @both_bases
-@pytest.mark.parametrize("selection", ["dynamic", "random", "loss"])
-@pytest.mark.parametrize("signal", ["feature", "proba"])
-def test_same_seed_same_labels(make_base, selection, signal, blobs):
-    model = eager(make_base(), selection=selection, signal=signal, eps=0.1)
+def test_same_seed_same_labels(make_base, blobs):
+    model = eager(make_base(), eps=0.1)
     once, again = clone(model).fit(blobs[0]), clone(model).fit(blobs[0])
     assert np.array_equal(once.labels_, again.labels_)
     assert np.array_equal(once.active_mask_, again.active_mask_)
@@ -344,7 +342,6 @@ def test_resting_samples_are_measured_less_often_on_demand(blobs):
 
     hook = Count(
         by="dynamic",
-        signal="feature",
         eps=1.0,
         window=3,
         evenly=True,
@@ -419,10 +416,11 @@ class StopAfter(Hook):
 @both_bases
 @pytest.mark.parametrize("n_epochs", [4, 7])
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_a_resumed_fit_goes_on_bit_for_bit(make_base, n_epochs, blobs, tmp_path):
+def test_a_resumed_fit_goes_on_bit_for_bit(make_base, n_epochs, blobs, tmp_path, monkeypatch):
+    monkeypatch.setattr("skdeepclust.engine.checkpoint.SPARED", 0)
     model = eager(make_base(), eps=0.1)
     whole = clone(model).fit(blobs[0])
-    model.set_params(base__checkpoint=tmp_path / "state", base__checkpoint_every=0.0)
+    model.set_params(base__checkpoint=tmp_path / "state")
     hooks = [model._density_hook(), model._selection_hook(), StopAfter(n_epochs)]
     clone(model.base).fit_with(blobs[0], hooks)
     resumed = clone(model).fit(blobs[0])
@@ -540,9 +538,8 @@ def test_any_plain_base(base, mode, comets):
 
 
 def test_selection_needs_a_deep_base(comets):
-    for selection in ("dynamic", "random", "loss"):
-        with pytest.raises(ValueError, match="needs a deep base"):
-            SelectiveClustering(KMeans(2), selection=selection).fit(comets[0])
+    with pytest.raises(ValueError, match="needs a deep base"):
+        SelectiveClustering(KMeans(2), selection="dynamic").fit(comets[0])
 
 
 @pytest.mark.parametrize(
@@ -555,6 +552,8 @@ def test_selection_needs_a_deep_base(comets):
         ("n_neighbors", 0),
         ("min_cluster_ratio", 1.1),
         ("selection", "all"),
+        ("selection", "random"),
+        ("max_weight_ratio", None),
         ("base", StandardScaler()),
     ],
 )

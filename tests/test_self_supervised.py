@@ -98,11 +98,11 @@ class Stop(Hook):
 
 @methods
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_a_resumed_fit_goes_on_bit_for_bit(method, blobs, tmp_path):
+def test_a_resumed_fit_goes_on_bit_for_bit(method, blobs, tmp_path, monkeypatch):
+    monkeypatch.setattr("skdeepclust.engine.checkpoint.SPARED", 0)
     whole = tiny(method).fit(blobs[0])
-    kept = {"checkpoint": tmp_path / "state", "checkpoint_every": 0.0}
-    tiny(method, **kept).fit_with(blobs[0], [Stop()])
-    resumed = tiny(method, **kept).fit(blobs[0])
+    tiny(method, checkpoint=tmp_path).fit_with(blobs[0], [Stop()])
+    resumed = tiny(method, checkpoint=tmp_path).fit(blobs[0])
     assert np.array_equal(whole.transform(blobs[0]), resumed.transform(blobs[0]))
 
 
