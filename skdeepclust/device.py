@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -64,11 +63,6 @@ def uses_bfloat16(precision: str, device: torch.device) -> bool:
     if precision == "auto":
         return computes_bfloat16_natively(device)
     return precision == "bfloat16"
-
-
-def can_compile(device: torch.device) -> bool:
-    """Whether ``torch.compile`` can speed up networks there; on CPUs it hardly does."""
-    return device.type == "cuda" and importlib.util.find_spec("triton") is not None
 
 
 @contextmanager

@@ -20,6 +20,7 @@ import skdeepclust
 from skdeepclust.engine import Checkpoint, Hook, checkpoint
 from skdeepclust.engine.checkpoint import BEFORE, NEWEST, is_plain, plain_attributes
 from skdeepclust.families import autoencoder
+from skdeepclust.families.parts import Length
 
 PUBLIC = [getattr(skdeepclust, name) for name in skdeepclust.__all__]
 METHODS = [
@@ -28,6 +29,8 @@ METHODS = [
     if inspect.isclass(x) and {"checkpoint", "n_clusters"} <= set(inspect.signature(x).parameters)
 ]
 each_method = pytest.mark.parametrize("method", METHODS, ids=lambda m: m.__name__)
+# A fit whose states can't be read starts anew, and then ends like any other.
+pytestmark = pytest.mark.filterwarnings("error:.*damaged")
 
 
 @pytest.fixture(autouse=True)
@@ -237,7 +240,7 @@ def test_verbosity_and_the_folder_may_change(blobs, tmp_path, capsys):
 
 
 class Clock:
-    """Stands for the module ``time``: epochs take a second, writing a state takes a tenth."""
+    """Stands for the module ``time``: epochs take a second, writing a state an eighth."""
 
     now = 1000.0
 
@@ -247,7 +250,7 @@ class Clock:
 
 @pytest.mark.parametrize(
     ("spared", "written"),
-    [(0, [0, 1, 2, 3, 4, 5]), (10, [0, 1, 2, 3, 4, 5]), (20, [0, 2, 4]), (45, [0, 5])],
+    [(0, [0, 1, 2, 3, 4, 5]), (8, [0, 1, 2, 3, 4, 5]), (16, [0, 2, 4]), (36, [0, 5])],
 )
 def test_a_state_is_kept_once_so_many_times_its_writing_have_passed(
     spared, written, tmp_path, monkeypatch
@@ -256,7 +259,7 @@ def test_a_state_is_kept_once_so_many_times_its_writing_have_passed(
 
     def write(self, run, *, finished):
         states.append(run)
-        clock.now += 0.1
+        clock.now += 0.125
 
     monkeypatch.setattr(checkpoint, "SPARED", spared)
     monkeypatch.setattr(checkpoint, "time", clock)
@@ -287,6 +290,7 @@ def test_the_first_epoch_of_a_fit_is_kept_and_the_end_always(blobs, tmp_path, mo
 def test_what_is_plain():
     good = [1, 1.5, True, None, "a", torch.ones(2), [1, {"a": torch.ones(1)}], (1, "b")]
     bad = [np.float64(1), nn.Parameter(torch.ones(1)), nn.Linear(1, 1), {1: 2}, object(), [print]]
+    bad += [Length(1, 2, 3), [Length(1, 2, 3)]]
     assert all(map(is_plain, good))
     assert not any(map(is_plain, bad))
 

@@ -85,7 +85,7 @@ each_method = pytest.mark.parametrize("method", VIEWED, ids=lambda m: m.__name__
 
 def near(method=CCClustering, **params):
     settings = {"encoder": "mlp-skip:8", "hidden_dim": 8, "embedding_dim": 4, "max_epochs": 4}
-    settings |= {"batch_size": 16, "n_init": 1, "n_neighbors": 4, "random_state": 0}
+    settings |= {"batch_size": 16, "n_neighbors": 4, "random_state": 0}
     return method(3, views="neighbors", **{**settings, **params})
 
 

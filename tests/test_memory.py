@@ -189,7 +189,7 @@ def other_value(name, default):
         "checkpoint": None,
         "memory": None,
         "tol": 0.5,
-        "views": "neighbors",
+        "views": "neighbors" if default == "augment" else "augment",
         "n_neighbors": 7,
         "over_clustering": 2,
         "clustering_lr": 0.01,
@@ -236,6 +236,8 @@ def test_pretraining_depends_on_the_declared_parameters_only(method, blobs):
     params = of_family(SMALL, method)
     if "augment" in method.PRETRAINING_PARAMS:
         params = {**params, "augment": ShiftNoise(0.2)}
+    if "n_neighbors" in method.PRETRAINING_PARAMS:
+        params = {**params, "views": "neighbors"}
 
     def pretrained(**changed):
         end = AfterPretraining()

@@ -557,6 +557,7 @@ def test_a_saved_model_predicts_the_same(blobs, tmp_path):
     "changed",
     [{"constraint": "entropy"}, {"constraint": "size"}, {"over_clustering": 2}],
 )
+@pytest.mark.filterwarnings("error:.*damaged")
 def test_a_resumed_fit_is_the_uninterrupted_one(changed, blobs, tmp_path, monkeypatch):
     monkeypatch.setattr("skdeepclust.engine.checkpoint.SPARED", 0)
     monkeypatch.setattr(secu, "ENOUGH", 40)  # parts are learnt from so many

@@ -98,6 +98,7 @@ class Stop(Hook):
 
 @methods
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("error:.*damaged")
 def test_a_resumed_fit_goes_on_bit_for_bit(method, blobs, tmp_path, monkeypatch):
     monkeypatch.setattr("skdeepclust.engine.checkpoint.SPARED", 0)
     whole = tiny(method).fit(blobs[0])
