@@ -13,7 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .hooks import Hook
 from .run import Run
@@ -169,13 +169,12 @@ def plain_attributes(listener: Any) -> dict[str, Any]:
 
 def is_plain(value: Any) -> bool:
     """Whether a value is a tensor, number or string, or a list or dict of such."""
-    if isinstance(value, nn.Parameter):
-        return False
-    if isinstance(value, dict):
+    kind = type(value)  # of a subclass, such as a named tuple, the file would need the class
+    if kind is dict:
         return all(isinstance(k, str) and is_plain(v) for k, v in value.items())
-    if type(value) in (list, tuple):  # a named tuple is a class, which no state may hold
+    if kind in (list, tuple):
         return all(is_plain(item) for item in value)
-    return type(value) in _SCALARS
+    return kind in _SCALARS
 
 
 def _write_in_turn(folder: Path, content: memoryview) -> None:

@@ -131,9 +131,9 @@ class CCClustering(TwoHeadsClustering):
         on from there, bit for bit on a CPU, after it was cut off; a finished one need not train
         again. None keeps nothing.
     memory : str, path-like or joblib.Memory, default=None
-        Where the state after ``contrast_epochs`` is kept, so that a search over parameters that
-        don't touch it contrasts once for each training set and seed, with the same results. A
-        folder given by name is kept below 1 GiB. It has no effect with ``random_state=None``; the
+        Where the state after pretraining is kept, so that a search over parameters that don't
+        touch it pretrains once for each training set and seed, with the same results. A folder
+        given by name is kept below 1 GiB. It has no effect with ``random_state=None``; the
         encoder must be given by name.
     random_state : int, RandomState or None, default=None
         Seed of weights, shuffling, augmentation and k-means. The same int gives the same result
