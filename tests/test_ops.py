@@ -8,7 +8,6 @@ from sklearn.cluster import KMeans
 from skdeepclust.base import objective
 from skdeepclust.data.samples import Samples, Scaling
 from skdeepclust.engine import Run
-from skdeepclust.families.consensus import typical
 from skdeepclust.ops import keep_names, kmeans, squared_distances, student_t_log_affinity
 from skdeepclust.ops.lloyd import lloyd_kmeans
 
@@ -214,15 +213,3 @@ def test_a_sample_of_weight_zero_has_no_say():
     labels = net.place_prototypes(run)
     others = (labels == labels[4]) & (torch.arange(len(z)) != 4)
     torch.testing.assert_close(net.prototypes[labels[4]].detach(), z[others].mean(0))
-
-
-def test_the_typical_partition_is_the_one_that_others_bear_out():
-    right = [0, 0, 0, 1, 1, 1, 2, 2, 2]
-    renamed = [2, 2, 2, 0, 0, 0, 1, 1, 1]
-    near = [0, 0, 0, 1, 1, 1, 1, 2, 2]
-    wrong = [0, 0, 0, 0, 0, 0, 1, 2, 2]
-    partitions = [torch.tensor(labels) for labels in (wrong, near, right, renamed)]
-    assert typical(partitions).tolist() == right
-    assert typical(partitions[:1]).tolist() == wrong
-    many = typical([labels.repeat(5000) for labels in partitions])
-    assert torch.equal(many, partitions[2].repeat(5000))
