@@ -1,9 +1,6 @@
 """Facts about every estimator, whatever its paper."""
 
-import contextlib
 import copy
-import io
-import re
 import warnings
 
 import numpy as np
@@ -11,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score, make_scorer
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -19,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from skdeepclust import DECClustering, DECSClustering, IDECClustering
-from skdeepclust.engine import Hook, progress
+from skdeepclust.engine import Hook
 from skdeepclust.families.autoencoder import AutoencoderObjective
 
 EVERY = [DECSClustering, DECClustering, IDECClustering]
@@ -265,29 +262,6 @@ def test_silence(blobs, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("rich", [True, False])
-def test_progress_is_shown_on_stderr(rich, blobs, monkeypatch):
-    if rich:
-        pytest.importorskip("rich")
-    monkeypatch.setattr(progress, "_bars_can_move", lambda: rich)
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        quick(verbose=1).fit(blobs[0])
-    assert out.getvalue() == ""
-    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", err.getvalue())
-    for shown in ("pretrain", "cluster", "epoch 8/8", "epoch 2/2", "loss"):
-        assert shown in text
-
-
-def test_a_log_file_gets_lines_and_no_bar(blobs, monkeypatch):
-    pytest.importorskip("rich")
-    err = io.StringIO()  # no terminal
-    with contextlib.redirect_stderr(err):
-        quick(verbose=1).fit(blobs[0])
-    assert "\x1b" not in err.getvalue()
-    assert "s left" in err.getvalue()
-
-
 @pytest.mark.parametrize("random_state", [None, 0])
 def test_the_whole_global_random_state_is_untouched(random_state, blobs):
     before = np.random.get_state()  # noqa: NPY002
@@ -321,88 +295,6 @@ def test_the_module_of_a_builder_is_not_trained(blobs):
     before = copy.deepcopy(net.state_dict())
     quick(encoder=lambda shape, dim: net, embedding_dim=10).fit(blobs[0])
     assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
-
-
-# --- scikit-learn's callbacks ----------------------------------------------------------------
-
-needs_callbacks = pytest.mark.skipif(
-    not hasattr(DECSClustering, "set_callbacks"), reason="needs scikit-learn 1.9"
-)
-
-
-class Recorder:
-    """A callback that writes down which tasks began, and ends a phase after some epochs."""
-
-    def __init__(self, stop_phase=None, after=2):
-        self.stop_phase, self.after, self.begun, self.ended = stop_phase, after, [], []
-
-    def setup(self, estimator, context):
-        pass
-
-    def teardown(self, estimator, context):
-        self.torn_down = True
-
-    def on_fit_task_begin(self, estimator, context):
-        self.begun.append(context.task_name)
-
-    def on_fit_task_end(self, estimator, context, *, fitted_estimator):
-        self.ended.append(context.task_name)
-        if context.task_name == "fit":
-            self.fitted = fitted_estimator
-        in_phase = context.task_name == "epoch" and context.parent.task_name == self.stop_phase
-        return in_phase and context.task_id + 1 == self.after
-
-
-@needs_callbacks
-def test_callbacks_hear_of_phases_and_epochs(blobs):
-    recorder = Recorder()
-    model = quick().set_callbacks(recorder).fit(blobs[0])
-    expected = ["fit", "pretrain", *["epoch"] * 8, "cluster", *["epoch"] * 2]
-    assert recorder.begun == expected
-    assert sorted(recorder.ended) == sorted(expected)
-    assert recorder.ended[-1] == "fit"
-    np.testing.assert_array_equal(recorder.fitted.predict(blobs[0]), model.labels_)
-    assert recorder.torn_down
-
-
-@needs_callbacks
-@pytest.mark.parametrize("phase", ["pretrain", "cluster"])
-def test_a_callback_can_end_a_phase(phase, blobs):
-    model = quick(max_iter=20).set_callbacks(Recorder(stop_phase=phase)).fit(blobs[0])
-    epochs = [record["phase"] for record in model.history_]
-    assert epochs.count(phase) == 2
-    assert epochs.count("cluster" if phase == "pretrain" else "pretrain") > 2
-
-
-class Half(Hook):
-    """Train on half of the samples, so that as many batches take more epochs than planned."""
-
-    def on_epoch_start(self, run):
-        run.active = torch.arange(len(run.samples)) % 2 == 0
-
-
-@needs_callbacks
-def test_callbacks_follow_more_epochs_than_planned(blobs):
-    recorder = Recorder()
-    half = quick(batch_size=15, max_iter=8)
-    fit_inner = half._fit
-    half._fit = lambda X, hooks: fit_inner(X, hooks=[*hooks, Half()])
-    half.set_callbacks(recorder).fit(blobs[0])
-    assert recorder.begun.count("epoch") == 8 + 4
-
-
-@needs_callbacks
-def test_sklearn_progress_bar_in_a_grid_search(blobs, capfd):
-    pytest.importorskip("rich")
-    from sklearn.callback import ProgressBar
-
-    X, y = blobs
-    quick().set_callbacks(ProgressBar()).fit(X)
-    assert "DECSClustering" in capfd.readouterr().out
-    search = GridSearchCV(quick(), {"n_clusters": [2, 3]}, scoring=ari, cv=2)
-    search.set_callbacks(ProgressBar(max_propagation_depth=None)).fit(X, y)
-    assert search.best_params_ == {"n_clusters": 3}
-    assert "pretrain" in capfd.readouterr().out
 
 
 # --- interruption, divergence, lost clusters -------------------------------------------------
@@ -513,38 +405,6 @@ def test_one_cluster(estimator, blobs):
         model = quick(estimator, 1).fit(X)
     assert set(model.labels_) == {0}
     np.testing.assert_array_equal(model.predict_proba(X), np.ones((60, 1)))
-
-
-@pytest.mark.parametrize(
-    "rates",
-    [
-        {"lr": 1e10},
-        {"lr": 1e30, "pretrain_epochs": 1, "max_iter": 0},
-        {"clustering_lr": 1e30, "max_iter": 8},
-        {"clustering_lr": 1e30, "max_iter": 1},
-    ],
-)
-def test_divergence_leaves_nothing_behind(rates, blobs):
-    X, _ = blobs
-    model = quick(**rates)
-    with pytest.raises(FloatingPointError, match="smaller lr"):
-        model.fit(X)
-    assert [name for name in vars(model) if name not in model.get_params()] == []
-    with pytest.raises(NotFittedError):
-        model.predict(X)
-
-
-def test_a_failed_fit_leaves_the_earlier_one(blobs, tiny_images):
-    X, _ = blobs
-    model = quick().fit(pd.DataFrame(X, columns=list("abcde")))
-    before, labels = dict(vars(model)), model.labels_
-    with pytest.raises(FloatingPointError):
-        model.set_params(lr=1e10, encoder="auto").fit(tiny_images[0])
-    model.set_params(lr=1e-3, encoder="mlp:16")
-    assert vars(model) == before
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # X has no feature names
-        np.testing.assert_array_equal(model.predict(X), labels)
 
 
 def test_pretraining_takes_numpy_integers(blobs):

@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from scipy.sparse import csr_array
 from torch import nn
 
@@ -17,10 +16,8 @@ from skdeepclust import (
     SelectiveClustering,
 )
 from skdeepclust.engine import Hook
-from skdeepclust.engine.schedules import warmup_cosine
 from skdeepclust.families import views
 from skdeepclust.ops import knn
-from skdeepclust.ops.losses import imbalance, pair_contrast
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -29,19 +26,6 @@ def tiny(**params):
     settings = {"encoder": "mlp-skip:8", "hidden_dim": 8, "embedding_dim": 4, "max_epochs": 2}
     settings |= {"n_init": 1, "n_init_epoch": 1, "random_state": 0}
     return HaDisClustering(3, **{**settings, **params})
-
-
-@pytest.mark.parametrize(("epoch", "factor"), [(0, 0.0), (1, 0.5), (2, 1.0), (6, 0.5), (10, 0.0)])
-def test_rates_rise_in_a_line_and_fall_in_a_half_cosine(epoch, factor):
-    assert warmup_cosine(epoch, warmup=2, n_epochs=10) == pytest.approx(factor)
-
-
-def test_without_warm_up_the_rate_starts_at_its_height():
-    assert warmup_cosine(0, warmup=0, n_epochs=4) == 1
-
-
-def test_a_warm_up_that_never_ends():
-    assert warmup_cosine(3, warmup=4, n_epochs=4) == 0.75
 
 
 @pytest.mark.parametrize(
@@ -214,119 +198,3 @@ def test_what_is_saved_predicts_and_holds_no_neighbours(blobs, tmp_path):
     model.save(tmp_path / "model.npz")
     again = skdeepclust.load(tmp_path / "model.npz")
     np.testing.assert_array_equal(again.predict_proba(blobs[0]), model.predict_proba(blobs[0]))
-
-
-# --- Two heads --------------------------------------------------------------------------------
-
-
-def slow_pair_contrast(a, b, t, same):
-    """NT-Xent, row by row."""
-    rows, n = [*a, *b], len(a)
-    losses = []
-    for i, row in enumerate(rows):
-        partner = (i + n) % (2 * n)
-        cosines = [F.cosine_similarity(row, other, dim=0) / t for other in rows]
-        rivals = [
-            cosines[j].exp()
-            for j in range(2 * n)
-            if j == partner or (j != i and not same[i % n, j % n])
-        ]
-        losses.append(-(cosines[partner].exp() / sum(rivals)).log())
-    return sum(losses) / len(losses)
-
-
-def test_pair_contrast_by_hand():
-    a, b = torch.eye(2), 3 * torch.eye(2)  # cosines: 1 with the partner, 0 with two others
-    assert pair_contrast(a, b, 1.0).item() == pytest.approx(math.log(1 + 2 / math.e))
-    assert pair_contrast(a, b, 0.5).item() == pytest.approx(math.log(1 + 2 / math.e**2))
-
-
-@pytest.mark.parametrize("n_same", [0, 3])
-def test_pair_contrast_equals_a_slow_loop(n_same):
-    generator = torch.Generator().manual_seed(0)
-    a, b = torch.randn(2, 6, 4, generator=generator)
-    group = torch.arange(6).clamp(min=n_same)  # the first few differ, the others are one group
-    same = group == group[:, None]
-    expected = slow_pair_contrast(a, b, 0.5, same)
-    torch.testing.assert_close(pair_contrast(a, b, 0.5, same), expected)
-
-
-def test_without_pairs_that_are_no_rivals_all_others_are():
-    a, b = torch.randn(2, 5, 3, generator=torch.Generator().manual_seed(1))
-    none = torch.zeros(5, 5, dtype=torch.bool)
-    torch.testing.assert_close(pair_contrast(a, b, 0.5), slow_pair_contrast(a, b, 0.5, none))
-
-
-def test_imbalance_by_hand():
-    assert imbalance(torch.eye(4)).item() == pytest.approx(0, abs=1e-6)  # sure, and equal sizes
-    assert imbalance(torch.full((3, 4), 0.25)).item() == pytest.approx(0, abs=1e-6)
-    one = torch.eye(4)[[0, 0, 0]]
-    assert imbalance(one).item() == pytest.approx(math.log(4))
-    assert imbalance(torch.tensor([[1.0, 0.0], [0.5, 0.5]])).item() == pytest.approx(
-        math.log(2) + 0.75 * math.log(0.75) + 0.25 * math.log(0.25)
-    )
-
-
-def test_an_empty_cluster_gives_no_nan():
-    logits = torch.tensor([[0.0, -200.0], [0.0, -300.0]], requires_grad=True)
-    p = logits.softmax(1)
-    (imbalance(p) + pair_contrast(p.T, p.T, 1.0)).backward()
-    assert logits.grad.isfinite().all()
-
-
-def two_heads(**params):
-    settings = {"encoder": "mlp-skip:8", "hidden_dim": 8, "embedding_dim": 6, "max_epochs": 3}
-    return CCClustering(3, random_state=0, **{**settings, **params})
-
-
-def test_both_heads_read_one_trunk():
-    model = two_heads()
-    model.n_features_in_, model.image_shape_ = 5, None
-    objective = model._build_objective().eval()
-    x = torch.randn(4, 5, generator=torch.Generator().manual_seed(0))
-    z, e = objective.both_heads(x)
-    torch.testing.assert_close(z, objective.embed(x))
-    assert (z.shape, e.shape) == ((4, 6), (4, 128))
-    torch.testing.assert_close(e, objective.instance_head(objective.encoder.trunk(x)))
-
-
-def test_prototypes_start_at_random_or_after_contrast_at_unit_length(blobs):
-    class Lengths(Hook):
-        def on_epoch_start(self, run):
-            if run.phase.name == "cluster" and run.epoch == 0:
-                self.found = run.objective.prototypes.norm(dim=1)
-
-    random, placed = Lengths(), Lengths()
-    two_heads(contrast_epochs=0).fit_with(blobs[0], [random])
-    two_heads(contrast_epochs=1).fit_with(blobs[0], [placed])
-    assert (random.found - 1).abs().max() > 0.05
-    torch.testing.assert_close(placed.found, torch.ones(3))
-
-
-@pytest.mark.parametrize(("init", "expected"), [("parts", 1), ("k-means", 0)])
-def test_prototypes_start_where_init_says(monkeypatch, blobs, init, expected):
-    by_parts = []
-    found = skdeepclust.base.objective.cluster_by_parts
-    monkeypatch.setattr(
-        skdeepclust.base.objective,
-        "cluster_by_parts",
-        lambda *args, **kwargs: by_parts.append(1) or found(*args, **kwargs),
-    )
-    two_heads(contrast_epochs=1, init=init).fit(blobs[0])
-    assert len(by_parts) == expected
-
-
-def test_only_what_clusters_is_kept(blobs):
-    objective = two_heads().fit(blobs[0]).objective_
-    assert {name.partition(".")[0] for name in objective.state_dict()} == {"encoder", "prototypes"}
-
-
-def test_all_networks_of_a_step_are_compiled(monkeypatch, blobs):
-    compiled = []
-
-    def pretend(self):
-        compiled.append(self)
-
-    monkeypatch.setattr(nn.Module, "compile", pretend)
-    two_heads(compile=True).fit(blobs[0])
-    assert len(compiled) == 3  # trunk, hidden layer, instance head

@@ -2,71 +2,12 @@
 
 import math
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
+from toys import Log, Toy, fit, samples
 
-from skdeepclust.data.samples import Samples, Scaling
-from skdeepclust.engine import Hook, Phase, Trainer
-from skdeepclust.engine.run import batch_sizes
-
-CPU = torch.device("cpu")
-
-
-class Toy(nn.Module, Hook):
-    """One weight per phase; remembers every batch it was given."""
-
-    def __init__(self, *phases, terms=("loss",)):
-        super().__init__()
-        self.weight = nn.Parameter(torch.tensor([1.0]))
-        self.plan, self.terms, self.batches = phases, terms, []
-
-    def phases(self, run):
-        for name, length in self.plan:
-            optimizer = torch.optim.SGD([self.weight], lr=0.1)
-            yield Phase(name, self.loss, optimizer, **length)
-
-    def loss(self, views, index):
-        self.batches.append(index)
-        return {term: self.weight.square().sum() for term in self.terms}
-
-
-def samples(n, d=2):
-    rows = np.arange(n * d, dtype=np.float64).reshape(n, d)
-    return Samples(rows, Scaling(np.zeros(d), 1.0), CPU)
-
-
-def fit(objective, n=10, batch_size=4, hooks=(), seed=0):
-    return Trainer(batch_size=batch_size, seed=seed).fit(objective, samples(n), hooks)
-
-
-class Log(Hook):
-    """Writes down every event."""
-
-    def __init__(self):
-        self.events = []
-
-    def __getattribute__(self, name):
-        if name.startswith("on_"):
-            return lambda run: self.events.append(name.removeprefix("on_"))
-        return super().__getattribute__(name)
-
-
-@pytest.mark.parametrize(
-    ("n", "batch_size", "sizes"),
-    [
-        (10, 4, [4, 4, 2]),
-        (8, 4, [4, 4]),
-        (9, 4, [4, 4]),  # the one left over would break BatchNorm
-        (3, 4, [3]),
-        (2, 4, [2]),
-        (1, 4, []),
-        (0, 4, []),
-    ],
-)
-def test_batch_sizes(n, batch_size, sizes):
-    assert batch_sizes(n, batch_size) == sizes
+from skdeepclust.engine import Hook, Phase
 
 
 def test_an_epoch_sees_every_sample_once():
@@ -142,42 +83,6 @@ def test_empty_phase(length):
     run = fit(Toy(("a", length)), hooks=[log])
     assert run.history == []
     assert log.events == ["fit_start", "phase_start", "phase_end", "fit_end"]
-
-
-def test_events_in_order():
-    log = Log()
-    fit(Toy(("a", {"n_epochs": 2}), ("b", {"n_steps": 1})), n=8, hooks=[log])
-    epoch = ["epoch_start", "step_end", "step_end", "epoch_end"]
-    a = ["phase_start", *epoch, *epoch, "phase_end"]
-    b = ["phase_start", "epoch_start", "step_end", "epoch_end", "phase_end"]
-    assert log.events == ["fit_start", *a, *b, "fit_end"]
-
-
-def test_the_objective_hears_of_events_before_hooks():
-    order = []
-
-    class Listening(Toy):
-        def on_epoch_start(self, run):
-            order.append("objective")
-
-    class Other(Hook):
-        def on_epoch_start(self, run):
-            order.append("hook")
-
-    fit(Listening(("a", {"n_epochs": 1})), hooks=[Other()])
-    assert order == ["objective", "hook"]
-
-
-@pytest.mark.parametrize("event", ["on_epoch_start", "on_step_end", "on_epoch_end"])
-def test_a_hook_can_stop_a_phase_but_not_the_next(event):
-    def stop(self, run):
-        if run.phase.name == "a" and run.epoch == 1:
-            run.stop_phase = True
-
-    Stopper = type("Stopper", (Hook,), {event: stop})
-    run = fit(Toy(("a", {"n_epochs": 9}), ("b", {"n_epochs": 3})), hooks=[Stopper()])
-    phases = [record["phase"] for record in run.history]
-    assert phases == ["a"] * 2 + ["b"] * 3
 
 
 def test_only_active_samples_train():
@@ -297,47 +202,6 @@ def test_a_schedule_scales_all_rates_but_the_constant_ones():
     assert rates == [[0.1, 3.0], [0.05, 3.0], [0.0, 3.0], [0.2, 3.0]]
 
 
-def test_progress_counts_epochs_with_their_fraction():
-    seen = []
-
-    class Watched(Toy):
-        def loss(self, views, index):
-            seen.append(run_of_fit[0].progress)
-            return super().loss(views, index)
-
-    run_of_fit = []
-
-    class Keep(Hook):
-        def on_fit_start(self, run):
-            run_of_fit.append(run)
-
-    fit(Watched(("a", {"n_epochs": 2})), hooks=[Keep()])
-    assert seen == pytest.approx([0, 1 / 3, 2 / 3, 1, 4 / 3, 5 / 3])
-
-
-def test_a_phase_starts_with_what_it_says():
-    order = []
-
-    class Starting(Toy):
-        def phases(self, run):
-            for phase in super().phases(run):
-                phase.start = lambda run: order.append(f"start {run.phase.name}")
-                yield phase
-
-        def on_phase_start(self, run):
-            order.append(f"event {run.phase.name}")
-
-    fit(Starting(("a", {"n_epochs": 1}), ("b", {"n_epochs": 1})))
-    assert order == ["start a", "event a", "start b", "event b"]
-
-
-@pytest.mark.parametrize(
-    ("n", "sizes"), [(10, [4, 4]), (11, [4, 4, 3]), (3, [3]), (2, [2]), (1, [])]
-)
-def test_a_small_last_batch_is_left_out_unless_it_is_the_only_one(n, sizes):
-    assert batch_sizes(n, 4, smallest=3) == sizes
-
-
 def test_too_little_memory_is_told_with_the_batch_size_to_try():
     class Huge(Toy):
         def loss(self, views, index):
@@ -371,17 +235,3 @@ def test_interruption_ends_the_phase_and_the_fit():
     assert len(run.history) == 1
     assert log.events[-3:] == ["step_end", "phase_end", "fit_end"]
     assert log.events.count("phase_start") == 1
-
-
-def test_forward_is_in_order_and_in_inference_mode():
-    modes = []
-
-    class Forward(Toy):
-        def on_epoch_end(self, run):
-            z = run.forward(lambda x: (modes.append(self.training), x)[1])
-            assert torch.equal(z, torch.arange(20.0).view(10, 2))
-            assert not z.requires_grad
-            assert self.training
-
-    fit(Forward(("a", {"n_epochs": 1})))
-    assert modes == [False]

@@ -1,0 +1,127 @@
+"""Around a fit: all or nothing, seeds, and how far it got before Ctrl-C."""
+
+import warnings
+from types import SimpleNamespace
+
+import families
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.pipeline import make_pipeline
+
+from skdeepclust import DECSClustering, SCANClustering, SelfLabelingClustering
+from skdeepclust.base.fitting import (
+    all_or_nothing,
+    draw_seed,
+    fitted_attributes,
+    seed_unseeded,
+    warn_of_interruption,
+)
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+def quick(**params):
+    settings = {"encoder": "mlp:16", "embedding_dim": 3, "pretrain_epochs": 8, "max_iter": 4}
+    settings |= {"clustering_lr": 1e-4, "batch_size": 32, "n_init": 2, "random_state": 0}
+    return DECSClustering(3, **{**settings, **params})
+
+
+@pytest.mark.parametrize(
+    "rates",
+    [
+        {"lr": 1e10},
+        {"lr": 1e30, "pretrain_epochs": 1, "max_iter": 0},
+        {"clustering_lr": 1e30, "max_iter": 8},
+        {"clustering_lr": 1e30, "max_iter": 1},
+    ],
+)
+def test_divergence_leaves_nothing_behind(rates, blobs):
+    X, _ = blobs
+    model = quick(**rates)
+    with pytest.raises(FloatingPointError, match="smaller lr"):
+        model.fit(X)
+    assert [name for name in vars(model) if name not in model.get_params()] == []
+    with pytest.raises(NotFittedError):
+        model.predict(X)
+
+
+def test_a_failed_fit_leaves_the_earlier_one(blobs, tiny_images):
+    X, _ = blobs
+    model = quick().fit(pd.DataFrame(X, columns=list("abcde")))
+    before, labels = dict(vars(model)), model.labels_
+    with pytest.raises(FloatingPointError):
+        model.set_params(lr=1e10, encoder="auto").fit(tiny_images[0])
+    model.set_params(lr=1e-3, encoder="mlp:16")
+    assert vars(model) == before
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # X has no feature names
+        np.testing.assert_array_equal(model.predict(X), labels)
+
+
+def test_a_wrappers_seed_reaches_what_it_wraps(blobs):
+    def fit():
+        base = families.quick(SCANClustering, 3).set_params(random_state=None)
+        return SelfLabelingClustering(base, max_epochs=1, random_state=0).fit(blobs[0])
+
+    assert np.array_equal(fit().predict_proba(blobs[0]), fit().predict_proba(blobs[0]))
+
+
+def test_what_a_fit_has_left_ends_in_an_underscore():
+    estimator = SimpleNamespace(lr=1, labels_=2, _n_features_out=3, _cache=4, __own_=5)
+    assert fitted_attributes(estimator) == {"labels_": 2, "_n_features_out": 3}
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_block_that_fails_leaves_what_was_there(error):
+    estimator = SimpleNamespace(lr=1, labels_="old")
+
+    @all_or_nothing(estimator)
+    def fit():
+        estimator.labels_, estimator.history_, estimator.lr = "new", [], 2
+        raise error
+
+    with pytest.raises(error):
+        fit()
+    assert vars(estimator) == {"lr": 2, "labels_": "old"}
+    with all_or_nothing(estimator):
+        estimator.labels_ = "new"
+    assert estimator.labels_ == "new"
+
+
+def test_seeds_follow_random_state_and_leave_numpys_own_alone():
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    assert draw_seed(3) == draw_seed(3) != draw_seed(4)
+    assert draw_seed(None) != draw_seed(None)
+    assert (np.random.get_state()[1] == before).all()  # noqa: NPY002
+    rng = np.random.RandomState(0)
+    assert draw_seed(rng) != draw_seed(rng)
+
+
+def test_only_what_has_no_seed_gets_one():
+    model = make_pipeline(KMeans(random_state=5), KMeans())
+    seed_unseeded(model, 0)
+    seeds = [step.random_state for step in model]
+    assert seeds[0] == 5
+    assert isinstance(seeds[1], int)
+    again = make_pipeline(KMeans(random_state=5), KMeans())
+    seed_unseeded(again, 0)
+    assert [step.random_state for step in again] == seeds
+
+
+@pytest.mark.parametrize(
+    ("history", "epoch", "says"),
+    [
+        ([], 0, "before the first epoch ended"),
+        ([{}], 1, "in epoch 2 of 8 of the pretrain phase"),
+        ([{}] * 8, 8, "after the pretrain phase"),
+    ],
+)
+def test_an_interruption_says_how_far_the_fit_got(history, epoch, says):
+    phase = SimpleNamespace(name="pretrain")
+    run = SimpleNamespace(history=history, epoch=epoch, n_epochs_planned=8, phase=phase)
+    with pytest.warns(ConvergenceWarning, match=says) as caught:
+        warn_of_interruption(run, 1)
+    assert caught[0].filename == __file__
