@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ..metrics import expected_calibration_error, match_labels
-from .style import COLOURS, Display
+from ..metrics.agreement import calibration_bins
+from .style import COLOURS, PALE, Display
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -102,16 +102,8 @@ class ReliabilityDisplay(Display):
         -------
         display : ReliabilityDisplay, drawn
         """
-        ece = expected_calibration_error(labels_true, labels_pred, confidence, n_bins=n_bins)
-        right = match_labels(labels_true, labels_pred) == np.asarray(labels_true)
-        conf = np.asarray(confidence, dtype=np.float64)
-        edges = np.arange(1, n_bins + 1) / n_bins
-        _, bins, counts = np.unique(
-            np.searchsorted(edges, conf), return_inverse=True, return_counts=True
-        )
-        mean_confidence = np.bincount(bins, conf) / counts
-        accuracy = np.bincount(bins, right) / counts
-        return cls(mean_confidence, accuracy, counts / len(conf), ece).plot(ax)
+        bins = calibration_bins(labels_true, labels_pred, confidence, n_bins)
+        return cls(bins.confidence, bins.accuracy, bins.share, bins.error).plot(ax)
 
     def plot(self, ax: Any = None) -> Self:
         """Draw it.
@@ -126,7 +118,7 @@ class ReliabilityDisplay(Display):
         self
         """
         ax = self._open(ax)
-        ax.plot([0, 1], [0, 1], ":", color="#717581", label="confidence = accuracy")
+        ax.plot([0, 1], [0, 1], ":", color=PALE, label="confidence = accuracy")
         ax.plot(self.mean_confidence, self.accuracy, "-", color=COLOURS[0], linewidth=1)
         ax.scatter(
             self.mean_confidence, self.accuracy, s=20 + 400 * self.share, color=COLOURS[0],
