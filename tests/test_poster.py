@@ -5,10 +5,11 @@ import sys
 import numpy as np
 import pytest
 
+from skdeepclust.displays import ClusterGalleryDisplay, ClusterMapDisplay
 from skdeepclust.displays.choosing import draw_samples, flatten, small_pictures, surest_and_doubtful
 from skdeepclust.displays.poster import plot_clusters
 
-pytest.importorskip("matplotlib")
+pytest.importorskip("matplotlib").use("Agg")
 
 
 def clustering(n=60, k=3, shape=(8, 8), dim=2, seed=0):
@@ -53,6 +54,24 @@ def test_each_cluster_has_number_size_and_confidence(shape, k):
     for cluster in range(k):
         assert text.count(str(cluster)) == 2  # in its row and on the map
         assert f"confidence {confidence[labels == cluster].mean():.2f}" in text
+
+
+def test_the_poster_is_the_two_displays():
+    images, labels, embedding, confidence = clustering(60, 3, dim=4)
+    gallery_axes, map_axes = plot_clusters(images, labels, embedding, confidence).axes
+    rng = np.random.RandomState(0)
+    gallery = ClusterGalleryDisplay.from_predictions(
+        images, labels, confidence=confidence, random_state=rng
+    )
+    cluster_map = ClusterMapDisplay.from_predictions(
+        embedding, labels, confidence=confidence, random_state=rng
+    )
+    for ours, alone in ((gallery_axes, gallery.ax_), (map_axes, cluster_map.ax_)):
+        assert [t.get_text() for t in ours.texts] == [t.get_text() for t in alone.texts]
+        for a, b in zip(ours.images, alone.images, strict=True):
+            assert np.array_equal(a.get_array(), b.get_array())
+        for a, b in zip(ours.collections, alone.collections, strict=True):
+            assert np.array_equal(a.get_offsets(), b.get_offsets())
 
 
 def test_only_shown_images_are_looked_up():
@@ -138,7 +157,7 @@ def test_pyplot_is_left_alone(monkeypatch):
 @pytest.mark.parametrize(
     ("position", "value", "sentence"),
     [
-        (0, np.zeros((0, 8, 8)), "images must hold at least one image"),
+        (0, np.zeros((0, 8, 8)), "images must hold at least one sample"),
         (1, np.zeros(5, int), r"labels must have shape \(60,\)"),
         (2, np.zeros(60), r"embedding must have shape \(60, embedding_dim\)"),
         (3, np.zeros((60, 1)), r"confidence must have shape \(60,\)"),
