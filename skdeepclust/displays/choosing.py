@@ -10,6 +10,8 @@ from PIL import Image
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
+from ..data.images import with_channels
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -85,10 +87,8 @@ def small_pictures(
 def _shrink(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """At most as large as a cell, transparency laid on white."""
     picture = Image.fromarray(np.ascontiguousarray(image))
+    picture = with_channels(picture, 1 if image.ndim == 2 else 3)
     picture.thumbnail((_THUMBNAIL, _THUMBNAIL))
-    if picture.mode == "RGBA":
-        white = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(white, picture).convert("RGB")
     return np.asarray(picture)
 
 
