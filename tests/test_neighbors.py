@@ -83,7 +83,7 @@ def test_close_points_far_from_the_origin_keep_their_digits(backend):
 def test_blocks_change_nothing(monkeypatch):
     z = points(50)
     whole = knn(z, 4, backend="torch")
-    monkeypatch.setattr(neighbors, "CELLS", 60)
+    monkeypatch.setattr(neighbors, "MOST_ENTRIES", 60)
     for ours, expected in zip(knn(z, 4, backend="torch"), whole, strict=True):
         torch.testing.assert_close(ours, expected)
 

@@ -161,17 +161,6 @@ class ClusterMapDisplay(Display):
         return cls(plane, labels[shown], sure[shown], method.replace("images", "samples"))
 
     def plot(self, ax: Any = None) -> Self:
-        """Draw it.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            None makes a new figure.
-
-        Returns
-        -------
-        self
-        """
         ax = self._open(ax)
         draw_map(ax, self.points, self.labels, self.confidence, np.unique(self.labels))
         ax.set(xticks=[], yticks=[])

@@ -106,17 +106,6 @@ class ReliabilityDisplay(Display):
         return cls(bins.confidence, bins.accuracy, bins.share, bins.error).plot(ax)
 
     def plot(self, ax: Any = None) -> Self:
-        """Draw it.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            None makes a new figure.
-
-        Returns
-        -------
-        self
-        """
         ax = self._open(ax)
         ax.plot([0, 1], [0, 1], ":", color=PALE, label="confidence = accuracy")
         ax.plot(self.mean_confidence, self.accuracy, "-", color=COLOURS[0], linewidth=1)
@@ -153,17 +142,6 @@ class NClustersDisplay(Display):
         self.criterion, self.n_clusters = criterion, n_clusters
 
     def plot(self, ax: Any = None) -> Self:
-        """Draw it.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            None makes a new figure.
-
-        Returns
-        -------
-        self
-        """
         ax = self._open(ax)
         mean, spread = self.scores.mean(axis=0), self.scores.std(axis=0)
         chosen = mean[self.k_range == self.n_clusters]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from .._optional import optional
 
@@ -48,12 +48,27 @@ def badge(
 
 
 class Display:
-    """Axes and figure of a display; set by ``plot``."""
+    """Something to look at: a subclass holds what it shows, and draws it."""
 
     ax_: Any
     figure_: Any
 
+    def plot(self, ax: Any = None) -> Self:
+        """Draw it.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            None makes a new figure.
+
+        Returns
+        -------
+        self
+        """
+        raise NotImplementedError
+
     def _open(self, ax: Any, figsize: tuple[float, float] | None = None) -> Any:
+        """Set ``ax_`` and ``figure_``; return the axes, new ones in place of None."""
         if ax is None:
             plt = optional("matplotlib.pyplot", extra="plot", purpose=type(self).__name__)
             _, ax = plt.subplots(figsize=figsize, layout="constrained")

@@ -63,17 +63,6 @@ class TrainingCurveDisplay(Display):
         return cls(estimator.history_, terms).plot(ax)
 
     def plot(self, ax: Any = None) -> Self:
-        """Draw it.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            None makes a new figure.
-
-        Returns
-        -------
-        self
-        """
         ax = self._open(ax)
         phases = [record["phase"] for record in self.history]
         starts = [i for i in range(len(phases)) if i == 0 or phases[i] != phases[i - 1]]
@@ -143,17 +132,6 @@ class SelectionDisplay(Display):
         return cls(counts[0], counts[1], len(estimator.labels_)).plot(ax)
 
     def plot(self, ax: Any = None) -> Self:
-        """Draw it.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            None makes a new figure.
-
-        Returns
-        -------
-        self
-        """
         ax = self._open(ax)
         epochs = np.arange(1, len(self.active) + 1)
         ax.plot(epochs, self.active, ".-", color=COLOURS[0], markersize=4, label="active")

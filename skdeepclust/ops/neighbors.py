@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .._optional import available, optional
 
-CELLS = 2**22  # entries of the largest block of distances or differences
+MOST_ENTRIES = 2**22  # of a block of distances or differences
 
 
 def knn(
@@ -67,7 +67,7 @@ def torch_search(x: Tensor, n_nearest: int) -> Tensor:
     squares = x.square().sum(1)
     blocks = (
         torch.addmm(squares, block, x.T, alpha=-2).topk(n_nearest, largest=False).indices
-        for block in torch.split(x, 1 + CELLS // len(x))
+        for block in torch.split(x, 1 + MOST_ENTRIES // len(x))
     )
     return torch.cat(list(blocks))
 
@@ -100,7 +100,7 @@ def nearest_others(x: Tensor, found: Tensor) -> tuple[Tensor, Tensor]:
     found = found.sort(dim=1).values
     distances, indices = [], []
     rows = torch.arange(len(x), device=x.device)
-    n_block = 1 + CELLS // (found.shape[1] * x.shape[1])
+    n_block = 1 + MOST_ENTRIES // (found.shape[1] * x.shape[1])
     for block, index in zip(torch.split(rows, n_block), torch.split(found, n_block), strict=True):
         gap = (x[index] - x[block, None]).square().sum(2).sqrt()
         gap.masked_fill_(index == block[:, None], torch.inf)
