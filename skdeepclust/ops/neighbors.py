@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -12,6 +13,8 @@ from torch import Tensor
 
 from .._optional import available, optional
 
+Search = Callable[[Tensor, int], Tensor]
+
 MOST_ENTRIES = 2**22  # of a block of distances or differences
 
 
@@ -20,46 +23,39 @@ def knn(
     k: int,
     *,
     metric: Literal["euclidean", "cosine"] = "euclidean",
-    backend: Literal["auto", "torch", "faiss", "sklearn"] = "auto",
 ) -> tuple[Tensor, Tensor]:
     """Distances and indices, both (n, k), of the nearest other samples.
 
-    All backends are exact and follow the same rules: neighbours come by distance, and by index
-    where distances are equal; a sample is never its own neighbour, but its duplicates are. Where
-    equal distances reach beyond the last place, any of them may take it.
+    Exact, without an (n, n) matrix. Neighbours come by distance, and by index where distances are
+    equal; a sample is never its own neighbour, but its duplicates are. Where equal distances reach
+    beyond the last place, any of them may take it.
 
     Parameters
     ----------
     z : Tensor of shape (n, d)
     k : int in [1, n)
     metric : "euclidean", or "cosine": 1 - cos, between 0 and 2
-    backend : str
-        Who searches. ``"auto"``: torch for tensors on a GPU; scikit-learn's trees up to 5
-        dimensions; else faiss where it is installed, or torch. None holds an (n, n) matrix.
 
     Raises
     ------
     ValueError
         If there are no k other samples.
-    ImportError
-        If faiss is asked for and can't be imported.
     """
     if not 1 <= k < len(z):
         raise ValueError(f"k={k} neighbours need more samples than that. Got {len(z)} instead.")
     x = F.normalize(z) if metric == "cosine" else z - z.mean(0)
-    search = SEARCHES[choose_backend(x) if backend == "auto" else backend]
-    distances, indices = nearest_others(x, search(x, k + 1))
+    distances, indices = nearest_others(x, choose_search(x)(x, k + 1))
     return (distances.square() / 2 if metric == "cosine" else distances), indices
 
 
-def choose_backend(x: Tensor) -> str:
-    """Name of the fastest exact search for these samples."""
+def choose_search(x: Tensor) -> Search:
+    """Return the fastest exact search for these samples; which one changes no result."""
     if x.device.type != "cpu":
-        return "torch"
+        return torch_search
     if x.shape[1] <= 5:  # a tree; it lost to faiss at 10 dimensions
-        return "sklearn"
+        return sklearn_search
     # On macOS torch and faiss bring an OpenMP runtime each, and the two don't go together.
-    return "faiss" if sys.platform != "darwin" and available("faiss") else "torch"
+    return faiss_search if sys.platform != "darwin" and available("faiss") else torch_search
 
 
 def torch_search(x: Tensor, n_nearest: int) -> Tensor:
@@ -74,7 +70,7 @@ def torch_search(x: Tensor, n_nearest: int) -> Tensor:
 
 def faiss_search(x: Tensor, n_nearest: int) -> Tensor:
     """As `torch_search`."""
-    faiss = optional("faiss", extra="faiss", purpose="backend='faiss'")
+    faiss = optional("faiss", extra="faiss", purpose="faiss_search")
     rows = x.float().cpu().contiguous().numpy()
     index = faiss.IndexFlatL2(rows.shape[1])
     index.add(rows)
@@ -86,9 +82,6 @@ def sklearn_search(x: Tensor, n_nearest: int) -> Tensor:
     rows = x.cpu().numpy()
     model = NearestNeighbors(n_neighbors=n_nearest).fit(rows)
     return torch.as_tensor(model.kneighbors(rows, return_distance=False), device=x.device)
-
-
-SEARCHES = {"torch": torch_search, "faiss": faiss_search, "sklearn": sklearn_search}
 
 
 def nearest_others(x: Tensor, found: Tensor) -> tuple[Tensor, Tensor]:
