@@ -211,7 +211,7 @@ def test_reliability_bins_are_those_of_the_error(axes):
 
 def test_spread_of_the_numbers_is_drawn(axes):
     scores = np.array([[0.1, 0.5], [0.3, 0.5]])
-    NClustersDisplay(np.array([2, 3]), scores, "modularity", 3).plot(axes)
+    NClustersDisplay(np.array([2, 3]), scores, 3).plot(axes)
     band = axes.collections[0].get_paths()[0].vertices
     assert {round(float(y), 6) for y in band[:, 1]} == {0.1, 0.3, 0.5}
 

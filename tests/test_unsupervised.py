@@ -24,7 +24,6 @@ from skdeepclust.metrics import (
     get_scorer,
     get_scorer_names,
     make_unsupervised_scorer,
-    rank_partitions,
     simplified_silhouette_score,
 )
 
@@ -88,30 +87,6 @@ def test_noise_lowers_the_silhouette():
     assert simplified_silhouette_score(X, [0, 0, 1, -1]) < simplified_silhouette_score(
         X, [0, 0, 1, 1]
     )
-
-
-def test_candidates_that_agree_come_first():
-    same, renamed, other = [0, 0, 1, 1, 2, 2], [2, 2, 0, 0, 1, 1], [0, 1, 2, 0, 1, 2]
-    order, agreement = rank_partitions([other, same, renamed])
-    assert order.tolist() == [1, 2, 0]
-    # each of the two: 1 with its like, and what the other one gives
-    assert agreement[1] == agreement[2] == pytest.approx((1 + agreement[0]) / 2)
-
-
-def test_collapsed_candidates_are_last_and_have_no_say():
-    good = [0, 0, 1, 1]
-    order, agreement = rank_partitions([[0, 0, 0, 0], good, [3, 3, 3, 3], good])
-    assert order.tolist() == [1, 3, 0, 2]
-    assert agreement.tolist() == [-1, 1, -1, 1]
-
-
-@pytest.mark.parametrize(
-    ("labelings", "message"),
-    [([[0, 1]], "at least 2. Got 1"), ([[0, 1], [0, 1, 2]], r"Got lengths \[2, 3\]")],
-)
-def test_labelings_that_cannot_be_compared(labelings, message):
-    with pytest.raises(ValueError, match=message):
-        rank_partitions(labelings)
 
 
 @each_scorer

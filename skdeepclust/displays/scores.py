@@ -119,13 +119,12 @@ class ReliabilityDisplay(Display):
 
 
 class NClustersDisplay(Display):
-    """Score of each number of clusters, with its spread over subsamples.
+    """Modularity of each number of clusters, with its spread over subsamples.
 
     Parameters
     ----------
     k_range : ndarray of shape (n_k,), int
     scores : ndarray of shape (n_repeats, n_k)
-    criterion : str
     n_clusters : int
         The number that is marked.
 
@@ -135,11 +134,8 @@ class NClustersDisplay(Display):
     figure_ : matplotlib Figure
     """
 
-    def __init__(
-        self, k_range: NDArray[Any], scores: NDArray[Any], criterion: str, n_clusters: int
-    ) -> None:
-        self.k_range, self.scores = k_range, scores
-        self.criterion, self.n_clusters = criterion, n_clusters
+    def __init__(self, k_range: NDArray[Any], scores: NDArray[Any], n_clusters: int) -> None:
+        self.k_range, self.scores, self.n_clusters = k_range, scores, n_clusters
 
     def plot(self, ax: Any = None) -> Self:
         ax = self._open(ax)
@@ -154,6 +150,6 @@ class NClustersDisplay(Display):
             label=f"chosen: {self.n_clusters}",
         )  # fmt: skip
         ax.xaxis.get_major_locator().set_params(integer=True)
-        ax.set(xlabel="number of clusters", ylabel=f"{self.criterion} (mean and spread)")
+        ax.set(xlabel="number of clusters", ylabel="modularity (mean and spread)")
         ax.legend()
         return self

@@ -12,13 +12,12 @@ of the clusters. Classes are used to score a finished clustering, never to fit o
 `match_labels`, `contingency_table`   what the scores above are made of
 ====================================  ======================================================
 
-Without classes, for searches and for finished candidates:
+Without classes, for searches:
 
 ====================================  ======================================================
 `make_unsupervised_scorer`            scorer for `GridSearchCV`: silhouette in a fixed space,
                                       stability over seeds or halves; `get_scorer` by name
 `simplified_silhouette_score`         silhouette with n * k distances
-`rank_partitions`                     candidates ordered by the agreement of the others
 ====================================  ======================================================
 
 Papers differ in the mean that normalises NMI. The arithmetic mean is ``NMI_sum`` of Vinh, Epps &
@@ -38,7 +37,6 @@ from .unsupervised import (
     get_scorer,
     get_scorer_names,
     make_unsupervised_scorer,
-    rank_partitions,
     simplified_silhouette_score,
 )
 
@@ -52,6 +50,5 @@ __all__ = [
     "make_unsupervised_scorer",
     "match_labels",
     "normalized_mutual_info_score",
-    "rank_partitions",
     "simplified_silhouette_score",
 ]

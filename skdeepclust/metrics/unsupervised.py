@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from itertools import combinations
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 from sklearn.base import clone
 from sklearn.decomposition import PCA
-from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
+from sklearn.metrics import adjusted_rand_score
 from sklearn.utils import _safe_indexing, check_random_state
 
 FLOOR = -1.0  # of every score here: one cluster, or nothing to compare
@@ -68,54 +68,6 @@ def simplified_silhouette_score(X: ArrayLike, labels: ArrayLike) -> float:
     # Where clusters share a mean, a = b = 0: neither here nor there.
     s = np.divide(b - a, widest, out=np.zeros_like(a), where=widest > 0)
     return float((s.sum() + FLOOR * np.sum(~clustered)) / len(labels))
-
-
-def rank_partitions(labelings: Sequence[ArrayLike]) -> tuple[NDArray[np.intp], NDArray[Any]]:
-    """Order finished clusterings of the same samples by how much the others agree with them.
-
-    Candidates that found the same structure agree; those that failed fail each in its own way.
-
-    Parameters
-    ----------
-    labelings : sequence of at least 2 array-likes of shape (n_samples,), int
-        For example ``[clone(model).set_params(**p).fit_predict(X) for p in ParameterGrid(grid)]``.
-
-    Returns
-    -------
-    order : ndarray of shape (n_labelings,), int
-        Indices of the candidates, best first.
-    agreement : ndarray of shape (n_labelings,)
-        Mean adjusted mutual information of each with the others; at most 1. A candidate with
-        fewer than two clusters gets -1 and has no say in the others' mean.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than 2 labelings, or their lengths differ.
-
-    Examples
-    --------
-    The first two are one partition under two namings, the third is another one.
-
-    >>> from skdeepclust.metrics import rank_partitions
-    >>> order, agreement = rank_partitions([[0, 0, 1, 1], [1, 1, 0, 0], [0, 1, 0, 1]])
-    >>> order.tolist()
-    [0, 1, 2]
-    """
-    columns = [np.asarray(labels) for labels in labelings]
-    if len(columns) < 2:
-        raise ValueError(f"labelings should hold at least 2. Got {len(columns)}; pass more.")
-    if len({len(labels) for labels in columns}) > 1:
-        lengths = sorted({len(labels) for labels in columns})
-        raise ValueError(f"labelings should be of the same samples. Got lengths {lengths}.")
-    usable = [i for i, labels in enumerate(columns) if _n_clusters(labels) > 1]
-    table = np.full((len(columns), len(columns)), np.nan)
-    for i, j in combinations(usable, 2):
-        table[i, j] = table[j, i] = adjusted_mutual_info_score(columns[i], columns[j])
-    agreement = np.full(len(columns), FLOOR)
-    if len(usable) > 1:
-        agreement[usable] = np.nanmean(table[usable], axis=1)
-    return np.argsort(-agreement, kind="stable"), agreement
 
 
 class UnsupervisedScorer:
