@@ -470,23 +470,6 @@ def test_the_objective_is_eqs_2_1_to_2_5_with_its_own_threshold(form, threshold)
     assert value.item() == pytest.approx(expected, abs=1e-6)
 
 
-def test_imbalance_by_hand():
-    equal = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
-    assert imbalance(equal).item() == pytest.approx(0)
-    # Mean (3/4, 1/4): 3/4 ln(3/2) + 1/4 ln(1/2) = 0.130812
-    skewed = torch.tensor([[1.0, 0.0], [0.5, 0.5]])
-    assert imbalance(skewed).item() == pytest.approx(0.130812, abs=1e-6)
-
-
-def test_imbalance_of_a_vanished_cluster_is_finite():
-    # All samples in one of two clusters: ln 2, the largest value, and a usable gradient.
-    q = torch.tensor([[1.0, 0.0], [1.0, 0.0]], requires_grad=True)
-    value = imbalance(q)
-    value.backward()
-    assert value.item() == pytest.approx(0.693147, abs=1e-6)
-    assert q.grad.isfinite().all()
-
-
 def test_balance_weight_adds_its_term_to_the_loss():
     objective = decs_objective(balance_weight=0.5)
     with torch.no_grad():

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from skdeepclust.displays import ClusterGalleryDisplay, ClusterMapDisplay
-from skdeepclust.displays.choosing import draw_samples, flatten, small_pictures, surest_and_doubtful
 from skdeepclust.displays.poster import plot_clusters
 
 pytest.importorskip("matplotlib").use("Agg")
@@ -22,27 +21,6 @@ def clustering(n=60, k=3, shape=(8, 8), dim=2, seed=0):
 
 def drawn_text(figure):
     return [text.get_text() for axes in figure.axes for text in axes.texts]
-
-
-def test_surest_and_doubtful_by_hand():
-    own = np.array([True, True, False, True, True, True])
-    confidence = np.array([0.9, 0.2, 1.0, 0.7, 0.5, 0.3])
-    sure, doubtful = surest_and_doubtful(own, confidence, 4, np.random.RandomState(0))
-    assert sure.tolist() == [0, 3]
-    assert doubtful.tolist() == [1, 5]
-
-
-@pytest.mark.parametrize("size", [1, 2, 3, 4, 5])
-def test_small_cluster_shows_every_image_once(size):
-    own = np.arange(8) < size
-    chosen = surest_and_doubtful(own, np.linspace(0, 1, 8), 6, np.random.RandomState(0))
-    assert sorted(np.concatenate(chosen)) == list(range(size))
-
-
-def test_equal_confidences_do_not_show_the_first_files():
-    own = np.ones(1000, bool)
-    sure, _ = surest_and_doubtful(own, np.ones(1000), 12, np.random.RandomState(0))
-    assert sure.max() > 100
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (8, 8, 1), (9, 5, 3), (5, 12, 4)])
@@ -103,38 +81,6 @@ def test_same_seed_same_picture(tmp_path):
     for name in ("a.png", "b.png"):
         plot_clusters(*data, random_state=0).savefig(tmp_path / name)
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
-
-
-def test_numbers_other_than_uint8_share_one_scale():
-    pictures = small_pictures(
-        [np.zeros((2, 2)), np.full((2, 2), 8.0), np.full((2, 2), 16.0)], [0, 1, 2]
-    )
-    assert [int(pictures[i][0, 0]) for i in range(3)] == [0, 127, 255]
-
-
-def test_transparency_is_laid_on_white():
-    clear = np.zeros((2, 2, 4), np.uint8)
-    assert (small_pictures([clear], [0])[0] == 255).all()
-
-
-def test_large_image_is_made_small():
-    assert max(small_pictures([np.zeros((1000, 500, 3), np.uint8)], [0])[0].shape) == 160
-
-
-def test_map_of_a_large_set_shows_every_cluster():
-    labels = np.r_[np.zeros(9995, int), np.ones(5, int)]
-    shown = draw_samples(labels, np.random.RandomState(0))
-    assert len(shown) == len(set(shown)) == 2000
-    assert (labels[shown] == 1).sum() == 5
-
-
-@pytest.mark.parametrize(("n", "dim"), [(1, 3), (2, 5), (9, 4), (10, 3), (12, 60), (30, 1), (5, 2)])
-def test_every_embedding_becomes_finite_points_in_the_plane(n, dim):
-    embedding = np.random.default_rng(0).normal(size=(n, dim))
-    points, shown, _ = flatten(embedding, np.zeros(n, int), np.random.RandomState(0))
-    assert points.shape == (n, 2)
-    assert len(shown) == n
-    assert np.isfinite(points).all()
 
 
 @pytest.mark.parametrize("noise", [0, 1e-12])

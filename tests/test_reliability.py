@@ -2,7 +2,6 @@
 
 import functools
 import threading
-import warnings
 
 import numpy as np
 import pandas as pd
@@ -25,7 +24,6 @@ from skdeepclust import (
 from skdeepclust.base.fingerprint import spell
 from skdeepclust.data.samples import Scaling
 from skdeepclust.engine import Hook
-from skdeepclust.ops import kmeans
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -137,20 +135,6 @@ def test_sparse_entries_are_summed_and_the_callers_matrix_is_left_alone():
     fitted = [quick(DECClustering, 3).fit(m) for m in (whole, halves)]
     assert fitted[0].scaling_.scale == pytest.approx(fitted[1].scaling_.scale, rel=1e-12)
     assert len(halves.data) == 2 * len(whole.data)
-
-
-def test_k_means_leaves_the_filters_of_the_process_alone():
-    z = torch.ones(20, 2)  # fewer distinct points than clusters: scikit-learn would warn
-    before = list(warnings.filters)
-    threads = [
-        threading.Thread(target=kmeans, args=(z, 3), kwargs={"n_init": 1, "seed": s})
-        for s in range(8)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert warnings.filters == before
 
 
 @pytest.mark.parametrize("ambient", ["float64", "inference", "autocast"])
