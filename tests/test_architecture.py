@@ -6,6 +6,7 @@ checker sees count as well.
 """
 
 import ast
+import importlib.util
 import inspect
 import json
 import re
@@ -138,10 +139,53 @@ def test_the_house_is_small():
     assert len(FLOORS) <= MOST_FLOORS, floors()
 
 
-@pytest.mark.parametrize("wing", sorted(p.name for p in PACKAGE.iterdir() if p.is_dir()))
-def test_every_wing_says_who_lives_there(wing):
-    if wing != "__pycache__":
-        assert ast.get_docstring(ast.parse((PACKAGE / wing / "__init__.py").read_text()))
+WINGS = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
+
+
+@pytest.mark.parametrize("wing", WINGS)
+def test_every_wing_says_who_lives_there_and_who_must_not(wing):
+    doc = ast.get_docstring(ast.parse((PACKAGE / wing / "__init__.py").read_text()))
+    first, _, rest = doc.partition("\n")
+    assert re.search(r".*\w[.;] .*(\b[Nn]o\b|\b[Nn]othing\b|lives in)", first), first
+    assert not rest or rest.startswith("\n")
+
+
+def drawing():
+    """The script that draws the picture of the wings."""
+    file = Path(__file__).parents[1] / "docs" / "draw_architecture.py"
+    spec = importlib.util.spec_from_file_location("draw_architecture", file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_picture_of_the_wings_is_current():
+    script = drawing()
+    assert script.FILE.read_text(encoding="utf-8") == script.draw(), (
+        "run python docs/draw_architecture.py"
+    )
+
+
+def test_arrows_of_the_picture_lead_to_all_that_is_imported_and_nowhere_else():
+    script = drawing()
+    drawn = {}
+    for a, b in script.arrows():
+        drawn.setdefault(a, set()).add(b)
+    for module, targets in import_graph(PACKAGE).items():
+        home = home_of(module)
+        for wing in {home_of(target) for target in targets} - {home}:
+            if not {home, wing} & script.HIDDEN:
+                assert wing in script.reached(drawn, home), f"{home} imports {wing}"
+    assert all(FLOOR[a] > FLOOR[b] for a, b in script.arrows())
+
+
+def test_files_that_the_page_on_architecture_names_exist():
+    root = Path(__file__).parents[1]
+    page = (root / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(\w+/[\w/]*\w+\.py)`", page))
+    assert len(named) > 10
+    homes = (PACKAGE, root)
+    assert [file for file in named if not any((home / file).exists() for home in homes)] == []
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
-"""How well clusters agree with known classes, and how well confidence agrees with accuracy.
+"""Scores of a clustering, with classes and without. No torch, and nothing that trains.
 
-Cluster numbers mean nothing by themselves, so every score here is the same for every renaming
-of the clusters. Classes are used to score a finished clustering, never to fit one.
+Cluster numbers mean nothing by themselves, so that every score here is the same for every renaming
+of the clusters. Classes score a finished clustering; they never enter a fit. With classes:
 
 ====================================  ======================================================
 `clustering_accuracy`                 ACC, best one-to-one matching of clusters to classes

@@ -1,4 +1,4 @@
-"""Networks that know nothing about any paper."""
+"""Networks and their first weights. No data, no loss and no paper."""
 
 from .build import (
     build_decoder,

@@ -1,4 +1,4 @@
-"""Clustering operations that know no paper."""
+"""Operations on embeddings and probabilities. No paper, no network and no training loop."""
 
 from .density import center_rows, density_weights, set_apart, weighted_means
 from .kmeans import keep_names, kmeans
