@@ -1,7 +1,7 @@
 """How many clusters there are: one representation, every k, and the evidence for each.
 
-The methods of this package want to be told the number of clusters. `select_n_clusters` trains
-a representation once, without clusters, and compares all numbers on it. No label is used.
+The methods of this package need the number of clusters. `select_n_clusters` trains a
+representation once, without clusters, and compares all numbers on it. It uses no label.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def select_n_clusters(
     k_range : iterable of int >= 2, default=range(2, 21)
         Numbers to compare.
     representation : array of shape (n_samples, dim) or fitted transformer, default=None
-        Used instead of what the estimator learns, such as the features of a pretrained network
+        What stands in for what the estimator learns, such as the features of a pretrained network
         or of any method's ``transform``.
     n_repeats : int >= 1, default=5
         Random subsamples, whose scores are averaged.

@@ -270,7 +270,7 @@ def resolve_image_shape(paths: Iterable[StrPath]) -> tuple[int, ...]:
 
     The size is that of the files if all have the same (after EXIF rotation) and their long side is
     at most 96 pixels; otherwise it is 64 x 64. The shape is (H, W) if every file is grey, and
-    (H, W, 3) otherwise. Only headers are read, except for files of at most 96 pixels.
+    (H, W, 3) otherwise. Of files larger than 96 pixels, the headers are enough.
 
     Parameters
     ----------
@@ -329,7 +329,7 @@ def survey_images(
 def _upright_size(image: Image.Image) -> tuple[int, int]:
     if image.width == image.height:
         return image.size
-    # Some formats tell their orientation only after decoding; these are small.
+    # Some formats know their orientation only after decoding; these are small.
     return _decode_upright(image).size
 
 

@@ -97,7 +97,7 @@ class ClusterMapDisplay(Display):
         estimator : fitted, with ``transform``, ``predict`` and ``predict_proba``
         X : as in the estimator's ``predict``
         random_state : int, RandomState or None, default=0
-            Decides which 2,000 samples are shown, and their map.
+            Seed of the choice of at most 2,000 samples, and of their map.
         ax : matplotlib Axes, default=None
             None makes a new figure.
 
@@ -134,7 +134,7 @@ class ClusterMapDisplay(Display):
         confidence : array-like of shape (n_samples,), default=None
             None: all alike.
         random_state : int, RandomState or None, default=0
-            Decides which 2,000 samples are shown, and their map.
+            Seed of the choice of at most 2,000 samples, and of their map.
         ax : matplotlib Axes, default=None
             None makes a new figure.
 
@@ -216,9 +216,9 @@ class ClusterGalleryDisplay(Display):
         n_examples : int >= 2, default=12
             Images of each cluster, half of them the surest, half the least sure.
         max_clusters : int >= 1, default=30
-            Only so many of the largest clusters get a row.
+            The largest clusters get a row, at most so many.
         random_state : int, RandomState or None, default=0
-            Decides between images of equal confidence.
+            Seed of the choice between images of equal confidence.
         ax : matplotlib Axes, default=None
             None makes a new figure.
 
@@ -254,16 +254,16 @@ class ClusterGalleryDisplay(Display):
         Parameters
         ----------
         images : sequence of n_samples arrays of shape (H, W) or (H, W, C)
-            Only the images that are shown are looked up.
+            The display looks up no other images than it shows.
         labels : array-like of shape (n_samples,)
         confidence : array-like of shape (n_samples,), default=None
             None: all alike, so that examples are random.
         n_examples : int >= 2, default=12
             Images of each cluster, half of them the surest, half the least sure.
         max_clusters : int >= 1, default=30
-            Only so many of the largest clusters get a row.
+            The largest clusters get a row, at most so many.
         random_state : int, RandomState or None, default=0
-            Decides between images of equal confidence.
+            Seed of the choice between images of equal confidence.
         ax : matplotlib Axes, default=None
             None makes a new figure.
 
@@ -312,7 +312,7 @@ class ClusterGalleryDisplay(Display):
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            None makes a new figure. The present size of other axes decides how pictures lie.
+            None makes a new figure. Pictures are laid out for the size that other axes have now.
 
         Returns
         -------

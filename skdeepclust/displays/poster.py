@@ -36,25 +36,25 @@ def plot_clusters(
     Parameters
     ----------
     images : sequence of n_samples arrays of shape (H, W) or (H, W, C), C in 1, 3, 4
-        Only the images that are shown are looked up, so a sequence may read them on demand.
-        Sizes may differ. Other types than uint8 are scaled by the range of the images shown.
+        The poster looks up no other images than it shows, so that a sequence may read them on
+        demand. Sizes may differ. Other types than uint8 are scaled by the range of those shown.
     labels : array-like of shape (n_samples,), int
-        Cluster of each image. Only the 30 largest clusters get a row of examples.
+        Cluster of each image. The 30 largest clusters get a row of examples.
     embedding : array-like of shape (n_samples, embedding_dim)
-        Drawn as it is if `embedding_dim` is 1 or 2, else through t-SNE, of at most 2,000 images
-        that are drawn at random, every cluster among them.
+        In one or two dimensions, the map shows it unchanged. In more, t-SNE makes the map, of at
+        most 2,000 images from all clusters at random.
     confidence : array-like of shape (n_samples,), in [0, 1]
         How sure each image is of its cluster.
     n_examples : int, default=12
         Images per cluster; the first half are the surest, the second half, framed, the least sure.
     random_state : int, RandomState instance or None, default=0
-        Decides between images of equal confidence, and the map. An int gives the same picture
-        every time.
+        Seed of the map, and of the choice between images of equal confidence. An int gives the
+        same picture every time.
 
     Returns
     -------
     figure : matplotlib.figure.Figure
-        Not registered with pyplot; `figure.savefig(path)` writes it.
+        pyplot does not know it; `figure.savefig(path)` writes it.
 
     Raises
     ------
