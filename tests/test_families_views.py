@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from scipy.sparse import csr_array
 from torch import nn
 
@@ -155,22 +154,3 @@ def test_what_is_saved_predicts_and_holds_no_neighbours(blobs, tmp_path):
     model.save(tmp_path / "model.npz")
     again = skdeepclust.load(tmp_path / "model.npz")
     np.testing.assert_array_equal(again.predict_proba(blobs[0]), model.predict_proba(blobs[0]))
-
-
-# --- Two heads --------------------------------------------------------------------------------
-
-
-def slow_pair_contrast(a, b, t, same):
-    """NT-Xent, row by row."""
-    rows, n = [*a, *b], len(a)
-    losses = []
-    for i, row in enumerate(rows):
-        partner = (i + n) % (2 * n)
-        cosines = [F.cosine_similarity(row, other, dim=0) / t for other in rows]
-        rivals = [
-            cosines[j].exp()
-            for j in range(2 * n)
-            if j == partner or (j != i and not same[i % n, j % n])
-        ]
-        losses.append(-(cosines[partner].exp() / sum(rivals)).log())
-    return sum(losses) / len(losses)

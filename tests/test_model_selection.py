@@ -71,10 +71,10 @@ def test_each_cluster_needs_more_members_than_neighbours():
 def test_one_pretraining_serves_all_numbers(steps, monkeypatch):
     X, _ = make_blobs(200, n_features=8, centers=4, random_state=0)
     fits = []
-    original = DECSClustering._fit
+    original = DECSClustering.fit_with
     monkeypatch.setattr(
         DECSClustering,
-        "_fit",
+        "fit_with",
         lambda self, *a, **k: (fits.append(self), original(self, *a, **k))[1],
     )
     model = DECSClustering(2, encoder="mlp:32", pretrain_epochs=20, max_iter=5, random_state=0)
@@ -94,7 +94,7 @@ def test_memory_hands_the_pretraining_to_the_final_fit(tmp_path):
     )
     found = select_n_clusters(model, X, range(2, 6))
     model.set_params(n_clusters=found.n_clusters).fit(X)
-    assert len(list(tmp_path.rglob("output.pkl"))) == 1
+    assert len(list(tmp_path.rglob("*.pretraining"))) == 1
 
 
 def test_a_fitted_transformer_may_represent():

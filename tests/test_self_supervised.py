@@ -1,8 +1,7 @@
-"""Self-supervised embeddings: each loss by hand or beside a slow loop, and what a fit promises."""
+"""Self-supervised embeddings: what a fit promises."""
 
 import numpy as np
 import pytest
-import torch
 from sklearn.cluster import KMeans
 from sklearn.pipeline import make_pipeline
 
@@ -17,10 +16,6 @@ def tiny(method="byol", **params):
     settings = {"encoder": "mlp-skip:8", "hidden_dim": 8, "projection_dim": 4, "max_epochs": 3}
     settings |= {"batch_size": 16, "random_state": 0, "precision": "float32"}
     return SelfSupervisedEncoder(method, **{**settings, **params})
-
-
-def random_rows(n, seed):
-    return torch.randn(n, 3, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 @methods
