@@ -366,42 +366,6 @@ def test_nobody_calls_the_embedding_of_the_base_past_a_parent():
 # --- Tests: a namesake for each file ------------------------------------------------------------
 
 
-def without_namesake(package, tests):
-    """Source files whose tests a reader would not find by the name.
-
-    ``data/samples.py`` has ``test_samples.py`` or ``test_data_samples.py``; where two wings have a
-    file of that name, only one of them goes without its wing.
-    """
-    shared = set()
-    for path in sorted(package.rglob("*.py")):
-        name = path.stem.lstrip("_")
-        if path.stem in ("__init__", "__main__", "_version"):
-            continue
-        if (tests / f"test_{path.parent.name}_{name}.py").exists():
-            continue
-        if name in shared or not (tests / f"test_{name}.py").exists():
-            yield str(path.relative_to(package))
-        shared.add(name)
-
-
-def test_every_source_file_has_its_namesake():
-    assert list(without_namesake(PACKAGE, Path(__file__).parent)) == []
-
-
-def test_a_missing_namesake_is_noticed(tmp_path):
-    package, tests = tmp_path / "skdeepclust", tmp_path / "tests"
-    for name in ("__init__.py", "ops/__init__.py", "ops/_a.py", "ops/parts.py", "nn/parts.py"):
-        (package / name).parent.mkdir(parents=True, exist_ok=True)
-        (package / name).touch()
-    tests.mkdir()
-    assert list(without_namesake(package, tests)) == ["nn/parts.py", "ops/_a.py", "ops/parts.py"]
-    for name in ("test_a.py", "test_parts.py"):
-        (tests / name).touch()
-    assert list(without_namesake(package, tests)) == ["ops/parts.py"]
-    (tests / "test_ops_parts.py").touch()
-    assert list(without_namesake(package, tests)) == []
-
-
 # --- Late imports -------------------------------------------------------------------------------
 
 
