@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .methods.self_labeling import SelfLabelingClustering
     from .methods.self_supervised import SelfSupervisedEncoder
     from .methods.tcl import TCLClustering
+    from .methods.temi import TEMIClustering
 
 # Public name -> where it lives. Imported on first use: torch takes seconds to load, and
 # `python -m skdeepclust --help` or `skdeepclust.metrics` need not wait for it.
@@ -41,6 +42,7 @@ _WHERE = {
     "SelfLabelingClustering": ".methods.self_labeling",
     "SelfSupervisedEncoder": ".methods.self_supervised",
     "TCLClustering": ".methods.tcl",
+    "TEMIClustering": ".methods.temi",
     "cluster_images": ".folder",
     "load": ".base",
 }
@@ -60,6 +62,7 @@ __all__ = [
     "SelfLabelingClustering",
     "SelfSupervisedEncoder",
     "TCLClustering",
+    "TEMIClustering",
     "__version__",
     "cluster_images",
     "datasets",

@@ -9,9 +9,10 @@ from .build import (
     parse_encoder,
 )
 from .ema import MomentumCopy
-from .heads import hidden_layer, instance_head, linear_map, predictor, projector
+from .heads import CosineHeads, hidden_layer, instance_head, linear_map, predictor, projector
 
 __all__ = [
+    "CosineHeads",
     "MomentumCopy",
     "build_decoder",
     "build_encoder",

@@ -1,7 +1,7 @@
 """Clustering operations that know no paper."""
 
 from .balance import imbalance
-from .consensus import typical
+from .consensus import most_typical, typical
 from .density import center_rows, density_weights, set_apart, weighted_means
 from .kmeans import keep_names, kmeans
 from .latent import latent_directions
@@ -22,6 +22,7 @@ __all__ = [
     "latent_directions",
     "merge_by_modularity",
     "merged_labels",
+    "most_typical",
     "near_duplicates",
     "neighbor_affinity",
     "outlier_scores",
