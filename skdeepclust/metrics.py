@@ -15,9 +15,12 @@ of the clusters. Classes are used to score a finished clustering, never to fit o
 Without classes, for searches and for finished candidates:
 
 ====================================  ======================================================
-`make_unsupervised_scorer`            scorer for `GridSearchCV`: silhouette in a fixed space,
-                                      stability over seeds or halves; `get_scorer` by name
+`make_unsupervised_scorer`            scorer for `GridSearchCV`: one of the next three in a
+                                      fixed space, or stability; `get_scorer` by name
 `simplified_silhouette_score`         silhouette with n * k distances
+`generalization_score`                accuracy of a classifier that learns the found labels
+`neighbor_score`                      nearest neighbours that share a cluster
+`agreement_with_others`               mean ARI with partitions of other families
 `rank_partitions`                     candidates ordered by the agreement of the others
 ====================================  ======================================================
 
@@ -37,22 +40,28 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from ._scorers import (
+    agreement_with_others,
+    generalization_score,
     get_scorer,
     get_scorer_names,
     make_unsupervised_scorer,
+    neighbor_score,
     rank_partitions,
     simplified_silhouette_score,
 )
 
 __all__ = [
     "adjusted_rand_score",
+    "agreement_with_others",
     "clustering_accuracy",
     "contingency_table",
     "expected_calibration_error",
+    "generalization_score",
     "get_scorer",
     "get_scorer_names",
     "make_unsupervised_scorer",
     "match_labels",
+    "neighbor_score",
     "normalized_mutual_info_score",
     "rank_partitions",
     "simplified_silhouette_score",

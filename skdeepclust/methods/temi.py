@@ -22,14 +22,14 @@ from ..data.samples import Samples
 from ..device import available_device, uses_bfloat16
 from ..engine import Phase, Run
 from ..engine.trainer import LossTerms
-from ..nn import CosineHeads, MomentumCopy, parse_encoder
+from ..nn import CosineHeads, MomentumCopy, parse_encoder, perceptron
 from ..objective import Objective
 from ..ops import knn, most_typical
 
 HIDDEN = (128,)  # widths of encoder="auto"; 256 was no better on digits
 MOST_FEATURES = 256  # that heads read; more are reduced to so many principal components
 MOST_VALUES, MOST_ROWS = 2**27, 20_000  # that shape the components: half a GiB
-STEPS, FEWEST_STEPS, PASSES = 1000, 300, 4  # of max_epochs="auto"
+STEPS, FEWEST_STEPS, PASSES = 1000, 200, 4  # of max_epochs="auto"
 MOST_NEIGHBORS = 50
 WARM_UP = 0.1  # of all steps
 REVIEWS = 20  # looks at the labels, while a fit has its full length
@@ -119,7 +119,10 @@ class TEMIObjective(Objective):
         assert self.heads is not None
         free = [*self.heads.biases, self.heads.gains]
         decaying = [*self.heads.weights, self.heads.directions]
-        groups = [{"params": decaying}, {"params": free, "weight_decay": 0.0}]
+        groups: list[dict[str, Any]] = [
+            {"params": decaying},
+            {"params": free, "weight_decay": 0.0},
+        ]
         return torch.optim.AdamW(groups, self.lr, weight_decay=self.weight_decay, fused=True)
 
     def start(self, run: Run) -> None:
@@ -168,7 +171,8 @@ class TEMIObjective(Objective):
 
     def on_step_end(self, run: Run) -> None:
         """Let the teachers follow, within a twentieth of all steps; Eq. (6)."""
-        assert self.teachers is not None and self.heads is not None
+        assert self.teachers is not None
+        assert self.heads is not None
         self.teachers.update(self.heads, teacher_momentum(self.n_steps))
 
     def on_epoch_end(self, run: Run) -> None:
@@ -198,7 +202,7 @@ class TEMIObjective(Objective):
         """Copy a teacher, and the components before it, into the network that predicts."""
         assert self.teachers is not None
         net: Any = self.teachers.net
-        layers = [m for m in self.encoder if isinstance(m, nn.Linear)]  # type: ignore[union-attr]
+        layers = [m for m in self.encoder.children() if isinstance(m, nn.Linear)]
         for i, layer in enumerate(layers):
             weight = net.weights[i][head]
             if i == 0 and self.axes is not None:
@@ -256,7 +260,7 @@ def auto_neighbors(n_samples: int, n_clusters: int) -> int:
 
 
 def auto_epochs(n_samples: int, steps_per_epoch: int) -> int:
-    """Passes that make about as many batches as there are samples, 300 to 1000; at least four."""
+    """Passes that make about as many batches as there are samples, 200 to 1000; at least four."""
     n_steps = min(max(n_samples, FEWEST_STEPS), STEPS)
     return max(math.ceil(n_steps / steps_per_epoch), PASSES)
 
@@ -311,7 +315,7 @@ class TEMIClustering(BaseDeepClustering):
         Weight decay of matrices.
     max_epochs : int or "auto", default="auto"
         Largest number of passes over the data. ``"auto"`` is as many as make 1000 batches, or as
-        many batches as there are samples if these are fewer, but at least 300; and at least 4.
+        many batches as there are samples if these are fewer, but at least 200; and at least 4.
     tol : float or None, default=0.001
         Stop in the second half once fewer than this share of all heads' labels change within a
         twentieth of the batches, which ``history_`` says as ``"changed"``; None never stops early.
@@ -443,11 +447,8 @@ class TEMIClustering(BaseDeepClustering):
 
     def _build_encoder(self, generator: torch.Generator) -> nn.Module:
         """Build the network that predicts; its weights come from a head."""
-        widths = [math.prod(self._sample_shape), *self._hidden_widths()]
-        layers: list[nn.Module] = [nn.Flatten()]
-        for a, b in zip(widths, widths[1:], strict=False):
-            layers += [nn.Linear(a, b), nn.GELU()]
-        return nn.Sequential(*layers, nn.Linear(widths[-1], self.embedding_dim))
+        widths = [math.prod(self._sample_shape), *self._hidden_widths(), self.embedding_dim]
+        return perceptron(widths, generator)
 
     def _hidden_widths(self) -> tuple[int, ...]:
         if self.encoder == "auto":

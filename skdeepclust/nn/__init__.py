@@ -9,7 +9,15 @@ from .build import (
     parse_encoder,
 )
 from .ema import MomentumCopy
-from .heads import CosineHeads, hidden_layer, instance_head, linear_map, predictor, projector
+from .heads import (
+    CosineHeads,
+    hidden_layer,
+    instance_head,
+    linear_map,
+    perceptron,
+    predictor,
+    projector,
+)
 
 __all__ = [
     "CosineHeads",
@@ -23,6 +31,7 @@ __all__ = [
     "instance_head",
     "linear_map",
     "parse_encoder",
+    "perceptron",
     "predictor",
     "projector",
 ]

@@ -72,9 +72,7 @@ class CosineHeads(nn.Module):
             0.02 * torch.randn(n_heads, a, b, generator=generator) for a, b in sizes
         )
         self.biases = nn.ParameterList(torch.zeros(n_heads, 1, b) for _, b in sizes)
-        self.directions = nn.Parameter(
-            torch.randn(n_heads, n_out, widths[-1], generator=generator)
-        )
+        self.directions = nn.Parameter(torch.randn(n_heads, n_out, widths[-1], generator=generator))
         self.gains = nn.Parameter(torch.ones(n_heads, n_out, 1))
 
     @property
@@ -89,6 +87,16 @@ class CosineHeads(nn.Module):
             h = torch.baddbmm(bias, F.gelu(h) if i else h, weight)
         with torch.autocast(x.device.type, enabled=False):  # cosines keep their digits
             return F.normalize(h.float(), dim=2) @ self.prototypes.mT
+
+
+def perceptron(widths: Sequence[int], generator: torch.Generator) -> nn.Module:
+    """One head of `CosineHeads` without its cosines: samples (B, ...) to embeddings (B, d)."""
+
+    def make() -> nn.Module:
+        layers = [[nn.Linear(a, b), nn.GELU()] for a, b in pairwise(widths)]
+        return nn.Sequential(nn.Flatten(), *[m for block in layers for m in block][:-1])
+
+    return build(make, kaiming, generator)
 
 
 def _hidden(n_in: int, n_out: int, normalized: bool) -> list[nn.Module]:
