@@ -175,7 +175,7 @@ def test_near_a_half_not_to_know_is_as_good_as_to_know(beta, share):
 
 def test_without_sizes_fewer_clusters_are_found(monkeypatch):
     X, _ = make_blobs(60, n_features=6, centers=5, cluster_std=0.6, random_state=0)
-    params = {"max_epochs": 120, "n_heads": 1, "tol": None}
+    params = {"max_epochs": 120, "n_heads": 1, "tol": None, "random_state": 1}
     assert len(np.unique(temi(5, **params).fit(X).labels_)) == 5
 
     def unweighted(log_a, log_b, log_p, beta):
