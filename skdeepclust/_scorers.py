@@ -166,6 +166,11 @@ def neighbor_score(X: ArrayLike, labels: ArrayLike) -> float:
         return float("nan")
     n_nearest = min(N_NEAREST, len(points) - 1)
     near = NearestNeighbors(n_neighbors=n_nearest).fit(points).kneighbors(return_distance=False)
+    return kept_together(near, found)
+
+
+def kept_together(near: NDArray[Any], found: NDArray[Any]) -> float:
+    """`neighbor_score` of labels (n,), at least two clusters, by the neighbours (n, k) of each."""
     clustered = found != NOISE
     same = (found[near] == found[:, None]) & clustered[:, None]
     shares = np.unique(found[clustered], return_counts=True)[1] / len(found)

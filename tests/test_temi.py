@@ -281,6 +281,35 @@ def test_the_head_that_the_others_bear_out_predicts(blobs):
     assert names == {"encoder", "prototypes"}
 
 
+def test_heads_of_unequal_clusters_win_by_neighbours_and_only_with_all_clusters():
+    objective = built(n_heads=4, beta="auto")
+    assert objective.betas.flatten().tolist() == pytest.approx([0.6, 0.6, 1, 1])
+    right = torch.tensor([0] * 12 + [1] * 4 + [2] * 4)
+    equal = torch.tensor([0] * 7 + [2] * 5 + [1] * 8)
+    empty = right.clamp(max=1)
+    x = (10.0 * right + torch.linspace(0, 1, 20))[:, None]
+    objective.neighbors = knn(x, 3)[1].int()
+    assert objective.chosen(torch.stack([equal, equal, right, right])) == 2
+    assert objective.chosen(torch.stack([right, right, equal, equal])) == 0
+    assert objective.chosen(torch.stack([right, right, right, right])) == 0
+    assert objective.chosen(torch.stack([equal, equal, empty, empty])) == 0
+    assert objective.chosen(torch.stack([0 * right, 0 * right, right, right])) == 2
+
+
+def test_unequal_blobs_are_found_with_auto():
+    centers = [[0, 0], [6, 0], [0, 6]]
+    X, y = make_blobs([110, 20, 20], centers=centers, random_state=2)
+    params = {"max_epochs": 80, "n_heads": 4, "n_neighbors": 6, "batch_size": 300, "lr": 5e-3}
+    scores = [clustering_accuracy(y, temi(beta=b, **params).fit(X).labels_) for b in (0.6, "auto")]
+    assert scores[0] < 0.8
+    assert scores[1] > 0.95
+
+
+def test_auto_needs_heads_of_both_kinds(blobs):
+    with pytest.raises(ValueError, match="n_heads=1 should be >= 2"):
+        temi(beta="auto", n_heads=1).fit(blobs[0])
+
+
 def test_blobs_are_found_and_sizes_are_right(blobs):
     watch = Watch()
     model = temi()._fit(blobs[0], hooks=[watch])

@@ -17,7 +17,9 @@ import torch.nn.functional as F
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
+from .._scorers import kept_together
 from ..base import POSITIVE_INTEGER, POSITIVE_REAL, WEIGHT, BaseDeepClustering
+from ..baseline import n_used
 from ..data.samples import Samples
 from ..device import available_device, uses_bfloat16
 from ..engine import Phase, Run
@@ -34,6 +36,8 @@ MOST_NEIGHBORS = 50
 WARM_UP = 0.1  # of all steps
 REVIEWS = 20  # looks at the labels, while a fit has its full length
 MEMORY_OF_SIZES = 0.9  # rho in Eq. (2)
+EQUAL, UNEQUAL = 0.6, 1.0  # beta="auto": what heads have, half and half
+NEAREST, MARGIN = 10, 0.01  # neighbours that choose, and by how much the second must be better
 
 
 class TEMIObjective(Objective):
@@ -53,11 +57,12 @@ class TEMIObjective(Objective):
     beta 0.5 and below, uniform probabilities score what the best clusters score.
 
     `encoder` and `prototypes` are those of one teacher: of the first while heads are trained,
-    in the end of that with whose labels the others agree most.
+    in the end of that with whose labels the others of the same beta agree most.
     """
 
     spherical = True
     sizes: Tensor  # p, (H, K)
+    betas: Tensor  # (H, 1, 1)
 
     def __init__(
         self,
@@ -65,7 +70,7 @@ class TEMIObjective(Objective):
         heads: CosineHeads,
         *,
         n_neighbors: int | None,
-        beta: float,
+        betas: list[float],
         temperature: float,
         max_epochs: int | None,
         lr: float,
@@ -79,7 +84,8 @@ class TEMIObjective(Objective):
         self.teachers: MomentumCopy | None = MomentumCopy(heads)
         self.register_buffer("sizes", torch.full((n_heads, n_clusters), 1 / n_clusters))
         self.n_neighbors, self.max_epochs = n_neighbors, max_epochs
-        self.beta, self.temperature, self.tol = beta, temperature, tol
+        self.register_buffer("betas", torch.tensor(betas).view(-1, 1, 1))
+        self.temperature, self.tol = temperature, tol
         self.lr, self.weight_decay = lr, weight_decay
         self.axes: Tensor | None = None  # (n_features, MOST_FEATURES); None: heads read all
         self.neighbors: Tensor | None = None  # (n_samples, k), int32, on the CPU
@@ -155,7 +161,7 @@ class TEMIObjective(Objective):
             (log_q[:, :half], log_q[:, half:]),
             (log_t[:, :half], log_t[:, half:]),
             self.sizes,
-            self.beta,
+            self.betas,
         )
         return {"mutual_information": losses.mean()}
 
@@ -214,18 +220,55 @@ class TEMIObjective(Objective):
     def on_fit_end(self, run: Run) -> None:
         """Keep the head that the others bear out, also after an interruption."""
         if self.placed:
-            self.adopt(most_typical(list(self.labels_of_heads(run).T)))
+            self.adopt(self.chosen(self.labels_of_heads(run).T))
         else:
             self.start(run)
+
+    def chosen(self, labels: Tensor) -> int:
+        """Number of the head to keep; ``labels``: of every head, (H, n).
+
+        Where some heads have a greater beta, their typical one is kept if no more of its clusters
+        are empty and it keeps clearly more neighbours together.
+        """
+        assert self.neighbors is not None
+        betas = self.betas.flatten().tolist()
+        kept, *others = [
+            typical_among([h for h, b in enumerate(betas) if b == beta], labels)
+            for beta in sorted(set(betas))
+        ]
+        near = self.neighbors[:, :NEAREST]
+        for head in others:
+            if keeps_more_together(near, labels[head], labels[kept]):
+                kept = head
+        return kept
 
     def finish(self) -> None:
         """Keep one head, as an encoder and prototypes."""
         self.heads = self.teachers = self.axes = self.neighbors = self.labels = None
-        self._buffers.pop("sizes", None)
+        for name in ("sizes", "betas"):
+            self._buffers.pop(name, None)
+
+
+def typical_among(heads: list[int], labels: Tensor) -> int:
+    """Which of these heads has the labels, of (H, n), that the others of them bear out."""
+    return heads[most_typical([labels[h] for h in heads])]
+
+
+def keeps_more_together(near: Tensor, labels: Tensor, others: Tensor) -> bool:
+    """Whether labels (n,) have as many clusters as the others and part clearly fewer neighbours.
+
+    Fewer clusters would always part fewer.
+    """
+    if n_used(labels) < max(n_used(others), 2):
+        return False
+    if n_used(others) < 2:
+        return True
+    ours, theirs = (kept_together(near.numpy(), x.numpy()) for x in (labels, others))
+    return ours > theirs + MARGIN
 
 
 def head_losses(
-    log_q: tuple[Tensor, Tensor], log_t: tuple[Tensor, Tensor], p: Tensor, beta: float
+    log_q: tuple[Tensor, Tensor], log_t: tuple[Tensor, Tensor], p: Tensor, beta: Tensor | float
 ) -> Tensor:
     """Loss of each head, (H,); Eqs. (3) to (5).
 
@@ -235,7 +278,7 @@ def head_losses(
         Log-probabilities by students and by teachers, of samples and of their neighbours.
     p : Tensor of shape (H, K)
         Mean probability of each cluster.
-    beta : float > 0.5
+    beta : float, or Tensor of shape (H, 1, 1), > 0.5
     """
     (q_i, q_j), (t_i, t_j) = log_q, log_t
     w = (t_i + t_j).exp().sum(2).mean(0)  # (B,), Eq. (3)
@@ -244,7 +287,7 @@ def head_losses(
     return -(w * pmi).mean(1) / 2  # Eq. (5)
 
 
-def mutual_information(log_a: Tensor, log_b: Tensor, log_p: Tensor, beta: float) -> Tensor:
+def mutual_information(log_a: Tensor, log_b: Tensor, log_p: Tensor, beta: Tensor | float) -> Tensor:
     """Pointwise mutual information of log-probabilities (H, B, K): (H, B); Eq. (4)."""
     return (beta * (log_a + log_b) - log_p).logsumexp(2)
 
@@ -298,9 +341,10 @@ class TEMIClustering(BaseDeepClustering):
     n_neighbors : int or "auto", default="auto"
         Neighbours of each sample; at most all others. ``"auto"`` is half of what a cluster holds
         if all are equal, at most 50.
-    beta : float > 0.5, default=0.6
+    beta : float > 0.5 or "auto", default=0.6
         Exponent in Eq. (4). Near 0.5 clusters become equal in size, whatever the data; at 1 they
-        may differ, and some may stay empty.
+        may differ, and some may stay empty. ``"auto"``: half of the heads have 0.6 and half 1, and
+        one of the latter predicts if it keeps more nearest neighbours in one cluster.
     temperature : float, default=0.1
         Temperature of the probabilities, Eq. (1).
     encoder : str, default="auto"
@@ -368,7 +412,8 @@ class TEMIClustering(BaseDeepClustering):
     Equation numbers are those of this project's method notes; they are listed in `TEMIObjective`.
     The clusters are only as good as the neighbours: features on different scales want a
     ``StandardScaler`` before, and images of scenes and objects features of a pretrained network,
-    such as `ImageEmbedder` gives. Clusters of very different size want ``beta=1``.
+    such as `ImageEmbedder` gives. Where clusters may be of very different size,
+    ``beta="auto"`` looks for them.
 
     References
     ----------
@@ -389,7 +434,7 @@ class TEMIClustering(BaseDeepClustering):
         **BaseDeepClustering._parameter_constraints,
         "n_heads": [POSITIVE_INTEGER],
         "n_neighbors": [StrOptions({"auto"}), POSITIVE_INTEGER],
-        "beta": [Interval(Real, 0.5, None, closed="neither")],
+        "beta": [Interval(Real, 0.5, None, closed="neither"), StrOptions({"auto"})],
         "temperature": [POSITIVE_REAL],
         "encoder": [str],
         "weight_decay": [WEIGHT],
@@ -403,7 +448,7 @@ class TEMIClustering(BaseDeepClustering):
         *,
         n_heads: int = 8,
         n_neighbors: int | str = "auto",
-        beta: float = 0.6,
+        beta: float | str = 0.6,
         temperature: float = 0.1,
         encoder: str = "auto",
         embedding_dim: int = 64,
@@ -444,6 +489,8 @@ class TEMIClustering(BaseDeepClustering):
         super()._check_size(n_samples)
         if n_samples < 2:
             raise ValueError(f"n_samples={n_samples} should be >= 2: a sample needs a neighbour.")
+        if self.beta == "auto" and self.n_heads < 2:
+            raise ValueError('n_heads=1 should be >= 2 with beta="auto", which compares heads.')
 
     def _build_encoder(self, generator: torch.Generator) -> nn.Module:
         """Build the network that predicts; its weights come from a head."""
@@ -462,6 +509,13 @@ class TEMIClustering(BaseDeepClustering):
             )
         return network.widths
 
+    def _betas(self) -> list[float]:
+        """Exponent of each head."""
+        if not isinstance(self.beta, str):
+            return [float(self.beta)] * self.n_heads
+        n_unequal = self.n_heads // 2
+        return [EQUAL] * (self.n_heads - n_unequal) + [UNEQUAL] * n_unequal
+
     def _make_objective(
         self, encoder: nn.Module, sample_shape: tuple[int, ...], generator: torch.Generator
     ) -> TEMIObjective:
@@ -471,7 +525,7 @@ class TEMIClustering(BaseDeepClustering):
             encoder,
             CosineHeads(self.n_heads, widths, self.n_clusters, generator),
             n_neighbors=None if isinstance(self.n_neighbors, str) else self.n_neighbors,
-            beta=self.beta,
+            betas=self._betas(),
             temperature=self.temperature,
             max_epochs=None if isinstance(self.max_epochs, str) else self.max_epochs,
             lr=self.lr,
