@@ -34,7 +34,8 @@ MOST_VALUES, MOST_ROWS = 2**27, 20_000  # that shape the components: half a GiB
 STEPS, FEWEST_STEPS, PASSES = 1000, 200, 4  # of max_epochs="auto"
 MOST_NEIGHBORS = 50
 WARM_UP = 0.1  # of all steps
-REVIEWS = 20  # looks at the labels, while a fit has its full length
+REVIEWS = 20  # twentieths of a fit: a look at the labels after each of the second half
+MOST_REVIEWED = 2000  # samples that such a look takes
 MEMORY_OF_SIZES = 0.9  # rho in Eq. (2)
 EQUAL, UNEQUAL = 0.6, 1.0  # beta="auto": what heads have, half and half
 NEAREST, MARGIN = 10, 0.01  # neighbours that choose, and by how much the second must be better
@@ -90,7 +91,7 @@ class TEMIObjective(Objective):
         self.axes: Tensor | None = None  # (n_features, MOST_FEATURES); None: heads read all
         self.neighbors: Tensor | None = None  # (n_samples, k), int32, on the CPU
         self.n_steps, self.reviewed_step = 1, 0  # planned; of the last look at the labels
-        self.labels: Tensor | None = None  # of every head, (n_samples, H), at that look
+        self.labels: Tensor | None = None  # of some samples by every head, at that look
 
     # --- Prediction ------------------------------------------------------------------------------
 
@@ -132,11 +133,13 @@ class TEMIObjective(Objective):
         return torch.optim.AdamW(groups, self.lr, weight_decay=self.weight_decay, fused=True)
 
     def start(self, run: Run) -> None:
-        """Find the neighbours, and the principal components if there are many features."""
+        """Find the principal components, if there are many features, and the neighbours."""
+        self.axes = leading_axes(run.samples, run.generator)
         x = run.samples.comparable()
+        if self.axes is not None and x.shape[1] == len(self.axes):  # sparse rows are shorter
+            x = x @ self.axes
         k = self.n_neighbors or auto_neighbors(len(x), len(self.prototypes))
         self.neighbors = knn(x, min(k, len(x) - 1))[1].int().cpu()
-        self.axes = leading_axes(run.samples, run.generator)
         self.adopt(0)
         self.placed = True
 
@@ -184,24 +187,30 @@ class TEMIObjective(Objective):
     def on_epoch_end(self, run: Run) -> None:
         """Look at the labels now and then, and stop when those of no head change any more."""
         self.adopt(0)
-        if self.tol is None or run.step - self.reviewed_step < self.n_steps / REVIEWS:
-            return
-        before, self.labels = self.labels, self.labels_of_heads(run)
+        settling = 2 * run.step >= self.n_steps
+        due = run.step - self.reviewed_step >= self.n_steps / REVIEWS
+        if self.tol is not None and settling and due:
+            self.review(run)
+
+    def review(self, run: Run) -> None:
+        """Stop if hardly a label of any head has changed since the last look, at some samples."""
+        some = torch.arange(0, len(run.samples), 1 + len(run.samples) // MOST_REVIEWED)
+        before, self.labels = self.labels, self.label(run.samples.batch(some)).cpu()
         self.reviewed_step = run.step
-        if before is not None and run.step > self.n_steps / 2:
+        if before is not None:
             changed = float((self.labels != before).float().mean())
             run.history[-1]["changed"] = changed
-            run.stop_phase = changed < self.tol
+            run.stop_phase = changed < self.tol  # type: ignore[operator]
+
+    def label(self, x: Tensor) -> Tensor:
+        """Label a batch by every teacher, (B, H)."""
+        assert self.teachers is not None
+        found: Tensor = self.teachers(self.features(x)).argmax(2)
+        return found.T
 
     def labels_of_heads(self, run: Run) -> Tensor:
         """Label of each sample by every teacher, (n_samples, H), on the CPU."""
-
-        def labels(x: Tensor) -> Tensor:
-            assert self.teachers is not None
-            found: Tensor = self.teachers(self.features(x)).argmax(2)
-            return found.T
-
-        return run.forward(labels).cpu()
+        return run.forward(self.label).cpu()
 
     @torch.no_grad()
     def adopt(self, head: int) -> None:
