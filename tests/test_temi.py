@@ -24,7 +24,6 @@ from skdeepclust.methods.temi import (
     teacher_momentum,
 )
 from skdeepclust.metrics import clustering_accuracy
-from skdeepclust.nn import CosineHeads
 from skdeepclust.ops import knn, most_typical
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -256,19 +255,6 @@ def test_what_predicts_contains_the_axes(blobs, monkeypatch):
 
 
 # --- Heads ---------------------------------------------------------------------------------------
-
-
-def test_heads_at_once_are_heads_one_by_one():
-    heads = CosineHeads(3, (5, 7, 4), 2, torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        heads.gains.mul_(torch.tensor([[[2.0], [3.0]]]))
-    x = torch.randn(6, 5, generator=torch.Generator().manual_seed(1))
-    together = heads(x)
-    for h in range(3):
-        z = nn.functional.gelu(x @ heads.weights[0][h] + heads.biases[0][h])
-        z = nn.functional.normalize(z @ heads.weights[1][h] + heads.biases[1][h], dim=1)
-        directions = nn.functional.normalize(heads.directions[h], dim=1)
-        torch.testing.assert_close(together[h], z @ directions.T * torch.tensor([2.0, 3.0]))
 
 
 def test_the_head_that_the_others_bear_out_predicts(blobs):
