@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .methods.self_labeling import SelfLabelingClustering
     from .methods.self_supervised import SelfSupervisedEncoder
     from .methods.tcl import TCLClustering
+    from .methods.temi import TEMIClustering
     from .pretrained.embedder import ImageEmbedder
     from .workflow.images import cluster_images
 
@@ -41,6 +42,7 @@ _WHERE = {
     "SelfLabelingClustering": ".methods.self_labeling",
     "SelfSupervisedEncoder": ".methods.self_supervised",
     "TCLClustering": ".methods.tcl",
+    "TEMIClustering": ".methods.temi",
     "cluster_images": ".workflow.images",
     "load": ".loading",
 }
@@ -60,6 +62,7 @@ __all__ = [
     "SelfLabelingClustering",
     "SelfSupervisedEncoder",
     "TCLClustering",
+    "TEMIClustering",
     "__version__",
     "cluster_images",
     "datasets",

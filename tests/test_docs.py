@@ -125,6 +125,7 @@ OF_PAPER = {
     "hidden_dim",
     "lr",
     "max_epochs",
+    "n_heads",
     "n_init",
     "n_neighbors",
     "temperature",

@@ -21,11 +21,16 @@ def typical(partitions: Sequence[Tensor]) -> Tensor:
     ----------
     partitions : sequence of Tensor of shape (n,), int64, on the CPU
     """
+    return partitions[most_typical(partitions)]
+
+
+def most_typical(partitions: Sequence[Tensor]) -> int:
+    """Return which partition `typical` returns."""
     if len(partitions) == 1:
-        return partitions[0]
+        return 0
     step = -(-len(partitions[0]) // MOST_COMPARED)
     order, _ = rank_partitions([labels[::step].numpy() for labels in partitions])
-    return partitions[int(order[0])]
+    return int(order[0])
 
 
 def rank_partitions(labelings: Sequence[ArrayLike]) -> tuple[NDArray[np.intp], NDArray[Any]]:

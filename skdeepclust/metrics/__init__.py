@@ -12,12 +12,15 @@ of the clusters. Classes score a finished clustering; they never enter a fit. Wi
 `match_labels`, `contingency_table`   what the scores above are made of
 ====================================  ======================================================
 
-Without classes, for searches:
+Without classes, for searches and for finished candidates:
 
 ====================================  ======================================================
-`make_unsupervised_scorer`            scorer for `GridSearchCV`: silhouette in a fixed space,
-                                      stability over seeds or halves; `get_scorer` by name
+`make_unsupervised_scorer`            scorer for `GridSearchCV`: one of the next three in a
+                                      fixed space, or stability; `get_scorer` by name
 `simplified_silhouette_score`         silhouette with n * k distances
+`generalization_score`                accuracy of a classifier that learns the found labels
+`neighbor_score`                      nearest neighbours that share a cluster
+`agreement_with_others`               mean ARI with partitions of other families
 ====================================  ======================================================
 
 Papers differ in the mean that normalises NMI. The arithmetic mean is ``NMI_sum`` of Vinh, Epps &
@@ -34,21 +37,27 @@ from .agreement import (
     match_labels,
 )
 from .unsupervised import (
+    agreement_with_others,
+    generalization_score,
     get_scorer,
     get_scorer_names,
     make_unsupervised_scorer,
+    neighbor_score,
     simplified_silhouette_score,
 )
 
 __all__ = [
     "adjusted_rand_score",
+    "agreement_with_others",
     "clustering_accuracy",
     "contingency_table",
     "expected_calibration_error",
+    "generalization_score",
     "get_scorer",
     "get_scorer_names",
     "make_unsupervised_scorer",
     "match_labels",
+    "neighbor_score",
     "normalized_mutual_info_score",
     "simplified_silhouette_score",
 ]

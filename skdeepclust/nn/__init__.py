@@ -9,9 +9,18 @@ from .build import (
     parse_encoder,
 )
 from .ema import MomentumCopy
-from .heads import hidden_layer, instance_head, linear_map, predictor, projector
+from .heads import (
+    CosineHeads,
+    hidden_layer,
+    instance_head,
+    linear_map,
+    perceptron,
+    predictor,
+    projector,
+)
 
 __all__ = [
+    "CosineHeads",
     "MomentumCopy",
     "build_decoder",
     "build_encoder",
@@ -22,6 +31,7 @@ __all__ = [
     "instance_head",
     "linear_map",
     "parse_encoder",
+    "perceptron",
     "predictor",
     "projector",
 ]
