@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from .methods.decs import DECSClustering
     from .methods.hadis import HaDisClustering
     from .methods.idec import IDECClustering
+    from .methods.neighbor_embedding import NeighborEmbedding
     from .methods.scan import SCANClustering
     from .methods.secu import SeCuClustering
     from .methods.selective import SelectiveClustering
     from .methods.self_labeling import SelfLabelingClustering
     from .methods.self_supervised import SelfSupervisedEncoder
     from .methods.tcl import TCLClustering
+    from .methods.turtle import TURTLEClustering
 
 # Public name -> where it lives. Imported on first use: torch takes seconds to load, and
 # `python -m skdeepclust --help` or `skdeepclust.metrics` need not wait for it.
@@ -35,12 +37,14 @@ _WHERE = {
     "HaDisClustering": ".methods.hadis",
     "IDECClustering": ".methods.idec",
     "ImageEmbedder": ".embedding",
+    "NeighborEmbedding": ".methods.neighbor_embedding",
     "SCANClustering": ".methods.scan",
     "SeCuClustering": ".methods.secu",
     "SelectiveClustering": ".methods.selective",
     "SelfLabelingClustering": ".methods.self_labeling",
     "SelfSupervisedEncoder": ".methods.self_supervised",
     "TCLClustering": ".methods.tcl",
+    "TURTLEClustering": ".methods.turtle",
     "cluster_images": ".folder",
     "load": ".base",
 }
@@ -54,12 +58,14 @@ __all__ = [
     "HaDisClustering",
     "IDECClustering",
     "ImageEmbedder",
+    "NeighborEmbedding",
     "SCANClustering",
     "SeCuClustering",
     "SelectiveClustering",
     "SelfLabelingClustering",
     "SelfSupervisedEncoder",
     "TCLClustering",
+    "TURTLEClustering",
     "__version__",
     "cluster_images",
     "datasets",

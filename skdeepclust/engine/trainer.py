@@ -36,7 +36,7 @@ class Phase:
         Length in passes over the data or in batches; exactly one is given.
     views : tuple of (callable (batch, generator) -> batch, or None)
         What the loss sees of each batch: one augmentation after the other; None is the batch
-        as it is.
+        as it is. With an empty tuple no sample is read: the loss only gets their numbers.
     schedule : callable (run) -> float, or None
         Factor on the learning rate of the coming step. Parameter groups that say
         ``"constant_lr": True`` keep theirs.
@@ -49,6 +49,7 @@ class Phase:
     partner : callable (run, order) -> others, or None
         Whom the last of the views shows in place of each sample of an epoch's order, such as a
         neighbour; a resting sample may be one. None is the sample itself.
+    batch_size : int, or None for that of the run
     smallest_batch : int
         A last batch with fewer samples is left out of the pass, unless it is the only one.
     clusters : bool
@@ -66,6 +67,7 @@ class Phase:
     start: Callable[[Run], None] | None = None
     draw: Callable[[Run, Tensor], Tensor] | None = None
     partner: Callable[[Run, Tensor], Tensor] | None = None
+    batch_size: int | None = None
     smallest_batch: int = 2
     clusters: bool = True
 
@@ -121,7 +123,8 @@ class Run:
         """Length of the current phase in epochs, a partial last one counted."""
         if self.phase.n_epochs is not None:
             return self.phase.n_epochs
-        return math.ceil((self.phase.n_steps or 0) / self.steps_per_epoch)
+        sizes = batch_sizes(len(self.samples), self.phase.batch_size or self.batch_size)
+        return math.ceil((self.phase.n_steps or 0) / len(sizes))
 
     def seed(self) -> int:
         """Draw a seed for a library that wants an integer."""
@@ -261,7 +264,7 @@ class Trainer:
         if phase.schedule is not None:
             _scale_lr(phase.optimizer, phase.schedule(run))
         try:
-            shown = [clean] * (len(phase.views) - 1) + [partner]
+            shown = ([clean] * (len(phase.views) - 1) + [partner])[: len(phase.views)]
             views = tuple(
                 x if augment is None else augment(x, run.device_generator)
                 for x, augment in zip(shown, phase.views, strict=True)
@@ -285,14 +288,18 @@ class Trainer:
                 f"{len(active)} of {len(run.active)} samples are active; 2 are needed."
             )
         order = (run.phase.draw or shuffled)(run, active)
-        sizes = batch_sizes(len(order), self.batch_size, run.phase.smallest_batch)
+        size = run.phase.batch_size or self.batch_size
+        sizes = batch_sizes(len(order), size, run.phase.smallest_batch)
         run.epoch_step, run.epoch_length = 0, len(sizes)
         if run.phase.n_steps is not None:
             sizes = sizes[: run.phase.n_steps - run.step]
         order = order[: sum(sizes)]
         on_device = order.to(run.samples.device)  # at once: no copy for each batch
-        batches = run.samples.stream(torch.split(order, sizes))
         numbers = torch.split(on_device, sizes)
+        if not run.phase.views:
+            nothing = run.samples.batch(order[:0])
+            return ((nothing, nothing, index) for index in numbers)
+        batches = run.samples.stream(torch.split(order, sizes))
         if run.phase.partner is None:
             return ((x, x, index) for x, index in zip(batches, numbers, strict=True))
         partners = run.samples.stream(torch.split(run.phase.partner(run, order), sizes))

@@ -9,10 +9,12 @@ from .build import (
     parse_encoder,
 )
 from .ema import MomentumCopy
-from .heads import hidden_layer, instance_head, linear_map, predictor, projector
+from .heads import hidden_layer, instance_head, linear_map, normalized_mlp, predictor, projector
+from .principal import PrincipalSpaces
 
 __all__ = [
     "MomentumCopy",
+    "PrincipalSpaces",
     "build_decoder",
     "build_encoder",
     "build_trunk",
@@ -21,6 +23,7 @@ __all__ = [
     "hidden_layer",
     "instance_head",
     "linear_map",
+    "normalized_mlp",
     "parse_encoder",
     "predictor",
     "projector",

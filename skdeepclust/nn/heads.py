@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 import torch
 from torch import nn
 
@@ -42,6 +45,21 @@ def instance_head(
 def linear_map(n_in: int, n_out: int, generator: torch.Generator) -> nn.Module:
     """Return a linear layer with torch's default weights, drawn from ``generator``."""
     return build(lambda: FullPrecisionLinear(n_in, n_out), kaiming, generator)
+
+
+def normalized_mlp(
+    n_in: int, widths: Sequence[int], n_out: int, generator: torch.Generator
+) -> nn.Module:
+    """Linear, BatchNorm and ReLU for each width, then a linear layer to ``n_out``."""
+
+    def make() -> nn.Module:
+        sizes = [n_in, *widths]
+        layers: list[nn.Module] = []
+        for wide, next_wide in pairwise(sizes):
+            layers += [nn.Linear(wide, next_wide), nn.BatchNorm1d(next_wide), nn.ReLU()]
+        return nn.Sequential(*layers, FullPrecisionLinear(sizes[-1], n_out))
+
+    return build(make, kaiming, generator)
 
 
 def _hidden(n_in: int, n_out: int, normalized: bool) -> list[nn.Module]:
