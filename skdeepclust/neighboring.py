@@ -94,7 +94,7 @@ class Spaces(nn.Module):
 class NeighborObjective(Objective):
     """p: principal components.  f: network.  a, b = f(x_i), f(x_j): ends of an edge {i, j}.
 
-    graph    w_ij: UMAP's fuzzy graph of the nearest others by the cosine of p        (E1)
+    graph    w_ij: UMAP's fuzzy graph of the nearest others of each p_i               (E1)
     draw     B edges, each with probability proportional to w_ij                      (E2)
     near     s(a, b) = 1 / (1 + |a - b|^2)                                            (E3)
     L        mean over edges m of -log( s(a_m, b_m) / sum_l s(a_m, b_l) )             (E4)
@@ -147,7 +147,7 @@ class NeighborObjective(Objective):
             with torch.no_grad():
                 p = torch.cat([self.encoder.principal(x) for x in read_rows(run.samples)])
             k = min(self.n_neighbors, len(p) - 1)
-            self.graph = fuzzy_graph(p, k, metric="cosine")
+            self.graph = fuzzy_graph(p, k)
         return self.graph
 
     def draw_edges(self, run: Run, active: Tensor) -> Tensor:

@@ -6,11 +6,10 @@ arXiv:2206.01816. UMAP's graph, drawn by a network: so new samples have a place 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from numbers import Integral
 from typing import Any, ClassVar
 
 import torch
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from torch import Tensor, nn
 
 from ..base import POSITIVE_INTEGER, BaseDeepTransformer
@@ -54,10 +53,11 @@ class NeighborEmbedding(NeighborTransformer):
         ``"resnet18"``), a module, or a callable ``(sample_shape, n_components) -> Module`` sees
         the samples themselves; a module is copied and never changed.
     n_neighbors : int, default=15
-        Nearest others of each sample, by the cosine of the principal components. More show the
+        Nearest others of each sample, in the principal components. More show the
         whole, fewer show detail.
     n_steps : int or "auto", default="auto"
-        Steps of the optimiser. ``"auto"`` is 300 up to 10,000 samples, and beyond in proportion.
+        Steps of the neighbour embedding. ``"auto"`` is 300 up to 10,000 samples, and beyond in
+        proportion.
     batch_size : int, default=512
         Neighbouring pairs in a step, each the others' rival; at most one for each sample.
     lr : float, default=0.001
@@ -128,7 +128,7 @@ class NeighborEmbedding(NeighborTransformer):
         **BaseDeepTransformer._parameter_constraints,
         "n_components": [POSITIVE_INTEGER],
         "n_neighbors": [POSITIVE_INTEGER],
-        "n_steps": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "n_steps": [StrOptions({"auto"}), POSITIVE_INTEGER],
     }
 
     def __init__(

@@ -29,7 +29,8 @@ from ..ops import typical, weighted_means
 
 EDGES = 512  # in a batch of the neighbour embedding
 CHUNK = 4096  # samples that are labelled at once by all candidates
-EVEN, UNEVEN = 10.0, 0.3  # entropy weights that "auto" chooses from
+EVEN, UNEVEN = 10.0, 0.5  # entropy weights that "auto" chooses from
+MOST_CUT, SLACK = 1.6, 0.01  # TODO
 
 
 class LinearHeads(nn.Module):
@@ -223,10 +224,22 @@ class TURTLEObjective(NeighborObjective):
         return torch.cat([sum(tau).argmax(1) for tau in parts], dim=1).cpu()  # type: ignore[arg-type]
 
     def choose_gamma(self, run: Run, labels: Tensor) -> tuple[int, str]:
-        """Place of the entropy weight in ``gammas`` that the data speaks for, and why."""
+        """Place of the entropy weight in ``gammas`` that the data speaks for, and why.
+
+        Clusters of like size are taken for true as long as they cut few more neighbourhoods than
+        free ones do. Where true clusters differ in size, equal ones cut the large in pieces.
+        """
         if len(self.gammas) == 1:
-            return 0, "gamma was given."
-        return 0, "TODO"
+            return 0, f"gamma={self.gammas[0]:g} was given."
+        heads, tails, weights = self.graph_of(run)
+        cut = [cut_share(heads, tails, weights, one) for one in labels]
+        even, free = np.reshape(cut, (2, self.n_restarts)).mean(1)
+        like = even <= MOST_CUT * free + SLACK
+        return (0 if like else 1), (
+            f"The clusters are taken to be of {'like' if like else 'unlike'} size, because equal "
+            f"ones (gamma={self.gammas[0]:g}) cut {even:.1%} of the neighbourhoods, and free ones "
+            f"(gamma={self.gammas[1]:g}) {free:.1%}, where 100% is chance."
+        )
 
     # --- Prediction ---------------------------------------------------------------------------
 
@@ -268,6 +281,24 @@ class TURTLEObjective(NeighborObjective):
         super().finish()
 
 
+def cut_share(heads: Tensor, tails: Tensor, weights: Tensor, labels: Tensor) -> float:
+    """Weight of the edges between clusters, relative to that of chance with the same sizes.
+
+    Parameters
+    ----------
+    heads, tails, weights : Tensor of shape (n_edges,)
+    labels : Tensor of shape (n,), int64
+
+    Returns
+    -------
+    share : float; 0 if no edge is cut, 1 for random labels or a single cluster
+    """
+    cut = weights[labels[heads] != labels[tails]].sum() / weights.sum()
+    p = labels.bincount() / len(labels)
+    chance = 1 - p.square().sum()
+    return float(cut / chance) if chance > 0 else 1.0
+
+
 class TURTLEClustering(NeighborTransformer, BaseDeepClustering):
     """TURTLE: the clusters that linear classifiers learn best, in several spaces at once.
 
@@ -284,7 +315,7 @@ class TURTLEClustering(NeighborTransformer, BaseDeepClustering):
         Columns of each space, if X has the features of several networks side by side, such as
         ``(768, 1536)``; they add up to the columns of X. None: all are one space.
     gamma : float or "auto", default="auto"
-        Weight of the entropy of the sizes of clusters. 10 makes them nearly equal, 0.3 lets them
+        Weight of the entropy of the sizes of clusters. 10 makes them nearly equal, 0.5 lets them
         differ much, 0 leaves clusters empty. ``"auto"`` tries both and takes the one that the data
         speaks for; see ``evidence_``.
     n_embeddings : int, default=1
@@ -295,6 +326,9 @@ class TURTLEClustering(NeighborTransformer, BaseDeepClustering):
         Dimensions of the neighbour embedding.
     n_neighbors : int, default=15
         Nearest others of each sample that the embedding keeps together.
+    n_steps : int or "auto", default="auto"
+        Steps of the neighbour embedding. ``"auto"`` is 300 up to 10,000 samples, and beyond in
+        proportion.
     n_init : int, default=3
         Restarts; the one with which the others agree most is taken.
     n_outer : int, default=150
@@ -383,6 +417,7 @@ class TURTLEClustering(NeighborTransformer, BaseDeepClustering):
         "gamma": [StrOptions({"auto"}), WEIGHT],
         "n_embeddings": [Interval(Integral, 0, None, closed="left")],
         "n_neighbors": [POSITIVE_INTEGER],
+        "n_steps": [StrOptions({"auto"}), POSITIVE_INTEGER],
         "n_outer": [POSITIVE_INTEGER],
         "n_inner": [POSITIVE_INTEGER],
     }
@@ -397,6 +432,7 @@ class TURTLEClustering(NeighborTransformer, BaseDeepClustering):
         encoder: Any = "auto",
         embedding_dim: int = 10,
         n_neighbors: int = 15,
+        n_steps: int | str = "auto",
         n_init: int = 3,
         n_outer: int = 150,
         n_inner: int = 10,
@@ -417,6 +453,7 @@ class TURTLEClustering(NeighborTransformer, BaseDeepClustering):
         self.encoder = encoder
         self.embedding_dim = embedding_dim
         self.n_neighbors = n_neighbors
+        self.n_steps = n_steps
         self.n_init = n_init
         self.n_outer = n_outer
         self.n_inner = n_inner
@@ -471,7 +508,7 @@ class TURTLEClustering(NeighborTransformer, BaseDeepClustering):
             embedding_dim=n_embedded or n_axes,
             n_clusters=self.n_clusters,
             n_neighbors=self.n_neighbors,
-            n_steps="auto",
+            n_steps=self.n_steps,
             lr=LR,
             gammas=(EVEN, UNEVEN) if isinstance(self.gamma, str) else (float(self.gamma),),
             n_restarts=self.n_init,
