@@ -48,7 +48,8 @@ class EmbeddingNetwork(nn.Module):
         self.scale.mul_(deviation if deviation > 0 else 1.0)
 
     def forward(self, x: Tensor) -> Tensor:
-        return (self.trunk(x) - self.shift) / self.scale
+        z: Tensor = self.trunk(x)
+        return (z - self.shift) / self.scale
 
 
 class Spaces(nn.Module):

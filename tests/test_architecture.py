@@ -23,7 +23,11 @@ FLOORS = [
     {"page", "embedding", "arrays"},
     {"base"},
     {"autoencoding", "contrastive", "wrapping"},  # what a family of papers shares
-    {"pretraining", "overclustering", "neighboring"},  # stages of papers, built from what they share
+    {
+        "pretraining",
+        "overclustering",
+        "neighboring",
+    },  # stages of papers, built from what they share
     {"methods", "model_selection"},  # one paper, one file; what searches over papers
     {"folder"},
     {"__init__"},  # names all that is public, most of it lazily

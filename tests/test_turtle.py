@@ -11,7 +11,7 @@ from sklearn.metrics import adjusted_rand_score
 
 import skdeepclust
 from skdeepclust import TURTLEClustering
-from skdeepclust.methods.turtle import EVEN, UNEVEN, LinearHeads, TURTLEObjective
+from skdeepclust.methods.turtle import EVEN, UNEVEN, LinearHeads, TURTLEObjective, border
 from skdeepclust.neighboring import Spaces
 from skdeepclust.nn import PrincipalSpaces
 
@@ -127,6 +127,15 @@ def test_gamma_follows_the_data(blobs, uneven):
     assert model.gamma_ == UNEVEN
     assert "unlike size" in model.evidence_
     assert adjusted_rand_score(uneven[1], model.labels_) > 0.9
+
+
+def test_border_by_hand():
+    # A chain 0 - 1 - 2 - 3 cut in the middle: 1 of 3 edges, against chance 1/2.
+    chain = torch.tensor([0, 1, 2]), torch.tensor([1, 2, 3]), torch.ones(3)
+    assert border(*chain, torch.tensor([0, 0, 2, 2])) == pytest.approx(2 / 3)
+    # Cut twice: 2 of 3, against 1 - (1/4 + 2/16), for two further clusters.
+    assert border(*chain, torch.tensor([0, 1, 2, 2])) == pytest.approx(2 / 3 / 0.625 / 2)
+    assert border(*chain, torch.zeros(4, dtype=torch.long)) == math.inf
 
 
 def test_a_gamma_that_is_given_is_taken(uneven):

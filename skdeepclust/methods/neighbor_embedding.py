@@ -131,6 +131,8 @@ class NeighborEmbedding(NeighborTransformer):
         "n_steps": [StrOptions({"auto"}), POSITIVE_INTEGER],
     }
 
+    batch_size: int
+
     def __init__(
         self,
         n_components: int = 10,

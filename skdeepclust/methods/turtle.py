@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from functools import partial
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -24,13 +23,13 @@ from ..device import available_device, uses_bfloat16
 from ..engine import Phase, Run
 from ..engine.optimizers import JointOptimizer
 from ..engine.trainer import LossTerms
-from ..neighboring import LR, NeighborObjective, NeighborTransformer
+from ..neighboring import LR, NeighborObjective, NeighborTransformer, Spaces
 from ..ops import typical, weighted_means
 
 EDGES = 512  # in a batch of the neighbour embedding
 CHUNK = 4096  # samples that are labelled at once by all candidates
 EVEN, UNEVEN = 10.0, 0.5  # entropy weights that "auto" chooses from
-MOST_CUT, SLACK = 1.6, 0.01  # TODO
+LONGEST = 1.45  # border of equal clusters, relative to that of free ones
 
 
 class LinearHeads(nn.Module):
@@ -53,7 +52,8 @@ class LinearHeads(nn.Module):
         super().__init__()
 
         def uniform(n_columns: int, width: int) -> Tensor:
-            return (2 * torch.rand(n_rows, n_columns, generator=generator) - 1) * width**-0.5
+            bound: float = width**-0.5
+            return torch.empty(n_rows, n_columns).uniform_(-bound, bound, generator=generator)
 
         self.weight = nn.ParameterList(uniform(width, width) for width in widths)
         self.bias = nn.ParameterList(uniform(1, width) for width in widths)
@@ -62,7 +62,7 @@ class LinearHeads(nn.Module):
 
     def forward(self, number: int, z: Tensor) -> Tensor:
         """Logits of a batch (B, d) in the space of this number, (n_rows, B)."""
-        weight = self.weight[number]
+        weight: Tensor = self.weight[number]
         if len(self.gain):
             weight = F.normalize(weight, dim=1) * self.gain[number]
         return torch.addmm(self.bias[number], weight, z.T)
@@ -153,7 +153,7 @@ class TURTLEObjective(NeighborObjective):
         """Map all samples to all spaces, once."""
         super().on_epoch_start(run)
         if run.phase.name == "label" and not hasattr(self, "_spaces"):
-            self._spaces = run.forward(self.encoder).split(self.encoder.widths, dim=1)
+            self._spaces = self.cut(run.forward(self.encoder))
 
     # --- Training -----------------------------------------------------------------------------
 
@@ -220,35 +220,41 @@ class TURTLEObjective(NeighborObjective):
     def all_labels(self, run: Run) -> Tensor:
         """Labels of all samples by each candidate, (C, n), on the CPU."""
         z = run.forward(self.encoder)
-        parts = (self.assign(part.split(self.encoder.widths, dim=1)) for part in z.split(CHUNK))
-        return torch.cat([sum(tau).argmax(1) for tau in parts], dim=1).cpu()  # type: ignore[arg-type]
+        parts = (torch.stack(self.assign(self.cut(some))) for some in torch.split(z, CHUNK))
+        return torch.cat([tau.mean(0).argmax(1) for tau in parts], dim=1).cpu()
 
     def choose_gamma(self, run: Run, labels: Tensor) -> tuple[int, str]:
         """Place of the entropy weight in ``gammas`` that the data speaks for, and why.
 
-        Clusters of like size are taken for true as long as they cut few more neighbourhoods than
-        free ones do. Where true clusters differ in size, equal ones cut the large in pieces.
+        Clusters of like size are taken for true as long as their borders run through hardly more
+        neighbourhoods than those of free ones: equal clusters would cut a large class in pieces.
         """
         if len(self.gammas) == 1:
             return 0, f"gamma={self.gammas[0]:g} was given."
-        heads, tails, weights = self.graph_of(run)
-        cut = [cut_share(heads, tails, weights, one) for one in labels]
-        even, free = np.reshape(cut, (2, self.n_restarts)).mean(1)
-        like = even <= MOST_CUT * free + SLACK
-        return (0 if like else 1), (
-            f"The clusters are taken to be of {'like' if like else 'unlike'} size, because equal "
-            f"ones (gamma={self.gammas[0]:g}) cut {even:.1%} of the neighbourhoods, and free ones "
-            f"(gamma={self.gammas[1]:g}) {free:.1%}, where 100% is chance."
+        graph = self.graph_of(run)
+        borders = [border(*graph, one) for one in labels]
+        even, free = np.reshape(borders, (2, self.n_restarts)).mean(1)
+        like = bool(even <= LONGEST * free)
+        kind = "like" if like else "unlike"
+        return 1 - like, (
+            f"The clusters are taken to be of {kind} size, because borders between equal ones "
+            f"(gamma={self.gammas[0]:g}) cut {even:.2%} of the neighbourhoods for each further "
+            f"cluster, and borders between free ones (gamma={self.gammas[1]:g}) {free:.2%}; up to "
+            f"{LONGEST:g} times as many speak for like size."
         )
 
     # --- Prediction ---------------------------------------------------------------------------
 
     def logits(self, z: Tensor) -> Tensor:
         """Log-probabilities of the clusters in use, (B, K), from all spaces side by side."""
-        spaces = enumerate(z.split(self.encoder.widths, dim=1))
+        spaces = enumerate(self.cut(z))
         log_tau = [self._by_candidate(self.task(r, rows)).log_softmax(1) for r, rows in spaces]
         candidate = 0 if self.classifiers is None else self.chosen
         return torch.stack(log_tau)[:, candidate].logsumexp(0).T[:, self.in_use]
+
+    def cut(self, z: Tensor) -> tuple[Tensor, ...]:
+        """Spaces that lie side by side, (B, D), one by one."""
+        return torch.split(z, self.encoder.widths, dim=1)
 
     def chart(self, x: Tensor) -> Tensor:
         """Neighbour embeddings of a batch; the components where there are none: (B, d)."""
@@ -281,8 +287,11 @@ class TURTLEObjective(NeighborObjective):
         super().finish()
 
 
-def cut_share(heads: Tensor, tails: Tensor, weights: Tensor, labels: Tensor) -> float:
-    """Weight of the edges between clusters, relative to that of chance with the same sizes.
+def border(heads: Tensor, tails: Tensor, weights: Tensor, labels: Tensor) -> float:
+    """Share of the edges' weight between clusters, relative to chance, for each further cluster.
+
+    ``(cut / (1 - sum_c p_c^2)) / (K - 1)``: p_c is the share of samples in cluster c, and K the
+    number of clusters that have any. Fewer clusters have fewer borders, hence the division.
 
     Parameters
     ----------
@@ -291,12 +300,15 @@ def cut_share(heads: Tensor, tails: Tensor, weights: Tensor, labels: Tensor) -> 
 
     Returns
     -------
-    share : float; 0 if no edge is cut, 1 for random labels or a single cluster
+    length : float, not negative; infinite for a single cluster
     """
+    sizes = labels.bincount()
+    n_used = int(sizes.count_nonzero())
+    if n_used == 1:
+        return math.inf
     cut = weights[labels[heads] != labels[tails]].sum() / weights.sum()
-    p = labels.bincount() / len(labels)
-    chance = 1 - p.square().sum()
-    return float(cut / chance) if chance > 0 else 1.0
+    chance = 1 - (sizes / len(labels)).square().sum()
+    return float(cut / chance) / (n_used - 1)
 
 
 class TURTLEClustering(NeighborTransformer, BaseDeepClustering):
@@ -422,6 +434,9 @@ class TURTLEClustering(NeighborTransformer, BaseDeepClustering):
         "n_inner": [POSITIVE_INTEGER],
     }
 
+    spaces: Any
+    batch_size: int
+
     def __init__(
         self,
         n_clusters: int = 10,
@@ -497,12 +512,13 @@ class TURTLEClustering(NeighborTransformer, BaseDeepClustering):
                 f"spaces={self.spaces!r} must be positive whole numbers that add up to the "
                 f"columns of X. Got {self.n_features_in_} columns instead."
             )
-        return widths  # type: ignore[no-any-return]
+        return widths
 
     def _make_objective(
         self, encoder: nn.Module, sample_shape: tuple[int, ...], generator: torch.Generator
     ) -> TURTLEObjective:
-        n_axes, n_embedded = sum(encoder.principal.n_axes), self.n_embeddings * self.embedding_dim  # type: ignore
+        assert isinstance(encoder, Spaces)
+        n_axes, n_embedded = sum(encoder.principal.n_axes), self.n_embeddings * self.embedding_dim
         return TURTLEObjective(
             encoder=encoder,
             embedding_dim=n_embedded or n_axes,

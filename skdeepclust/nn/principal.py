@@ -55,16 +55,15 @@ class PrincipalSpaces(nn.Module):
 
     def __init__(self, widths: Sequence[int], n_axes: int) -> None:
         super().__init__()
-        self.widths = tuple(widths)
+        self.widths = list(widths)
         self.n_axes = [min(width, n_axes) for width in widths]
         self.spaces = nn.ModuleList(
-            PrincipalComponents(width, n)
-            for width, n in zip(self.widths, self.n_axes, strict=True)
+            PrincipalComponents(width, n) for width, n in zip(self.widths, self.n_axes, strict=True)
         )
 
     def columns(self, x: Tensor) -> tuple[Tensor, ...]:
         """Columns of each space, from a batch of samples."""
-        return x.flatten(1).split(self.widths, dim=1)
+        return torch.split(x.flatten(1), self.widths, dim=1)
 
     def forward(self, x: Tensor) -> Tensor:
         parts = zip(self.spaces, self.columns(x), strict=True)

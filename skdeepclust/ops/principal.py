@@ -74,4 +74,5 @@ def _dominant_subspace(
     found = torch.linalg.qr(start.to(mean.device)).Q
     for _ in range(N_PASSES - 1):
         found = torch.linalg.qr(_scatter_times(batches(), mean, found)).Q
+    assert isinstance(found, Tensor)
     return found
