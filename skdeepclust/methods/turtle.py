@@ -29,7 +29,7 @@ from ..ops import typical, weighted_means
 EDGES = 512  # in a batch of the neighbour embedding
 CHUNK = 4096  # samples that are labelled at once by all candidates
 EVEN, UNEVEN = 10.0, 0.5  # entropy weights that "auto" chooses from
-LONGEST = 1.45  # border of equal clusters, relative to that of free ones
+LONGEST = 1.5  # border of equal clusters, relative to that of free ones
 
 
 class LinearHeads(nn.Module):
