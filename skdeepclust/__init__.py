@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .methods.decs import DECSClustering
     from .methods.hadis import HaDisClustering
     from .methods.idec import IDECClustering
+    from .methods.neighbor_embedding import NeighborEmbedding
     from .methods.scan import SCANClustering
     from .methods.secu import SeCuClustering
     from .methods.selective import SelectiveClustering
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from .methods.self_supervised import SelfSupervisedEncoder
     from .methods.tcl import TCLClustering
     from .methods.temi import TEMIClustering
+    from .methods.turtle import TURTLEClustering
     from .pretrained.embedder import ImageEmbedder
     from .workflow.images import cluster_images
 
@@ -36,6 +38,7 @@ _WHERE = {
     "HaDisClustering": ".methods.hadis",
     "IDECClustering": ".methods.idec",
     "ImageEmbedder": ".pretrained.embedder",
+    "NeighborEmbedding": ".methods.neighbor_embedding",
     "SCANClustering": ".methods.scan",
     "SeCuClustering": ".methods.secu",
     "SelectiveClustering": ".methods.selective",
@@ -43,6 +46,7 @@ _WHERE = {
     "SelfSupervisedEncoder": ".methods.self_supervised",
     "TCLClustering": ".methods.tcl",
     "TEMIClustering": ".methods.temi",
+    "TURTLEClustering": ".methods.turtle",
     "cluster_images": ".workflow.images",
     "load": ".loading",
 }
@@ -56,6 +60,7 @@ __all__ = [
     "HaDisClustering",
     "IDECClustering",
     "ImageEmbedder",
+    "NeighborEmbedding",
     "SCANClustering",
     "SeCuClustering",
     "SelectiveClustering",
@@ -63,6 +68,7 @@ __all__ = [
     "SelfSupervisedEncoder",
     "TCLClustering",
     "TEMIClustering",
+    "TURTLEClustering",
     "__version__",
     "cluster_images",
     "datasets",

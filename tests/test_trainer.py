@@ -277,3 +277,23 @@ def test_interruption_ends_the_phase_and_the_fit():
     assert len(run.history) == 1
     assert log.events[-3:] == ["step_end", "phase_end", "fit_end"]
     assert log.events.count("phase_start") == 1
+
+
+def test_a_phase_may_have_batches_of_its_own_size():
+    toy = Toy(("a", {"n_steps": 3}), ("b", {"n_steps": 3, "batch_size": 7}))
+    run = fit(toy)
+    assert [len(b) for b in toy.batches] == [4, 4, 2, 7, 3, 7]
+    assert run.n_epochs_planned == 2
+
+
+def test_a_phase_without_views_reads_no_sample(monkeypatch):
+    toy = Toy(("a", {"n_epochs": 1, "views": ()}))
+    read = []
+    batch = Samples.batch
+    monkeypatch.setattr(
+        Samples, "batch", lambda self, index: read.append(len(index)) or batch(self, index)
+    )
+    run = fit(toy)
+    assert sum(read) == 0
+    assert torch.cat(toy.batches).sort().values.tolist() == list(range(10))
+    assert run.batch.shape == (0, 2)

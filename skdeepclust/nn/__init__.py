@@ -14,14 +14,17 @@ from .heads import (
     hidden_layer,
     instance_head,
     linear_map,
+    normalized_mlp,
     perceptron,
     predictor,
     projector,
 )
+from .principal import PrincipalSpaces
 
 __all__ = [
     "CosineHeads",
     "MomentumCopy",
+    "PrincipalSpaces",
     "build_decoder",
     "build_encoder",
     "build_trunk",
@@ -30,6 +33,7 @@ __all__ = [
     "hidden_layer",
     "instance_head",
     "linear_map",
+    "normalized_mlp",
     "parse_encoder",
     "perceptron",
     "predictor",

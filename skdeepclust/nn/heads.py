@@ -99,6 +99,21 @@ def perceptron(widths: Sequence[int], generator: torch.Generator) -> nn.Module:
     return build(make, kaiming, generator)
 
 
+def normalized_mlp(
+    n_in: int, widths: Sequence[int], n_out: int, generator: torch.Generator
+) -> nn.Module:
+    """Linear, BatchNorm and ReLU for each width, then a linear layer to ``n_out``."""
+
+    def make() -> nn.Module:
+        sizes = [n_in, *widths]
+        layers: list[nn.Module] = []
+        for wide, next_wide in pairwise(sizes):
+            layers += [nn.Linear(wide, next_wide), nn.BatchNorm1d(next_wide), nn.ReLU()]
+        return nn.Sequential(*layers, FullPrecisionLinear(sizes[-1], n_out))
+
+    return build(make, kaiming, generator)
+
+
 def _hidden(n_in: int, n_out: int, normalized: bool) -> list[nn.Module]:
     if not normalized:
         return [nn.Linear(n_in, n_out), nn.ReLU()]
