@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .methods.self_labeling import SelfLabelingClustering
     from .methods.self_supervised import SelfSupervisedEncoder
     from .methods.tcl import TCLClustering
-    from .workflow.images import cluster_images
+    from .workflow.pipeline import cluster_images
 
 # Public name -> where it lives. Imported on first use: torch takes seconds to load, and
 # `python -m skdeepclust --help` or `skdeepclust.metrics` need not wait for it.
@@ -41,7 +41,7 @@ _WHERE = {
     "SelfLabelingClustering": ".methods.self_labeling",
     "SelfSupervisedEncoder": ".methods.self_supervised",
     "TCLClustering": ".methods.tcl",
-    "cluster_images": ".workflow.images",
+    "cluster_images": ".workflow.pipeline",
     "load": ".loading",
 }
 _MODULES = ("datasets", "displays", "metrics", "model_selection")

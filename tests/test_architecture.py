@@ -160,6 +160,8 @@ def test_every_wing_says_who_lives_there(wing):
         ("data/inputs.py", "from ..engine import Run"),
         ("base/estimator.py", "from ..families import views"),
         ("base/estimator.py", "from ..cli import main"),
+        ("workflow/pipeline.py", "from ..cli import console"),
+        ("workflow/pipeline.py", "from skdeepclust import ImageEmbedder"),
         ("stray.py", "import os"),
     ],
 )
@@ -178,7 +180,7 @@ def test_planted_violations_are_caught(tmp_path, file, code):
         ("base/saving.py", "from .. import _version\nimport torch, os.path"),
         ("base/saving.py", "from skdeepclust.data.inputs import read_input"),
         ("engine/hooks.py", "from .trainer import Run"),
-        ("cli.py", "import skdeepclust\nfrom skdeepclust import DECSClustering"),
+        ("cli/cluster.py", "import skdeepclust\nfrom skdeepclust import DECSClustering"),
     ],
 )
 def test_downward_imports_are_allowed(tmp_path, file, code):
@@ -202,6 +204,12 @@ def test_optional_packages_are_imported_late():
     # scikit-learn's callbacks import rich where it is installed; that is not our doing.
     core = "import torch, sklearn.cluster\ntry: import sklearn.callback\nexcept ImportError: pass"
     assert modules_imported(code, after=core) & optional == set()
+
+
+def test_help_needs_no_torch():
+    code = "from skdeepclust.cli import main\n"
+    code += "try: main(['cluster', '--help'])\nexcept SystemExit: pass"
+    assert modules_imported(code) & {"torch", "sklearn", "numpy"} == set()
 
 
 def test_torch_is_imported_late():

@@ -11,7 +11,6 @@ from skdeepclust.workflow.results import (
     read_summary,
     result_folder,
     sort_images,
-    write_whole,
 )
 
 
@@ -86,15 +85,6 @@ def test_table_with_unknown_images_is_refused(tmp_path):
     np.savez(tmp_path / "embedding.npz", paths=np.array([b"b.png"]), embedding=np.zeros((1, 2)))
     with pytest.raises(ValueError, match=r"were not clustered, such as 'a\.png'"):
         read_result(tmp_path, str(tmp_path), with_classes=False)
-
-
-def test_failed_write_leaves_the_file_as_it_was(tmp_path):
-    file = tmp_path / "labels.csv"
-    write_whole(file, b"old")
-    with pytest.raises(TypeError):
-        write_whole(file, None)
-    assert file.read_bytes() == b"old"
-    assert names(tmp_path) == ["labels.csv"]
 
 
 def test_images_of_one_name_do_not_meet(tmp_path):

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..data.files import whole_file
 from .hooks import Hook
 from .run import Run
 
@@ -167,15 +168,14 @@ def is_plain(value: Any) -> bool:
 
 def _write_in_turn(folder: Path, content: memoryview) -> None:
     """Keep the newest file as the one before, then move the new one into place."""
-    temporary = folder / f".{NEWEST}.{os.getpid()}"
-    with open(temporary, "wb") as file:
-        file.write(hashlib.sha256(content).digest())
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())  # or a power cut could leave a renamed but empty file
-    if (folder / NEWEST).exists():
-        os.replace(folder / NEWEST, folder / BEFORE)
-    os.replace(temporary, folder / NEWEST)
+    with whole_file(folder / NEWEST) as new:
+        with open(new, "wb") as file:
+            file.write(hashlib.sha256(content).digest())
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())  # or a power cut could leave a renamed but empty file
+        if (folder / NEWEST).exists():
+            os.replace(folder / NEWEST, folder / BEFORE)
 
 
 def _read_whole(path: Path) -> dict[str, Any] | None:

@@ -1,7 +1,10 @@
-"""What is chosen when nobody says: the method, and the number of clusters."""
+"""What is chosen when nobody says: the method, its lengths, and the number of clusters."""
 
 from __future__ import annotations
 
+import inspect
+import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,12 +13,13 @@ from sklearn.base import clone
 from sklearn.decomposition import PCA
 
 from ..data.shapes import are_small_and_grey, image_shape_of
-from ..families.autoencoder import AutoencoderClustering
+from ..families.autoencoder import AUTO_PRETRAIN_STEPS, AutoencoderClustering
 from ..families.parts import PartsClustering, auto_parts
 from ..methods.dec import DECClustering
 from ..methods.decs import DECSClustering
 from ..methods.secu import SeCuClustering
 from ..model_selection import NClusters, select_n_clusters
+from .settings import Settings
 
 MAX_K = 25
 USUAL_N_CLUSTERS = 10  # before it is found
@@ -39,11 +43,65 @@ def suitable_method(rows: Any, n_clusters: int | str, *, are_features: bool = Tr
     return DECClustering if in_parts else SeCuClustering
 
 
+def make_estimator(method: type[Any], settings: Settings, kept: Path | None) -> Any:
+    """Build a method with the parameters that were given.
+
+    Parameters
+    ----------
+    method : class of an estimator
+    settings : Settings
+    kept : path, default=None
+        Folder for the state of the training; None keeps nothing.
+    """
+    params = dict(settings.params)
+    if kept is not None and "checkpoint" in inspect.signature(method).parameters:
+        params["checkpoint"] = str(kept)
+    params |= {"n_clusters": settings.n_clusters, "random_state": settings.random_state}
+    return method(**params)
+
+
+def scale_training(estimator: Any, rows: NDArray[Any], settings: Settings) -> None:
+    """Multiply every length of training that was not given by the effort."""
+    if settings.effort == 1.0:
+        return
+    for name, value in estimator.get_params(deep=False).items():
+        if name in settings.params or not name.endswith(("_epochs", "max_iter")):
+            continue
+        if name == "pretrain_epochs" and value == "auto":
+            value = AUTO_PRETRAIN_STEPS / math.ceil(len(rows) / estimator.batch_size)
+        if name == "max_epochs" and value == "auto":
+            value = planned_epochs(estimator, rows)
+        if isinstance(value, int | float) and value > 0:
+            estimator.set_params(**{name: max(1, round(settings.effort * value))})
+
+
 def planned_epochs(estimator: PartsClustering, rows: Any) -> int:
     """Epochs of a fit to these rows if ``max_epochs="auto"``."""
     if isinstance(estimator.n_clusters, str):
         estimator = clone(estimator).set_params(n_clusters=USUAL_N_CLUSTERS)
     return estimator._plan_for(image_shape_of(rows), len(rows)).n_epochs
+
+
+def settle_n_clusters(estimator: Any, rows: NDArray[Any], kept: Path | None) -> NClusters | None:
+    """Replace "auto" by the number that is found; None where a number was given.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Its `n_clusters` is set, and what makes the search and the fit one run.
+    rows : ndarray
+    kept : path or None
+        Folder for the pretraining of the search, so that the fit need not repeat it.
+    """
+    if estimator.n_clusters != "auto":
+        return None
+    if estimator.random_state is None:
+        estimator.set_params(random_state=0)  # or a resumed run could find another number
+    if kept is not None and hasattr(estimator, "memory") and estimator.memory is None:
+        estimator.set_params(memory=str(kept / "pretraining"))
+    found = choose_n_clusters(estimator, rows)
+    estimator.set_params(n_clusters=found.n_clusters)
+    return found
 
 
 def choose_n_clusters(estimator: Any, rows: NDArray[Any]) -> NClusters:

@@ -124,6 +124,11 @@ def read_summary(out: Path) -> dict[str, Any]:
     return summary
 
 
+def read_model(out: Path) -> Any:
+    """The fitted estimator of an earlier run."""
+    return load(out / "model")
+
+
 def read_result(out: Path, source: str, *, with_classes: bool) -> ImageClusters:
     """Read an earlier run again, with whatever clusters its table has now.
 
@@ -152,7 +157,7 @@ def read_result(out: Path, source: str, *, with_classes: bool) -> ImageClusters:
         assignments=table.at(kept),
         paths=paths[kept],
         embedding=embedding[[place[name] for name in names]],
-        estimator=load(out / "model"),
+        estimator=read_model(out),
         images=images,
         classes=np.array([name.partition("/")[0] for name in names]) if with_classes else None,
         skipped=[(table.paths[i], reason) for i, reason in sorted(unreadable.items())],
@@ -167,16 +172,6 @@ def _paths_inside(folder: str, names: NDArray[Any]) -> NDArray[Any]:
         if not Path(os.path.realpath(path)).is_relative_to(root):
             raise ValueError(f"labels.csv names {name!r}, which lies outside {folder!r}.")
     return paths
-
-
-def write_whole(file: Path, content: bytes) -> None:
-    """Write under another name first, so that a failure leaves nothing behind."""
-    new = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        new.write_bytes(content)
-        os.replace(new, file)
-    finally:
-        new.unlink(missing_ok=True)
 
 
 def check_sort_target(target: Path, source: str, out: Path) -> None:
