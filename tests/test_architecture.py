@@ -200,7 +200,16 @@ def modules_imported(code, *, after=""):
 
 def test_optional_packages_are_imported_late():
     code = "import skdeepclust\nfor name in skdeepclust.__all__: getattr(skdeepclust, name)"
-    optional = {"torchvision", "faiss", "matplotlib", "rich", "timm", "transformers", "pi_heif"}
+    optional = {
+        "torchvision",
+        "faiss",
+        "matplotlib",
+        "rich",
+        "timm",
+        "transformers",
+        "pi_heif",
+        "umap",
+    }
     # scikit-learn's callbacks import rich where it is installed; that is not our doing.
     core = "import torch, sklearn.cluster\ntry: import sklearn.callback\nexcept ImportError: pass"
     assert modules_imported(code, after=core) & optional == set()

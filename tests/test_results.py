@@ -98,3 +98,9 @@ def test_images_of_one_name_do_not_meet(tmp_path):
     assert (target / "007" / "right" / "0.png").read_text() == "right"
     with pytest.raises(FileExistsError, match="must be a new or empty folder"):
         check_sort_target(target, str(tmp_path / "left"), tmp_path / "out")
+
+
+def test_unclustered_images_have_a_folder_of_their_own(tmp_path):
+    (tmp_path / "0.png").write_text("stranger")
+    sort_images(tmp_path / "sorted", [tmp_path / "0.png"], ["0.png"], [-1], link=False)
+    assert (tmp_path / "sorted" / "unclustered" / "0.png").read_text() == "stranger"

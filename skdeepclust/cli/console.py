@@ -33,10 +33,16 @@ def table_of_sizes(sizes: list[dict[str, Any]]) -> str:
     """Number, size, share and confidence of each cluster."""
     lines = [f"{'cluster':>7}  {'size':>8}  {'share':>6}  {'mean confidence':>15}"]
     lines += [
-        f"{row['cluster']:>7}  {row['size']:>8,}  {row['share']:>6.1%}  {row['confidence']:>15.2f}"
+        f"{name_of_cluster(row['cluster']):>7}  {row['size']:>8,}  {row['share']:>6.1%}  "
+        f"{row['confidence']:>15.2f}"
         for row in sizes
     ]
     return "\n".join(lines)
+
+
+def name_of_cluster(label: int) -> str:
+    """The number of a cluster, or that there is none."""
+    return "none" if label < 0 else str(label)
 
 
 def table_of_scores(scores: dict[str, dict[str, float]]) -> str:

@@ -28,6 +28,7 @@ RESULT_FILES = {
     "summary.json": "settings, versions, seconds, sizes, scores",
 }
 FEATURES, CHECKPOINT = "features", "checkpoint"  # beside them; the second while it trains
+UNCLUSTERED_FOLDER = "unclustered"  # of sorted images
 _STAGE = ".new"
 
 
@@ -205,7 +206,7 @@ def sort_images(
     """
     target.mkdir(parents=True, exist_ok=True)
     for path, name, label in zip(paths, names, labels, strict=True):
-        place = target / f"{label:03d}" / name
+        place = target / (UNCLUSTERED_FOLDER if label < 0 else f"{label:03d}") / name
         place.parent.mkdir(parents=True, exist_ok=True)
         if link:
             place.symlink_to(os.path.abspath(path))
