@@ -9,7 +9,6 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from . import datasets, displays, metrics, model_selection
-    from .embedding import ImageEmbedder
     from .loading import load
     from .methods.cc import CCClustering
     from .methods.cdc import CDCClustering
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from .methods.self_labeling import SelfLabelingClustering
     from .methods.self_supervised import SelfSupervisedEncoder
     from .methods.tcl import TCLClustering
+    from .pretrained.embedder import ImageEmbedder
     from .workflow.pipeline import cluster_images
 
 # Public name -> where it lives. Imported on first use: torch takes seconds to load, and
@@ -34,7 +34,7 @@ _WHERE = {
     "DECSClustering": ".methods.decs",
     "HaDisClustering": ".methods.hadis",
     "IDECClustering": ".methods.idec",
-    "ImageEmbedder": ".embedding",
+    "ImageEmbedder": ".pretrained.embedder",
     "SCANClustering": ".methods.scan",
     "SeCuClustering": ".methods.secu",
     "SelectiveClustering": ".methods.selective",

@@ -15,7 +15,7 @@ from sklearn.datasets import make_blobs
 from torch import nn
 
 import skdeepclust
-from skdeepclust.embedding import _Network
+from skdeepclust.pretrained.networks import Network
 
 torch.set_num_threads(1)
 
@@ -76,8 +76,8 @@ def mean_colour(monkeypatch):
             Halves.seen += int((x.flatten(1).sum(1) > 0).sum())
             return torch.stack([x[..., :2].mean((1, 2, 3)), x[..., 2:].mean((1, 2, 3))], 1)
 
-    network = _Network(Halves(), lambda m, x: m(x), (0,) * 3, (1,) * 3, 4, "digest", "cpu")
+    network = Network(Halves(), lambda m, x: m(x), (0,) * 3, (1,) * 3, 4, "digest", "cpu")
     assert network.n_features == 2
-    monkeypatch.setattr("skdeepclust.embedding._load", lambda *which: network)
+    monkeypatch.setattr("skdeepclust.pretrained.embedder.find_network", lambda *which: network)
     monkeypatch.setattr(Halves, "seen", 0)
     return Halves

@@ -19,7 +19,7 @@ PACKAGE = Path(skdeepclust.__file__).parent
 FLOORS = [
     {"_version", "_optional", "device", "metrics", "nn"},  # no data, no training
     {"data", "ops"},  # what users pass, as batches; operations that know no paper
-    {"engine", "datasets", "displays", "embedding"},  # the loop, files, pictures, others' networks
+    {"engine", "datasets", "displays", "pretrained"},  # the loop, files, pictures, others' networks
     {"base"},  # what is true of all estimators
     {"families"},  # what several papers share
     {"methods", "model_selection"},  # one paper, one file; what searches over papers
@@ -200,16 +200,8 @@ def modules_imported(code, *, after=""):
 
 def test_optional_packages_are_imported_late():
     code = "import skdeepclust\nfor name in skdeepclust.__all__: getattr(skdeepclust, name)"
-    optional = {
-        "torchvision",
-        "faiss",
-        "matplotlib",
-        "rich",
-        "timm",
-        "transformers",
-        "pi_heif",
-        "umap",
-    }
+    optional = {"torchvision", "faiss", "matplotlib", "rich", "timm", "transformers", "pi_heif"}
+    optional |= {"umap"}
     # scikit-learn's callbacks import rich where it is installed; that is not our doing.
     core = "import torch, sklearn.cluster\ntry: import sklearn.callback\nexcept ImportError: pass"
     assert modules_imported(code, after=core) & optional == set()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # imported late otherwise: --help need not wait, nor a mistyp
     from ..workflow.settings import Settings
     from ..workflow.sources import Source
 
-_EMBEDDERS = ("torchvision:", "timm:", "hf:")
+_EMBEDDERS = ("efficientnet-lite", "torchvision:", "timm:", "hf:")
 _QUICK, _THOROUGH = 0.25, 4.0
 
 

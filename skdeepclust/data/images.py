@@ -40,10 +40,13 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 __all__ = [
     "ImageReadError",
     "check_images",
+    "decode_image",
     "is_image_path_array",
+    "quiet_pillow",
     "read_image",
     "read_images",
     "read_readable_images",
+    "resize_image",
     "resize_images",
     "resolve_image_shape",
     "survey_images",
@@ -113,8 +116,28 @@ def read_image(path: StrPath, image_shape: Sequence[int] | None = None) -> UInt8
         If the file cannot be read, naming the file and the reason.
     """
     shape = None if image_shape is None else _check_image_shape(image_shape)
-    with _quiet_pillow():
+    with quiet_pillow():
         return _read_image(path, shape)
+
+
+def decode_image(path: StrPath, image_shape: Sequence[int]) -> UInt8Array:
+    """`read_image` for threads: the thread that starts them holds `quiet_pillow`.
+
+    Parameters
+    ----------
+    path : str or path-like
+    image_shape : tuple (H, W) or (H, W, C) with C in {1, 3, 4}
+
+    Returns
+    -------
+    image : ndarray of shape `image_shape`, uint8
+
+    Raises
+    ------
+    ImageReadError
+        If the file cannot be read, naming the file and the reason.
+    """
+    return _read_image(path, _check_image_shape(image_shape))
 
 
 def read_images(
@@ -187,7 +210,7 @@ def _read_all(
 
     every = range(len(names))
     parts = [every[i : i + _PER_TASK] for i in every[::_PER_TASK]]
-    with _quiet_pillow():
+    with quiet_pillow():
         Parallel(n_jobs=n_jobs, require="sharedmem")(delayed(read_some)(part) for part in parts)
     return images, failed
 
@@ -209,19 +232,35 @@ def resize_images(
     images : ndarray of shape (n, H, W) or (n, H, W, C), uint8
     """
     shape = _check_image_shape(image_shape)
-    if images.ndim == 4 and images.shape[3] == 1:
-        images = images[..., 0]
     resized = np.empty((len(images), *shape), dtype=np.uint8)
-    channels = shape[2] if len(shape) == 3 else 1
 
     def resize_into(i: int) -> None:
-        image = _with_channels(Image.fromarray(images[i]), channels)
-        resized[i] = np.asarray(_fit(image, shape[1], shape[0])).reshape(shape)
+        resized[i] = resize_image(images[i], shape)
 
     Parallel(n_jobs=n_jobs, require="sharedmem")(
         delayed(resize_into)(i) for i in range(len(images))
     )
     return resized
+
+
+def resize_image(image: UInt8Array, image_shape: Sequence[int]) -> UInt8Array:
+    """One image at another size, as if it had been read from a file.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W) or (H, W, C) with C in {1, 3, 4}, uint8
+    image_shape : tuple (H, W) or (H, W, C) with C in {1, 3, 4}
+
+    Returns
+    -------
+    image : ndarray of shape `image_shape`, uint8
+    """
+    shape = _check_image_shape(image_shape)
+    if image.ndim == 3 and image.shape[2] == 1:
+        image = image[..., 0]
+    channels = shape[2] if len(shape) == 3 else 1
+    converted = _with_channels(Image.fromarray(image), channels)
+    return np.array(_fit(converted, shape[1], shape[0])).reshape(shape)
 
 
 def resolve_image_shape(paths: Iterable[StrPath]) -> tuple[int, ...]:
@@ -271,7 +310,7 @@ def survey_images(
     sizes: set[tuple[int, int]] = set()
     all_small = all_grey = True
     unreadable = {}
-    with _quiet_pillow():
+    with quiet_pillow():
         for i, name in enumerate(names):
             try:
                 with _open_image(name) as image:
@@ -319,7 +358,7 @@ def check_images(
             return error.reason
         return None
 
-    with _quiet_pillow():
+    with quiet_pillow():
         reasons = Parallel(n_jobs=n_jobs, require="sharedmem")(delayed(reason)(n) for n in names)
     return [(path, why) for path, why in zip(given, reasons, strict=True) if why is not None]
 
@@ -367,7 +406,8 @@ def _as_names(paths: Iterable[StrPath]) -> list[str]:
 
 
 @contextmanager
-def _quiet_pillow() -> Iterator[None]:
+def quiet_pillow() -> Iterator[None]:
+    """Keep Pillow from warning about single files inside the block."""
     # Around whole batches and in the calling thread, because filters belong to the process.
     # Between one and two times its limit Pillow only warns about the size: those are read. Its
     # other warnings are about metadata, and name no file.

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..datasets import load_image_folder
-from ..embedding import ImageEmbedder
+from ..pretrained.embedder import ImageEmbedder
 from .arrays import ArrayFile, assign_rows, read_array
 from .images import names_in
 from .results import FEATURES, read_model, read_summary

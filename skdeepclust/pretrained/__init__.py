@@ -1,0 +1,1 @@
+"""Networks of others and what they make of images; no clustering, and nothing learns here."""
