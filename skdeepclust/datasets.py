@@ -14,7 +14,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.utils import Bunch
 
-from skdeepclust.data.folders import Parts, find_files
+from skdeepclust.data.folders import Parts, find_files, listing
 from skdeepclust.data.images import (
     ImageReadError,
     check_images,
@@ -25,7 +25,6 @@ from skdeepclust.data.images import (
 __all__ = ["load_image_folder", "make_digits_folder"]
 
 _DIGITS_MARKER = ".skdeepclust-digits"
-_N_LISTED = 5
 
 
 def load_image_folder(
@@ -107,11 +106,11 @@ def load_image_folder(
     if skipped and on_error == "raise":
         raise ImageReadError(*skipped[0])
     if not kept:
-        raise ValueError(f"there is no readable image in {root!r}{_listing(skipped)}.")
+        raise ValueError(f"there is no readable image in {root!r}{listing(skipped)}.")
     if skipped and on_error == "warn":
         warnings.warn(
             f"{len(skipped)} of {len(found)} files in {root!r} are left out"
-            f"{_listing(skipped)}. The attribute `skipped` holds all of them.",
+            f"{listing(skipped)}. The attribute `skipped` holds all of them.",
             UserWarning,
             stacklevel=2,
         )
@@ -198,13 +197,3 @@ def _labels(kept: list[Parts]) -> tuple[npt.NDArray[np.int64] | None, list[str] 
     names = sorted({parts[0] for parts in kept})
     code = {name: i for i, name in enumerate(names)}
     return np.array([code[parts[0]] for parts in kept], dtype=np.int64), names
-
-
-def _listing(skipped: list[tuple[str, str]]) -> str:
-    """The first few skipped files with reasons, to continue a sentence."""
-    if not skipped:
-        return ""
-    lines = [f"{path!r} ({reason})" for path, reason in skipped[:_N_LISTED]]
-    if len(skipped) > _N_LISTED:
-        lines.append(f"and {len(skipped) - _N_LISTED} more")
-    return ": " + "; ".join(lines)

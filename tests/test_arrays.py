@@ -7,6 +7,7 @@ import pytest
 from commands import ToyClustering, cluster, rows_of
 from PIL import Image
 
+from skdeepclust.cli import main
 from skdeepclust.workflow.results import RESULT_FILES
 
 
@@ -40,7 +41,6 @@ def test_array_gives_a_table_of_rows_but_no_page(toy, array, tmp_path, flat, cap
         (["--strict"], "--strict is for a folder of images"),
         (["--labels-from-folders"], "--labels-from-folders is for a folder of images"),
         (["--sort-into", "sorted"], "--sort-into is for a folder of images"),
-        (["--encoder", "timm:vit"], "--encoder timm:vit reads image files"),
         (["--weights", "file"], "are for a pretrained --encoder"),
     ],
 )
@@ -74,3 +74,20 @@ def test_file_without_samples_is_refused(toy, tmp_path, content, message, capsys
     assert cluster(file, tmp_path / "out", *toy) == 1
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_vectors_have_nothing_that_a_network_could_see(mean_colour, array, tmp_path, capsys):
+    np.save(array, np.load(array).reshape(24, 64))
+    assert cluster(array, tmp_path / "out", "--encoder", "timm:halves") == 1
+    assert "--encoder timm:halves sees images. Got the vectors" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_images_of_an_array_are_seen_by_a_network(mean_colour, array, tmp_path):
+    out = tmp_path / "out"
+    flags = ["--encoder", "timm:halves", "--method", "kmeans", "--seed", "0", "--quiet"]
+    assert cluster(array, out, *flags) == 0
+    labels = [row["cluster"] for row in rows_of(out / "labels.csv")]
+    assert len(set(labels[::2])) == len(set(labels[1::2])) == 1
+    assert main(["predict", str(out), str(array), "--to", str(tmp_path / "again.csv")]) == 0
+    assert [row["cluster"] for row in rows_of(tmp_path / "again.csv")] == labels

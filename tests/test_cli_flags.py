@@ -2,6 +2,7 @@
 
 import pytest
 
+import skdeepclust
 from skdeepclust.cli import main
 from skdeepclust.cli.flags import literal
 
@@ -37,9 +38,10 @@ def test_new_method_gets_its_flags_for_nothing(toy, capsys):
 @pytest.mark.parametrize(
     "argv",
     [
-        [],
         ["sing"],
-        ["cluster", "a", "--out", "b"],
+        ["cluster"],
+        ["cluster", "a", "-k", "many"],
+        ["cluster", "a", "-k", "0"],
         ["cluster", "a", "--out", "b", "--n-clusters", "2", "--method", "none"],
         ["cluster", "a", "--out", "b", "--n-clusters", "2", "--method", "toy", "--no-such", "1"],
         ["cluster", "a", "--out", "b", "--n-clusters", "2", "--method", "toy", "--batch", "1"],
@@ -57,3 +59,32 @@ def test_auto_has_no_flag_that_one_of_its_methods_would_not_hear(folder, tmp_pat
     with pytest.raises(SystemExit):  # an alpha of SeCu is not one of DECS
         main(["cluster", str(folder), "-k", "2", "--out", str(tmp_path / "out"), "--alpha", "3"])
     assert "--alpha" in capsys.readouterr().err
+
+
+def test_wrong_flags_are_told_in_few_lines(capsys):
+    with pytest.raises(SystemExit):
+        main(["cluster", "a", "--no-such"])
+    assert len(capsys.readouterr().err.splitlines()) <= 3
+
+
+def test_bare_command_shows_its_help(capsys):
+    assert main([]) == 0
+    assert "{cluster,predict,report}" in capsys.readouterr().out
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main(["--version"])
+    assert exit_.value.code == 0
+    assert capsys.readouterr().out == f"skdeepclust {skdeepclust.__version__}\n"
+
+
+def test_help_begins_with_what_one_needs_first(capsys):
+    with pytest.raises(SystemExit):
+        main(["cluster", "--help"])
+    text = capsys.readouterr().out
+    first, rest = text.split("\nimages:\n")
+    needed = ["-k K", "--out", "--method", "--encoder", "--overwrite"]
+    assert all(f"\n  {flag}" in first for flag in needed)
+    assert "--sort-into" not in first
+    assert "hyper-parameters of auto" in rest

@@ -54,3 +54,10 @@ def table_of_scores(scores: dict[str, dict[str, float]]) -> str:
         for name, row in scores.items()
     ]
     return "\n".join([*lines, "(k-means on what the method saw; the sub-folders only score)"])
+
+
+def duration(seconds: float) -> str:
+    """A time in words, as exact as an estimate is."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import argparse
 import ast
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from .._version import __version__
 from . import cluster, predict, report
-from .signatures import Signature, methods
+from .signatures import AUTO, Signature, methods
 
 _NAMESAKES = {"alpha"}  # parameters that mean another thing in another method
 _OWN_FLAGS = {  # parameters of the methods that are no flags under their own names
+    "n_clusters": "-k",
     "random_state": "--seed",
     "verbose": "--quiet",
     "checkpoint": "--resume",
     "memory": "-k auto",
     "encoder": "--encoder",
+    "device": "--device",
 }
 _SOURCE = "folder of images, with sub-folders, or a .npy file of vectors or images"
+_CLUSTER = "skdeepclust cluster FOLDER [-k K] [--out DIR] [--method NAME] [more flags; --help]"
+_PREDICT = "skdeepclust predict OUT FOLDER [--to FILE]"
+_COMMANDS = "{cluster,predict,report}"
 
 
 def parser(argv: Sequence[str]) -> argparse.ArgumentParser:
@@ -27,20 +33,25 @@ def parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="skdeepclust", description="Deep clustering of images and vectors.", allow_abbrev=False
     )
-    commands = top.add_subparsers(required=True, metavar="{cluster,predict,report}")
+    top.add_argument("--version", action="version", version=f"skdeepclust {__version__}")
+    top.set_defaults(run=lambda args: top.print_help())  # a bare command wants to know
+    commands = top.add_subparsers(metavar=_COMMANDS)
+    _add_cluster(commands, argv)
     _add_predict(commands)
     _add_report(commands)
-    _add_cluster(commands, argv)
     return top
 
 
 def _add_predict(commands: Any) -> None:
     command = commands.add_parser(
-        "predict", help="assign the samples of another folder or file", allow_abbrev=False
+        "predict",
+        help="assign the samples of another folder or file",
+        usage=_PREDICT,
+        allow_abbrev=False,
     )
     command.set_defaults(run=predict.run)
     command.add_argument("result", metavar="OUT", type=Path, help="result folder of `cluster`")
-    command.add_argument("folder", metavar="FOLDER", help=_SOURCE)
+    command.add_argument("folder", metavar="FOLDER", help=_SOURCE + ", or one image")
     command.add_argument("--to", metavar="FILE", type=Path, help="CSV file (default: print it)")
 
 
@@ -57,57 +68,74 @@ def _add_report(commands: Any) -> None:
 
 def _add_cluster(commands: Any, argv: Sequence[str]) -> None:
     command = commands.add_parser(
-        "cluster", help="cluster the samples of a folder or file", allow_abbrev=False
+        "cluster",
+        help="cluster the samples of a folder or file",
+        usage=_CLUSTER,
+        allow_abbrev=False,
     )
     command.set_defaults(run=cluster.run)
     command.add_argument("folder", metavar="FOLDER", help=_SOURCE)
-    command.add_argument("--out", required=True, type=Path, metavar="DIR", help="result folder")
-    command.add_argument("--overwrite", action="store_true", help="replace an earlier result")
-    command.add_argument(
-        "--seed",
-        dest="random_state",
-        type=int,
-        metavar="N",
-        help="random seed, for the same result every time",
+    if argv[:1] == ["cluster"]:
+        known = methods()
+        _add_first(command.add_argument_group("what one needs first"), known)
+        _add_images(command.add_argument_group("images"))
+        _add_network(command.add_argument_group("network"))
+        _add_run(command.add_argument_group("this run"))
+        _add_method(command, _chosen_method(argv), known)
+
+
+def _add_first(group: Any, known: Iterable[str]) -> None:
+    group.add_argument(
+        "-k",
+        "--n-clusters",
+        type=number_of_clusters,
+        default="auto",
+        metavar="K",
+        help="number of clusters; auto compares 2 to 25 (default: auto)",
     )
-    command.add_argument(
-        "--resume",
-        action="store_true",
-        help="go on where an earlier run with the same settings was cut off",
+    group.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="result folder (default: FOLDER-clusters, beside the folder)",
     )
-    command.add_argument("--strict", action="store_true", help="stop at an unreadable image")
-    command.add_argument("--quiet", action="store_true", help="show no progress")
-    command.add_argument(
+    group.add_argument(
+        "--method",
+        choices=["auto", *known],
+        default="auto",
+        help="auto is cc for photos; for small grey images dec or, for less than 600 a cluster, "
+        "secu; for vectors secu or, for less than 150 a cluster, decs; kmeans, gmm and hdbscan "
+        "take a second (default: auto)",
+    )
+    group.add_argument(
+        "--encoder",
+        default="auto",
+        metavar="NAME",
+        help="auto: images that are coloured or larger than 32 pixels are seen by the network in "
+        "the box, and the method clusters its features (default); pixels: the method trains on the "
+        "pixels; efficientnet-lite1, torchvision:NAME, timm:NAME or hf:NAME: features of another "
+        "pretrained network; any other name: the method trains this network on the pixels",
+    )
+    group.add_argument("--overwrite", action="store_true", help="replace an earlier result")
+
+
+def _add_images(group: Any) -> None:
+    group.add_argument(
         "--labels-from-folders",
         action="store_true",
         help="score the clusters against the sub-folders' names; they are never used to fit",
     )
-    command.add_argument(
+    group.add_argument(
         "--sort-into",
         metavar="DIR",
         type=Path,
         help="copy each image into a sub-folder of this new folder, one for each cluster",
     )
-    command.add_argument("--link", action="store_true", help="with --sort-into: link, not copy")
-    effort = command.add_mutually_exclusive_group()
-    effort.add_argument("--quick", action="store_true", help="a quarter of the training")
-    effort.add_argument("--thorough", action="store_true", help="four times the training")
-    if argv[:1] == ["cluster"]:
-        _add_encoder(command)
-        _add_method(command, argv)
+    group.add_argument("--link", action="store_true", help="with --sort-into: link, not copy")
+    group.add_argument("--strict", action="store_true", help="stop at an unreadable image")
 
 
-def _add_encoder(command: argparse.ArgumentParser) -> None:
-    """Add ``--encoder`` and the flags of a pretrained one."""
-    group = command.add_argument_group("network")
-    group.add_argument(
-        "--encoder",
-        default="scratch",
-        metavar="NAME",
-        help="scratch: the method trains its own on the pixels (default); torchvision:NAME, "
-        "timm:NAME or hf:NAME: the method clusters features of this pretrained network; any other "
-        "name: the method trains this network",
-    )
+def _add_network(group: Any) -> None:
     group.add_argument(
         "--weights", metavar="FILE", help="of a pretrained network (default: those of its name)"
     )
@@ -120,34 +148,49 @@ def _add_encoder(command: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder that keeps features for other runs (default: in the result folder)",
     )
-
-
-def _add_method(command: argparse.ArgumentParser, argv: Sequence[str]) -> None:
-    """Add ``--method`` and the flags of the method that `argv` names."""
-    known = methods()
-    first = argparse.ArgumentParser(prog=command.prog, add_help=False, allow_abbrev=False)
-    first.add_argument("--method", default="auto")
-    chosen = first.parse_known_args(argv)[0].method
-    command.add_argument(
-        "--method",
-        choices=["auto", *known],
-        default="auto",
-        help="auto is dec or, for less than 600 a cluster, secu for grey images of at most 32 "
-        "pixels, secu for an array of vectors with 150 and more a cluster, decs for all else "
-        "(default: auto)",
+    group.add_argument(
+        "--device", metavar="NAME", help="cpu, cuda or cuda:0 (default: a GPU if there is one)"
     )
-    # "auto" has the flags that all have which it may take.
-    names = [chosen] if chosen in known else ["decs", "dec", "secu"]
+
+
+def _add_run(group: Any) -> None:
+    effort = group.add_mutually_exclusive_group()
+    effort.add_argument("--quick", action="store_true", help="a quarter of the training")
+    effort.add_argument("--thorough", action="store_true", help="four times the training")
+    group.add_argument(
+        "--seed",
+        dest="random_state",
+        type=int,
+        metavar="N",
+        help="random seed, for the same result every time",
+    )
+    group.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on where an earlier run with the same settings was cut off",
+    )
+    group.add_argument("--quiet", action="store_true", help="show no progress")
+
+
+def _chosen_method(argv: Sequence[str]) -> str:
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--method", default="auto")
+    chosen: str = first.parse_known_args(argv)[0].method
+    return chosen
+
+
+def _add_method(command: argparse.ArgumentParser, chosen: str, known: dict[str, Signature]) -> None:
+    """Add the flags of a method; "auto" has those that all have which it may take."""
+    names = [chosen] if chosen in known else AUTO
+    signatures = [known[name] for name in names]
     group = command.add_argument_group(
         f"hyper-parameters of {chosen}", "Values are read as Python literals, else as text."
     )
-    params = [
-        _add_parameter(group, name, [known[method] for method in names])
-        for name in known[names[0]].defaults
-        if _is_flag(name, [known[method] for method in names])
-    ]
-    command.set_defaults(class_name=known[chosen].class_name if chosen in known else None)
-    command.set_defaults(hyper_parameters=[name for name in params if name != "n_clusters"])
+    params = [name for name in signatures[0].defaults if _is_flag(name, signatures)]
+    for name in params:
+        _add_parameter(group, name, signatures)
+    method = known.get(chosen)
+    command.set_defaults(method_class=method, hyper_parameters=params)
 
 
 def _is_flag(name: str, signatures: Sequence[Signature]) -> bool:
@@ -157,24 +200,26 @@ def _is_flag(name: str, signatures: Sequence[Signature]) -> bool:
     return all(name in signature.defaults for signature in signatures)
 
 
-def _add_parameter(group: Any, name: str, signatures: Sequence[Signature]) -> str:
+def _add_parameter(group: Any, name: str, signatures: Sequence[Signature]) -> None:
     """Add the flag of one parameter, which is the first signature's if they differ."""
     text = signatures[0].texts.get(name, "")
-    required = name == "n_clusters"
     values = {str(signature.defaults[name]) for signature in signatures}
     default = f"default: {values.pop()}" if len(values) == 1 else "default: the method's"
-    text = f"{text} ({'auto compares 2 to 25' if required else default})".strip()
     group.add_argument(
         "--" + name.replace("_", "-"),
-        *(["-k"] if required else []),
         dest=name,
         type=literal,
         default=argparse.SUPPRESS,
-        required=required,
         metavar="VALUE",
-        help=text.replace("%", "%%"),
+        help=f"{text} ({default})".strip().replace("%", "%%"),
     )
-    return name
+
+
+def number_of_clusters(text: str) -> int | str:
+    """A whole number, or "auto"."""
+    if text == "auto" or (text.isdecimal() and int(text) > 0):
+        return text if text == "auto" else int(text)
+    raise argparse.ArgumentTypeError(f"must be a whole number from 1, or auto; got {text!r}")
 
 
 def literal(text: str) -> Any:

@@ -16,9 +16,14 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError(
             f"--to must be a file in an existing folder. Got {str(args.to)!r} instead."
         )
-    table, what = predict(args.result, args.folder)
+    found = predict(args.result, args.folder)
     if args.to is None:
-        console.give(table.to_csv())
-        return
-    write_whole(args.to, table.to_csv())
-    console.say(f"{what}; written to {args.to}")
+        console.give(found.table.to_csv())
+    else:
+        write_whole(args.to, found.table.to_csv())
+        console.say(f"{found.what}; written to {args.to}")
+    if found.n_strangers:
+        console.tell(
+            f"{found.n_strangers:,} of {len(found.table):,} resemble nothing that was clustered: "
+            "see those with the highest outlier_score"
+        )

@@ -1,12 +1,14 @@
-"""Parameters of the public estimators, read from their source: torch takes seconds to import.
+"""Parameters of the methods, read from their source: torch takes seconds to import.
 
 No hyper-parameter is named here. A method is a public estimator that can be built without
-arguments; its flags come from the signature of ``__init__`` and the docstring of the class.
+arguments, or one of the classics; its flags come from the signature of ``__init__`` and the
+docstring of the class.
 """
 
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 import re
 from collections.abc import Iterator
@@ -16,6 +18,8 @@ from typing import Any
 
 import skdeepclust
 
+AUTO = ["dec", "decs", "secu", "cc"]  # what --method auto may take
+_CLASSICS = ("KMeansClustering", "GMMClustering", "HDBSCANClustering", "UMAPClustering")
 REQUIRED = inspect.Parameter.empty
 _ENDING = "Clustering"
 
@@ -39,9 +43,9 @@ class Signature:
 
 
 def methods() -> dict[str, Signature]:
-    """Signature of every public estimator that needs no argument, by its command-line name."""
+    """Signature of every estimator that needs no argument, by its command-line name."""
     found = {}
-    for name in skdeepclust.__all__:
+    for name in (*skdeepclust.__all__, *_CLASSICS):
         if name.endswith(_ENDING):
             signature = signature_of(name)
             if REQUIRED not in signature.defaults.values():
@@ -56,7 +60,7 @@ def signature_of(class_name: str) -> Signature:
         parameters = inspect.signature(estimator).parameters
         defaults = {name: parameter.default for name, parameter in parameters.items()}
         return Signature(class_name, defaults, parameter_texts(inspect.getdoc(estimator) or ""))
-    *folder, module = skdeepclust._WHERE[class_name].lstrip(".").split(".")
+    *folder, module = _module_of(class_name).lstrip(".").split(".")
     source = files(skdeepclust).joinpath(*folder, f"{module}.py").read_text(encoding="utf-8")
     tree = next(
         node
@@ -65,6 +69,19 @@ def signature_of(class_name: str) -> Signature:
     )
     texts = parameter_texts(ast.get_docstring(tree) or "")
     return Signature(class_name, dict(_defaults(tree)), texts)
+
+
+def _module_of(class_name: str) -> str:
+    return ".methods.classics" if class_name in _CLASSICS else skdeepclust._WHERE[class_name]
+
+
+def estimator_class(class_name: str) -> type[Any]:
+    """The class itself, imported now."""
+    if class_name in _CLASSICS:
+        module = importlib.import_module(_module_of(class_name), skdeepclust.__name__)
+        found: type[Any] = getattr(module, class_name)
+        return found
+    return getattr(skdeepclust, class_name)  # type: ignore[no-any-return]
 
 
 def _defaults(tree: ast.ClassDef) -> Iterator[tuple[str, Any]]:

@@ -9,6 +9,8 @@ from pathlib import Path
 # Left behind by file managers; what starts with a dot is ignored as well.
 _LITTER = {"__macosx", "@eadir", "thumbs.db", "ehthumbs.db", "desktop.ini"}
 
+N_LISTED = 5  # files that a message names
+
 Parts = tuple[str, ...]
 
 
@@ -69,3 +71,13 @@ def _link_problem(link: str, real_root: str) -> str | None:
     if os.path.isdir(target):
         return "it is a symbolic link to a folder, which is not followed"
     return None
+
+
+def listing(skipped: list[tuple[str, str]]) -> str:
+    """The first few skipped files with reasons, to continue a sentence."""
+    if not skipped:
+        return ""
+    lines = [f"{path!r} ({reason})" for path, reason in skipped[:N_LISTED]]
+    if len(skipped) > N_LISTED:
+        lines.append(f"and {len(skipped) - N_LISTED} more")
+    return ": " + "; ".join(lines)

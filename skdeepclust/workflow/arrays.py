@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..displays import ClusterMapDisplay
 from ..displays.poster import plot_clusters
 from .settings import Settings
-from .sources import Clusters, Source
+from .sources import Clusters, Source, features_of
 from .table import Assignments
 
 ENDING = ".npy"
@@ -52,19 +52,17 @@ class ArrayFile(Source):
             given.append("--strict")
         if given:
             raise ValueError(f"{given[0]} is for a folder of images. Got the array {self.place!r}.")
-        if settings.embedder is not None:
-            raise ValueError(
-                f"--encoder {settings.embedder.model} reads image files. Got the array "
-                f"{self.place!r}; compute its features first, by skdeepclust.ImageEmbedder."
-            )
 
     def read(self, settings: Settings) -> NDArray[Any]:
         self.rows = read_array(self.place)
         return self.rows
 
-    def embed(self, embedder: Any) -> NDArray[Any]:
-        features: NDArray[Any] = embedder.fit_transform(self.rows)
-        return features
+    def embed(self, embedder: Any, heard: Callable[[int, int], None]) -> NDArray[Any]:
+        if self.rows.ndim == 2:
+            raise ValueError(
+                f"--encoder {embedder.model} sees images. Got the vectors of {self.place!r}."
+            )
+        return features_of(embedder, self.rows, heard)
 
     def gather(self, estimator: Any, rows: NDArray[Any]) -> Clusters:
         embedding = np.asarray(estimator.transform(rows))
@@ -94,7 +92,7 @@ class ArrayFile(Source):
 
 
 def read_array(path: str) -> NDArray[Any]:
-    """Array of a file: vectors (n, d), or images (n, H, W) or (n, H, W, C).
+    """Array in a file, read when it is looked at: vectors (n, d), or images (n, H, W[, C]).
 
     Raises
     ------
@@ -104,8 +102,7 @@ def read_array(path: str) -> NDArray[Any]:
         If it can't be read.
     """
     try:
-        with open(path, "rb") as file:
-            rows: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+        rows: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
     except ValueError as error:
         raise ValueError(f"{path!r} is no file of numbers as numpy.save writes it.") from error
     if not 2 <= rows.ndim <= 4 or rows.dtype.kind not in "biuf":

@@ -24,7 +24,7 @@ from ..datasets import load_image_folder
 from ..displays.poster import plot_clusters
 from .page.render import write_page
 from .settings import Settings
-from .sources import Clusters, Source, count_of_files
+from .sources import Clusters, Source, count_of_files, features_of
 from .table import Assignments
 
 SHOWN = (64, 64, 3)  # what the page needs of images that only the embedder sees at full size
@@ -48,8 +48,8 @@ class ImageFiles(Source):
             raise ValueError("--link needs --sort-into DIR.")
 
     def read(self, settings: Settings) -> NDArray[Any]:
-        as_trained = settings.params.get("image_shape") or "auto"
-        shape = as_trained if settings.embedder is None else SHOWN
+        known = settings.embedder not in (None, "auto")
+        shape = SHOWN if known else settings.params.get("image_shape") or "auto"
         self.found = self._find(shape, settings.on_error, settings.n_jobs)
         self.files = self.found.paths
         if self.found.target is not None:
@@ -84,9 +84,8 @@ class ImageFiles(Source):
             ignored=[],
         )
 
-    def embed(self, embedder: Any) -> NDArray[Any]:
-        features: NDArray[Any] = embedder.fit_transform(self.files)
-        return features
+    def embed(self, embedder: Any, heard: Callable[[int, int], None]) -> NDArray[Any]:
+        return features_of(embedder, self.files, heard)
 
     def gather(self, estimator: Any, rows: NDArray[Any]) -> ImageClusters:
         embedding = np.asarray(estimator.transform(rows))
@@ -196,7 +195,7 @@ class ImageClusters(Clusters):
             pictures=LazyImages(self.paths),
             embedding=self.embedding,
             classes=self.classes,
-            history=self.estimator.history_,
+            history=getattr(self.estimator, "history_", ()),
             facts=facts,
             skipped=self.skipped,
             base=base,

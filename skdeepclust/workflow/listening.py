@@ -6,10 +6,17 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # a listener need not wait for torch
     from ..model_selection import NClusters
+    from ..pretrained.embedder import ImageEmbedder
 
 
 class Listener:
     """Hears what a run does. This one keeps it to itself: Python's door is silent."""
+
+    def network_chosen(self, embedder: ImageEmbedder) -> None:
+        """Hear that a pretrained network sees the images, as none was asked for."""
+
+    def time_left(self, stage: str, seconds: float) -> None:
+        """Hear how long the run will take; then, now and then, how long it still takes."""
 
     def method_chosen(self, name: str) -> None:
         """Hear which method suits, as none was asked for."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +14,30 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
+from ..data.shapes import image_shape_of
+from ..engine import Hook
 from ..model_selection import NClusters
-from .choice import make_estimator, scale_training, settle_n_clusters, suitable_method
+from .choice import (
+    make_estimator,
+    scale_training,
+    settle_n_clusters,
+    suitable_embedder,
+    suitable_method,
+)
 from .images import ImageClusters, ImageFiles
 from .listening import SILENT, Listener
-from .results import CHECKPOINT, check_sort_target, result_folder, sort_images, write_data
+from .results import CHECKPOINT, FEATURES, check_sort_target, result_folder, sort_images, write_data
 from .scoring import Scores, scores_beside_kmeans
 from .settings import Settings
 from .sources import Clusters, Source, name_of
-from .summary import facts_of, settings_of_embedder, summary_of_run, write_summary
+from .summary import (
+    facts_of,
+    facts_of_network,
+    settings_of_embedder,
+    summary_of_run,
+    write_summary,
+)
+from .timing import Clock, Steps, expected_seconds
 
 LARGEST_FOR_ONE_THREAD = 32 * 32 * 3  # values of an image
 
@@ -38,23 +55,29 @@ class Outcome:
         ACC, NMI and ARI by method, if they were asked for.
     n_clusters : NClusters or None
         The evidence, if the number of clusters was left open.
+    embedder : transformer or None
+        What has seen the images before the method.
+    warnings : list of str
+        What was complained of.
     missing : dict
         Why there is no such file, by name; an empty reason where there is one.
     """
 
     clusters: Clusters
     seconds: dict[str, float]
-    scores: Scores | None = None
-    n_clusters: NClusters | None = None
-    missing: dict[str, str]
+    scores: Scores | None
+    n_clusters: NClusters | None
+    embedder: Any
+    warnings: list[str]
+    missing: dict[str, str] = field(default_factory=dict)
 
 
 def cluster_images(
     images: Any,
-    n_clusters: int,
+    n_clusters: int | str = "auto",
     *,
     estimator: Any = None,
-    embedder: Any = None,
+    embedder: Any = "auto",
     on_error: str = "warn",
     n_jobs: int | None = -1,
     random_state: Any = None,
@@ -65,14 +88,15 @@ def cluster_images(
     ----------
     images : str, path-like or sequence of them
         A folder, searched with its sub-folders, or the files.
-    n_clusters : int
-        Number of clusters.
+    n_clusters : int or "auto", default="auto"
+        Number of clusters; "auto" is the one that `select_n_clusters` finds.
     estimator : estimator, default=None
         A clusterer of this package, whose `n_clusters` and `random_state` are replaced; None is
-        that which suits the images: for grey ones of at most 32 pixels `DECClustering`, or
-        `SeCuClustering` if there are less than 600 for a cluster; `DECSClustering` for all else.
-    embedder : ImageEmbedder, default=None
-        Turns images into features that the estimator clusters; None trains on the pixels.
+        that which suits the images.
+    embedder : ImageEmbedder, "auto" or None, default="auto"
+        Turns images into features that the estimator clusters. "auto" is ``ImageEmbedder()`` for
+        images that are coloured or larger than 32 pixels, unless the estimator has an encoder or
+        an image_shape of its own. None trains on the pixels.
     on_error : {"warn", "raise", "skip"}, default="warn"
         What to do about files that are no readable images.
     n_jobs : int, default=-1
@@ -89,6 +113,14 @@ def cluster_images(
     ------
     ValueError
         If there is no readable image, or a parameter of the estimator is unusable.
+    ImportError
+        If the network is not installed; says what to do.
+
+    Notes
+    -----
+    The labels of ImageNet's thousand classes have shaped the features of ``ImageEmbedder()``: they
+    flatter on photos of such things. Features are clustered by `CCClustering`; small grey images by
+    `DECClustering`, or `SeCuClustering` if there are less than 600 for a cluster.
     """
     settings = Settings(
         n_clusters=n_clusters,
@@ -144,49 +176,121 @@ def cluster(
 
 
 def _learn(source: Source, settings: Settings, out: Path | None, listener: Listener) -> Outcome:
-    """Read samples, embed them if a network is given, cluster and score them."""
+    """Read samples, embed them if a network suits, cluster and score them."""
     watch = _Stopwatch()
-    pixels = rows = source.read(settings)
+    pixels = source.read(settings)
     watch.lap("read")
-    if settings.embedder is not None:
-        rows = source.embed(settings.embedder)
+    task = plan(settings, pixels, out, listener)
+    rows = pixels
+    if task.embedder is not None:
+        with task.clock.during("embed"):
+            rows = source.embed(task.embedder, task.hear_of_images)
         watch.lap("embed")
-    kept = None if out is None else out / CHECKPOINT
-    estimator, found = _train(rows, settings, kept, listener)
-    clusters = source.gather(estimator, rows)
+    with task.clock.during("fit"), heard_warnings() as told:
+        estimator, found = _train(rows, settings, task, listener)
+        clusters = source.gather(estimator, rows)
     watch.lap("fit")
     scores = None
     if settings.score:
         scores = scores_beside_kmeans(clusters, source.classes, rows, pixels)
         watch.lap("score")
     return Outcome(
-        clusters=clusters, seconds=watch.laps, scores=scores, n_clusters=found, missing={}
+        clusters=clusters,
+        seconds=watch.laps,
+        embedder=task.embedder,
+        scores=scores,
+        n_clusters=found,
+        warnings=told,
     )
 
 
-def _train(
-    rows: NDArray[Any], settings: Settings, kept: Path | None, listener: Listener
-) -> tuple[Any, NClusters | None]:
-    """Fit the method that was asked for, or that suits."""
+@dataclass(frozen=True)
+class Task:
+    """What is to be done with samples, once they have been seen.
+
+    Parameters
+    ----------
+    embedder : transformer or None
+        What makes features of images.
+    method : class of an estimator
+    kept : path or None
+        Folder for the state of the training.
+    clock : Clock
+    n_samples : int
+    """
+
+    embedder: Any
+    method: type[Any]
+    kept: Path | None
+    clock: Clock
+    n_samples: int
+
+    def hear_of_images(self, done: int, computed: int) -> None:
+        """Hear how many images are embedded; those that were kept took no time."""
+        left = self.n_samples - done
+        if computed:
+            self.clock.hear(computed / (computed + left))
+
+
+def plan(settings: Settings, pixels: NDArray[Any], out: Path | None, listener: Listener) -> Task:
+    """Choose what was left open, and tell."""
+    cache = None if out is None else out / FEATURES
+    embedder = suitable_embedder(settings, pixels, cache)
+    if settings.embedder == "auto" and embedder is not None:
+        listener.network_chosen(embedder)
     method = settings.method
     if method is None:
-        are_features = settings.embedder is not None
-        method = suitable_method(rows, settings.n_clusters, are_features=are_features)
+        shape = None if embedder is not None else image_shape_of(pixels)
+        method = suitable_method(
+            shape, len(pixels), settings.n_clusters, are_features=embedder is not None
+        )
         listener.method_chosen(name_of(method))
-    estimator = make_estimator(method, settings, kept)
+    expected = {}
+    if embedder is not None:
+        searched = settings.n_clusters == "auto"
+        expected = expected_seconds(name_of(method), len(pixels), settings.effort, searched)
+    kept = None if out is None else out / CHECKPOINT
+    return Task(embedder, method, kept, Clock(expected, listener.time_left), len(pixels))
+
+
+def _train(
+    rows: NDArray[Any], settings: Settings, task: Task, listener: Listener
+) -> tuple[Any, NClusters | None]:
+    """Fit the method to rows, after its number of clusters was found if it was left open."""
+    own_progress = settings.verbose if task.embedder is None else 0
+    estimator = make_estimator(task.method, settings, task.kept, own_progress)
     scale_training(estimator, rows, settings)
-    found = settle_n_clusters(estimator, rows, kept)
+    found = settle_n_clusters(estimator, rows, task.kept)
     if found is not None:
         listener.n_clusters_chosen(found)
-    fit(estimator, rows)
+    hooks = [] if task.embedder is None or listener is SILENT else [Steps(task.clock)]
+    fit(estimator, rows, hooks)
     return estimator, found
 
 
-def fit(estimator: Any, rows: NDArray[Any]) -> None:
+def fit(estimator: Any, rows: NDArray[Any], hooks: Sequence[Hook] = ()) -> None:
     """Train, on one thread where images are small: more would mostly wait for each other."""
     small = rows.ndim > 2 and rows[0].size <= LARGEST_FOR_ONE_THREAD
     with threadpool_limits(1 if small else None):
-        estimator.fit(rows)
+        if hooks and hasattr(estimator, "fit_with"):
+            estimator.fit_with(rows, hooks)
+        else:
+            estimator.fit(rows)
+
+
+@contextmanager
+def heard_warnings() -> Iterator[list[str]]:
+    """Texts of the warnings that are shown meanwhile."""
+    told: list[str] = []
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def hear(message: Any, *rest: Any, **more: Any) -> None:
+            told.append(" ".join(str(message).split()))
+            show(message, *rest, **more)
+
+        warnings.showwarning = hear
+        yield told
 
 
 def _write(
@@ -208,7 +312,7 @@ def _write(
     }
     missing = {name: _attempt(write, folder / name) for name, write in views.items()}
     watch.lap("draw")
-    write_summary(folder, _summary(outcome, source, settings, out))
+    write_summary(folder, _summary(outcome, source, out))
     return replace(outcome, missing=missing)
 
 
@@ -223,15 +327,17 @@ def _attempt(write: Callable[[Path], Any], file: Path) -> str:
     return "" if written is not False else "it needs pip install 'skdeepclust[table]'"
 
 
-def _summary(outcome: Outcome, source: Source, settings: Settings, out: Path) -> dict[str, Any]:
+def _summary(outcome: Outcome, source: Source, out: Path) -> dict[str, Any]:
     summary = summary_of_run(outcome.clusters, outcome.seconds) | source.summary()
-    if settings.embedder is not None:
-        summary["embedder"] = settings_of_embedder(settings.embedder, out)
+    if outcome.embedder is not None:
+        summary["embedder"] = settings_of_embedder(outcome.embedder, out)
+        summary["network"] = facts_of_network(outcome.embedder)
     if outcome.scores is not None:
         summary["scores"] = outcome.scores
     if (found := outcome.n_clusters) is not None:
         means = found.scores.mean(axis=0).tolist()
         summary["n_clusters_scores"] = dict(zip(found.k_range.tolist(), means, strict=True))
+    summary["warnings"] = outcome.warnings
     return summary
 
 

@@ -101,7 +101,8 @@ def _overlap(a: Path, b: Path) -> bool:
 def write_data(folder: Path, table: Assignments, estimator: Any, embedding: NDArray[Any]) -> None:
     """Write what must not be lost: table, model and embedding."""
     (folder / "labels.csv").write_bytes(table.to_csv())
-    estimator.save(folder / "model")
+    if hasattr(estimator, "save"):
+        estimator.save(folder / "model")
     file = folder / "embedding.npz"
     if table.KEY == "path":
         paths = np.array([os.fsencode(path) for path in table.paths])
@@ -119,15 +120,33 @@ def read_summary(out: Path) -> dict[str, Any]:
         If the folder is no result.
     """
     file = out / "summary.json"
-    if not (out / "model").exists() or not file.exists():
+    if not (out / "labels.csv").exists() or not file.exists():
         raise FileNotFoundError(f"{str(out)!r} is no result of `skdeepclust cluster`.")
     summary: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return summary
 
 
 def read_model(out: Path) -> Any:
-    """The fitted estimator of an earlier run."""
+    """The fitted estimator of an earlier run.
+
+    Raises
+    ------
+    ValueError
+        If its method can't be saved.
+    """
+    if not (out / "model").exists():
+        raise ValueError(
+            f"{str(out)!r} has no model, since its method can't be saved; cluster with another one "
+            "to predict."
+        )
     return load(out / "model")
+
+
+def read_embedding(out: Path) -> NDArray[Any]:
+    """What the method made of each sample of an earlier run."""
+    with np.load(out / "embedding.npz") as stored:
+        embedding: NDArray[Any] = stored["embedding"]
+    return embedding
 
 
 def read_result(out: Path, source: str, *, with_classes: bool) -> ImageClusters:
@@ -158,7 +177,7 @@ def read_result(out: Path, source: str, *, with_classes: bool) -> ImageClusters:
         assignments=table.at(kept),
         paths=paths[kept],
         embedding=embedding[[place[name] for name in names]],
-        estimator=read_model(out),
+        estimator=read_model(out) if (out / "model").exists() else None,
         images=images,
         classes=np.array([name.partition("/")[0] for name in names]) if with_classes else None,
         skipped=[(table.paths[i], reason) for i, reason in sorted(unreadable.items())],

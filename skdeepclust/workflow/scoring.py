@@ -40,9 +40,8 @@ def scores_beside_kmeans(
 def _kmeans(estimator: Any, rows: NDArray[Any]) -> NDArray[Any]:
     flat = rows.reshape(len(rows), -1).astype(np.float32)
     # Its own copy would be the largest array of all.
-    kmeans = KMeans(
-        estimator.n_clusters, n_init=10, random_state=estimator.random_state, copy_x=False
-    )
+    n_clusters = getattr(estimator, "n_clusters", None) or len(np.unique(estimator.labels_))
+    kmeans = KMeans(n_clusters, n_init=10, random_state=estimator.random_state, copy_x=False)
     labels: NDArray[Any] = kmeans.fit_predict(flat)
     return labels
 

@@ -14,7 +14,7 @@ class Settings:
 
     Parameters
     ----------
-    n_clusters : int or "auto"
+    n_clusters : int or "auto", default="auto"
         Number of clusters; "auto" is the one that is found.
     method : class of an estimator, default=None
         None is the one that suits the samples.
@@ -22,8 +22,12 @@ class Settings:
         Parameters of the method that were given, by name; the others keep their defaults.
     random_state : int, RandomState or None, default=None
         Seed of the method.
-    embedder : ImageEmbedder, default=None
-        Turns images into the features that the method clusters; None trains on the pixels.
+    embedder : ImageEmbedder, "auto" or None, default="auto"
+        Turns images into the features that the method clusters; None trains on the pixels. "auto"
+        is the network in the box for images that are coloured or larger than 32 pixels, unless an
+        encoder or an image_shape is among `params`; vectors are clustered as they are.
+    device : str, default=None
+        Where to compute; None leaves that to the method and the embedder.
     effort : float > 0, default=1.0
         Factor of every length of training that was not given.
     on_error : {"warn", "raise", "skip"}, default="warn"
@@ -40,13 +44,16 @@ class Settings:
         Replace an earlier result.
     resume : bool, default=False
         Go on where an earlier run was cut off.
+    verbose : int, default=None
+        Progress that the method shows itself; None leaves that to the method.
     """
 
-    n_clusters: int | str
+    n_clusters: int | str = "auto"
     method: type[Any] | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     random_state: Any = None
-    embedder: Any = None
+    embedder: Any = "auto"
+    device: str | None = None
     effort: float = 1.0
     on_error: str = "warn"
     n_jobs: int | None = -1
@@ -55,3 +62,4 @@ class Settings:
     link: bool = False
     overwrite: bool = False
     resume: bool = False
+    verbose: int | None = None

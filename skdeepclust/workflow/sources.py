@@ -71,8 +71,8 @@ class Source(ABC):
         """Read vectors (n, d), or images (n, H, W) or (n, H, W, C)."""
 
     @abstractmethod
-    def embed(self, embedder: Any) -> NDArray[Any]:
-        """Features (n, d) of what was read."""
+    def embed(self, embedder: Any, heard: Callable[[int, int], None]) -> NDArray[Any]:
+        """Features (n, d) of what was read; ``heard`` as in `features_of`."""
 
     @abstractmethod
     def gather(self, estimator: Any, rows: NDArray[Any]) -> Clusters:
@@ -91,6 +91,22 @@ class Source(ABC):
     @abstractmethod
     def counts(self) -> tuple[str, str]:
         """How many samples there are, and what was left out, in words."""
+
+
+def features_of(embedder: Any, images: Any, heard: Callable[[int, int], None]) -> NDArray[Any]:
+    """What a transformer makes of images.
+
+    Parameters
+    ----------
+    embedder : ImageEmbedder or another transformer
+    images : as the embedder takes them
+    heard : callable (done, computed)
+        Called now and then by an `ImageEmbedder`.
+    """
+    if hasattr(embedder, "transform_with"):
+        features: NDArray[Any] = embedder.fit(images).transform_with(images, heard)
+        return features
+    return np.asarray(embedder.fit_transform(images))
 
 
 def name_of(method: type[Any]) -> str:

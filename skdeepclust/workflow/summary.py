@@ -12,10 +12,13 @@ from typing import Any
 from numpy.typing import NDArray
 
 from .. import _version
+from ..pretrained.networks import IN_A_PACKAGE
 from .results import FEATURES
 from .scoring import Scores
 from .sources import Clusters
 
+IMAGENET = "the labels of ImageNet's thousand classes"
+TRAINED_ON = dict.fromkeys(IN_A_PACKAGE, IMAGENET)
 _PACKAGES = ("numpy", "scikit-learn", "torch")
 _PLACES = ("checkpoint", "memory")  # parameters that say where a run keeps what it has learnt
 
@@ -63,6 +66,12 @@ def facts_of(
         ("method", method),
         ("time", took),
     ]
+
+
+def facts_of_network(embedder: Any) -> dict[str, Any]:
+    """Name of the network that has seen the images, and what has shaped it, if that is known."""
+    model = getattr(embedder, "model", type(embedder).__name__)
+    return {"model": model, "trained_on": TRAINED_ON.get(model)}
 
 
 def sizes(labels: NDArray[Any], confidence: NDArray[Any]) -> list[dict[str, Any]]:

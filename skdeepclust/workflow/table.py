@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._optional import available, optional
-from .likeness import outlier_scores
+from . import likeness
 
 __all__ = ["Assignments", "printable"]
 
@@ -42,14 +43,21 @@ class Assignments:
     outlier_scores: NDArray[Any]
 
     @classmethod
-    def of(cls, paths: Any, proba: NDArray[Any], embedding: NDArray[Any] | None = None) -> Self:
-        """Table from probabilities (n, K), and outlier scores from the embedding, if any.
+    def of(
+        cls,
+        paths: Any,
+        proba: NDArray[Any],
+        embedding: NDArray[Any] | None = None,
+        *,
+        outlier_scores: NDArray[Any] | None = None,
+    ) -> Self:
+        """Table from probabilities (n, K), and from outlier scores or an embedding, if any.
 
         A row of zeros is a sample in no cluster; where all but one are 0, there is no second.
         """
-        alone = np.full(len(proba), np.nan)
+        alone = np.full(len(proba), np.nan) if outlier_scores is None else outlier_scores
         if embedding is not None and np.isfinite(embedding).all():
-            alone = outlier_scores(embedding)
+            alone = likeness.outlier_scores(embedding)
         first, second = _two_best(proba)
         return cls(
             paths=np.asarray(paths, dtype=object),
@@ -62,6 +70,11 @@ class Assignments:
     def at(self, rows: NDArray[np.intp]) -> Self:
         """Return the table of these rows."""
         return type(self)(*(column[rows] for column in vars(self).values()))
+
+    def joined(self, others: Sequence[Self]) -> Self:
+        """Return one table of this one and others, one below the other."""
+        columns = zip(*(vars(table).values() for table in (self, *others)), strict=True)
+        return type(self)(*map(np.concatenate, columns))
 
     def __len__(self) -> int:
         return len(self.paths)
