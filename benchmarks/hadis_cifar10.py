@@ -33,7 +33,7 @@ from skdeepclust.methods.hadis import alignment, self_distillation
 
 
 class Stretch(Hook):
-    """Counts what is trained, and stops when the minutes are over and the state is on disk."""
+    """Counts what is trained, and stops when the minutes are over."""
 
     def __init__(self, minutes: float) -> None:
         self._end = time.perf_counter() + 60 * minutes
@@ -48,7 +48,7 @@ class Stretch(Hook):
     def on_epoch_end(self, run: Any) -> None:
         record_ = run.history[-1]
         self._epochs += 1
-        if self._epochs > 1:  # the first one compiles and warms up
+        if self._epochs > 1:  # the first one warms up
             self._seconds += record_["seconds"]
             self._images += record_["n_samples"]
 
@@ -95,7 +95,6 @@ def train(args: argparse.Namespace, X: np.ndarray, y: np.ndarray) -> None:
         "cifar10",
         n_clusters=len(np.unique(y)),
         checkpoint=args.checkpoint,
-        checkpoint_every=1,
         random_state=args.seed,
         **params,
     )

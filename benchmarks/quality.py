@@ -4,28 +4,31 @@
     OMP_NUM_THREADS=1 python benchmarks/quality.py --data FOLDER --sets usps --schedule long
 
 Labels score; they never enter a fit and choose nothing. All methods of a seed start from the
-same pretrained autoencoder: it is trained once and handed to each, which gives bit for bit what
-each would have trained by itself. Rows that are already in results/ are not run again.
+same pretrained autoencoder: ``memory=`` trains it once, which gives bit for bit what each would
+have trained by itself. Rows that are already in results/ are not run again.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import tempfile
 import warnings
 from inspect import signature
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from common import load_set, record, recorded, scores, stopwatch
+from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from sklearn.mixture import GaussianMixture
 
 from skdeepclust import DECClustering, DECSClustering, IDECClustering
-from skdeepclust.engine import Hook, Run
 
 METHODS = {
     "AE + k-means": (DECSClustering, {"init": "k-means", "max_iter": 0}),
@@ -66,38 +69,17 @@ SCHEDULES: dict[str, dict[str, Any]] = {
 }
 
 
-class SharedPretraining(Hook):
-    """Keep the state after the first pretraining, and start later fits from it."""
+def pretrained(model: Any, X: np.ndarray, file: Path) -> dict[str, float]:
+    """Seconds of the pretraining, which ``memory`` keeps; it is done here if no file has them.
 
-    def __init__(self, file: Path | None) -> None:
-        self.file = file
-        self.state: dict[str, Any] | None = None
-        self.seconds = {"wall": 0.0, "cpu": 0.0}
-        if file is not None and file.exists():
-            stored = torch.load(file, weights_only=True)
-            self.state, self.seconds = stored["state"], stored["seconds"]
-
-    def on_phase_start(self, run: Run) -> None:
-        if run.warming_up and self.state is not None:
-            # Not strict: beside the networks, DECS stores its threshold.
-            run.objective.load_state_dict(self.state["model"], strict=False)
-            run.generator.set_state(self.state["generator"])
-            run.device_generator.set_state(self.state["device_generator"])
-            run.stop_phase = True
-        elif run.warming_up:
-            self.watch = stopwatch()
-            self.seconds = self.watch.__enter__()
-
-    def on_phase_end(self, run: Run) -> None:
-        if run.warming_up and self.state is None:
-            self.watch.__exit__(None, None, None)
-            self.state = {
-                "model": {k: v.clone() for k, v in run.objective.state_dict().items()},
-                "generator": run.generator.get_state(),
-                "device_generator": run.device_generator.get_state(),
-            }
-            if self.file is not None:
-                torch.save({"state": self.state, "seconds": self.seconds}, self.file)
+    They include one placing of the clusters, which every fit does once more.
+    """
+    if not file.exists():
+        with stopwatch() as seconds, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            clone(model).set_params(max_iter=0).fit(X)
+        file.write_text(json.dumps(seconds))
+    return json.loads(file.read_text())  # type: ignore[no-any-return]
 
 
 def kmeans_on_pixels(pixels: np.ndarray, seed: int) -> np.ndarray:
@@ -123,31 +105,27 @@ def run_baseline(key: dict[str, Any], X: np.ndarray, y: np.ndarray) -> None:
     record("quality", **key, **scores(y, labels), clusters=clusters, warnings=[], **seconds)
 
 
-def run_method(
-    key: dict[str, Any], X: np.ndarray, y: np.ndarray, shared: SharedPretraining
-) -> None:
+def run_method(key: dict[str, Any], X: np.ndarray, y: np.ndarray, memory: Path) -> None:
     """One fit from the shared start; its seconds include the pretraining."""
     estimator, params = {**METHODS, **VARIANTS}[key["method"]]
-    if "reconstruction_target" in params:
-        shared = SharedPretraining(None)  # another autoencoder
     known = signature(estimator).parameters  # DEC has no determinacy, say
     schedule = {k: v for k, v in SCHEDULES[key["schedule"]].items() if k in known}
-    model = estimator(10, random_state=key["seed"], **{**schedule, **params})
-    first = shared.state is None
+    settings = {**schedule, **params, "random_state": key["seed"], "memory": str(memory)}
+    model = estimator(10, **settings)
+    name = f"{key['data']}-{key['schedule']}-{key['seed']}-{model.reconstruction_target}"
+    pretraining = pretrained(model, X, memory / f"{name}.json")
     with stopwatch() as seconds, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        model.fit_with(X, [shared])
-    if not first:
-        seconds = {k: seconds[k] + shared.seconds[k] for k in seconds}
+        model.fit(X)
     record(
         "quality",
         **key,
         **scores(y, model.labels_),
         clusters=len(model.cluster_centers_),
         warnings=[str(w.message)[:60] for w in caught],
-        pretraining=shared.seconds["cpu"],
+        pretraining=pretraining["cpu"],
         n_iter=model.n_iter_,
-        **seconds,
+        **{k: seconds[k] + pretraining[k] for k in seconds},
     )
 
 
@@ -171,24 +149,19 @@ def main() -> None:
     done = [
         {k: row[k] for k in ("data", "schedule", "method", "seed")} for row in recorded("quality")
     ]
-    for seed in args.seeds:
-        for name in args.sets:
+    with tempfile.TemporaryDirectory() as temporary:
+        memory = args.cache or Path(temporary)
+        memory.mkdir(parents=True, exist_ok=True)
+        for seed, name in product(args.seeds, args.sets):
             X, y = load_set(name, args.data)
-            file = args.cache and args.cache / f"{name}-{args.schedule}-{seed}.pt"
-            shared = SharedPretraining(file)
             for method in args.methods:
-                key = {
-                    "data": name,
-                    "schedule": args.schedule,
-                    "method": method,
-                    "seed": seed,
-                }
+                key = {"data": name, "schedule": args.schedule, "method": method, "seed": seed}
                 if key in done:
                     continue
                 if method in BASELINES:
                     run_baseline(key, X, y)
                 else:
-                    run_method(key, X, y, shared)
+                    run_method(key, X, y, memory)
 
 
 if __name__ == "__main__":

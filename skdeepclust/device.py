@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+
+BORROWED = threading.RLock()
 
 
 def resolve_device(device: str | torch.device) -> torch.device:
@@ -66,9 +68,33 @@ def uses_bfloat16(precision: str, device: torch.device) -> bool:
     return precision == "bfloat16"
 
 
-def can_compile(device: torch.device) -> bool:
-    """Whether ``torch.compile`` can speed up networks there; on CPUs it hardly does."""
-    return device.type == "cuda" and importlib.util.find_spec("triton") is not None
+@contextmanager
+def plain_torch() -> Iterator[None]:
+    """Torch as it is after its import: float32, gradients allowed, no autocast, no default device.
+
+    What a user's session has set for other work must not change what an estimator computes.
+    """
+    dtype, device = torch.get_default_dtype(), torch.get_default_device()
+    casting = {kind: torch.is_autocast_enabled(kind) for kind in ("cpu", "cuda")}
+    torch.set_default_dtype(torch.float32)
+    if device.type != "cpu":
+        torch.set_default_device(None)
+    # Not by torch.autocast: inside of one, another keeps the weights of its first step in bfloat16
+    # until the outer one ends, and training would go on with those.
+    cached = torch.is_autocast_cache_enabled()
+    torch.set_autocast_cache_enabled(cached and not any(casting.values()))
+    for kind in casting:
+        torch.set_autocast_enabled(kind, False)
+    try:
+        with torch.inference_mode(False):
+            yield
+    finally:
+        torch.set_default_dtype(dtype)
+        if device.type != "cpu":
+            torch.set_default_device(device)
+        torch.set_autocast_cache_enabled(cached)
+        for kind, enabled in casting.items():
+            torch.set_autocast_enabled(kind, enabled)
 
 
 @contextmanager
@@ -76,10 +102,11 @@ def borrowed_random_state(seed: int, device: torch.device) -> Iterator[None]:
     """Seed torch's global generators inside the block and give them back as they were.
 
     Only needed around networks that we did not write: dropout and default initialisers draw
-    from the global stream. Everything of our own draws from a generator that it is given.
+    from the global stream. Everything of our own draws from a generator that it is given. The
+    generators belong to the process, so that only one thread at a time may borrow them.
     """
     devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
+    with BORROWED, torch.random.fork_rng(devices=devices):
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would reach every GPU
         if device.type == "cuda":
             with torch.cuda.device(device):

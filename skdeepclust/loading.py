@@ -74,4 +74,6 @@ def _as_today(estimator: type[Any], params: dict[str, Any]) -> dict[str, Any]:
     params = {k: v for k, v in params.items() if k in known or k not in LEFT_OUT}
     if params.get("eps", 0) is None:
         params["eps"] = known["eps"].default
+    if params.get("constraint", "") is None:  # of SeCu: nothing weighed the sizes
+        params |= {"constraint": "entropy", "alpha": 0.0}
     return params

@@ -13,7 +13,7 @@ QUICK = {
     "projection_dim": {"max_epochs": 2},
     "contrast_epochs": {"max_epochs": 2, "contrast_epochs": 1},  # k-means fills all clusters
     "pretrain_epochs": {"pretrain_epochs": 2, "max_iter": 2, "clustering_lr": 1e-4, "n_init": 1},
-    "assign_chunk": {"max_epochs": 10},  # SeCu's clusters start close to each other
+    "label_weight": {"max_epochs": 10},  # SeCu's clusters start close to each other
     "max_epochs": {"max_epochs": 2},
 }
 # Long enough to be cut off in several places: six passes over 60 samples, 16 a batch.

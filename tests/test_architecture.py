@@ -6,14 +6,19 @@ checker sees count as well.
 """
 
 import ast
+import inspect
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from sklearn.base import BaseEstimator, TransformerMixin
 
 import skdeepclust
+from skdeepclust import methods
+from skdeepclust.base.objective import Objective
 
 PACKAGE = Path(skdeepclust.__file__).parent
 FLOORS = [
@@ -188,6 +193,109 @@ def test_downward_imports_are_allowed(tmp_path, file, code):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(code)
     assert list(violations(tmp_path / "skdeepclust")) == []
+
+
+# --- Classes: few above an estimator, few parameters, and nobody undoes a parent ----------------
+
+PUBLIC = [getattr(skdeepclust, name) for name in skdeepclust.__all__]
+ESTIMATORS = [x for x in PUBLIC if isinstance(x, type) and issubclass(x, BaseEstimator)]
+each_estimator = pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: e.__name__)
+MOST_ABOVE, MOST_PARAMETERS, MOST_OF_SECU = 8, 28, 26
+
+
+def n_above(estimator):
+    """Classes above an estimator; what BaseEstimator or TransformerMixin inherits is part of it."""
+    brought = {*BaseEstimator.__mro__[1:], *TransformerMixin.__mro__[1:]}
+    return len(set(estimator.__mro__) - {estimator} - brought)
+
+
+@each_estimator
+def test_few_classes_stand_above_an_estimator(estimator):
+    assert n_above(estimator) <= MOST_ABOVE, estimator.__mro__
+
+
+def test_classes_above_are_counted():
+    class One(BaseEstimator):
+        pass
+
+    class Mixin:
+        pass
+
+    class Two(Mixin, One):
+        pass
+
+    class Three(TransformerMixin, Two):
+        pass
+
+    assert (n_above(One), n_above(Two), n_above(Three)) == (1, 3, 5)
+
+
+@each_estimator
+def test_parameters_are_few(estimator):
+    most = MOST_OF_SECU if estimator is skdeepclust.SeCuClustering else MOST_PARAMETERS
+    assert len(inspect.signature(estimator).parameters) <= most
+
+
+def objectives():
+    """All classes of objectives in the package."""
+    methods.import_all()
+    found, todo = [], [Objective]
+    while todo:
+        derived = [
+            c for c in todo.pop().__subclasses__() if c.__module__.startswith("skdeepclust.")
+        ]
+        found += derived
+        todo += derived
+    return list(dict.fromkeys(found))
+
+
+def undone(objective, names=("embed", "logits")):
+    """What a class overrides that a class between it and `Objective` overrides already."""
+    parents = objective.__mro__[1 : objective.__mro__.index(Objective)]
+    for name in names:
+        overriding = [c for c in (objective, *parents) if name in vars(c)]
+        if len(overriding) > 1:
+            yield f"{overriding[0].__name__} undoes {overriding[1].__name__}.{name}"
+
+
+def test_no_objective_undoes_the_embedding_or_the_logits_of_a_parent():
+    found = objectives()
+    assert {"SeCuObjective", "DECObjective", "UnitEmbeddings"} <= {c.__name__ for c in found}
+    assert [sentence for c in found for sentence in undone(c)] == []
+
+
+def test_an_undone_parent_is_seen():
+    class Parent(Objective):
+        def embed(self, x):
+            return x
+
+    class Child(Parent):
+        def embed(self, x):
+            return 2 * x
+
+    class Grandchild(Child):
+        pass
+
+    assert list(undone(Parent)) == []
+    assert list(undone(Child)) == list(undone(Grandchild)) == ["Child undoes Parent.embed"]
+
+
+def test_nobody_calls_the_embedding_of_the_base_past_a_parent():
+    calls = re.compile(r"\bObjective\.(embed|logits)\(\s*self\b")
+    assert [p.name for p in PACKAGE.rglob("*.py") if calls.search(p.read_text())] == []
+
+
+# --- Tests: a namesake for each file ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wing", ["base", "engine", "families", "methods"])
+def test_every_file_has_a_namesake_among_the_tests(wing):
+    tests = {path.stem for path in Path(__file__).parent.glob("test_*.py")}
+    files = {path.stem for path in (PACKAGE / wing).glob("*.py")} - {"__init__"}
+    assert {f for f in files if not {f"test_{f}", f"test_{wing}_{f}"} & tests} == set()
+
+
+# --- Late imports -------------------------------------------------------------------------------
 
 
 def modules_imported(code, *, after=""):

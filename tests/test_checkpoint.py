@@ -17,9 +17,10 @@ from families import CUT_OFF, of_family
 from torch import nn
 
 import skdeepclust
-from skdeepclust.engine import Checkpoint, Hook
+from skdeepclust.engine import Checkpoint, Hook, checkpoint
 from skdeepclust.engine.checkpoint import BEFORE, NEWEST, is_plain, plain_attributes
 from skdeepclust.families import autoencoder
+from skdeepclust.families.parts import Length
 
 PUBLIC = [getattr(skdeepclust, name) for name in skdeepclust.__all__]
 METHODS = [
@@ -28,6 +29,13 @@ METHODS = [
     if inspect.isclass(x) and {"checkpoint", "n_clusters"} <= set(inspect.signature(x).parameters)
 ]
 each_method = pytest.mark.parametrize("method", METHODS, ids=lambda m: m.__name__)
+# A fit whose states can't be read starts anew, and then ends like any other.
+pytestmark = pytest.mark.filterwarnings("error:.*damaged")
+
+
+@pytest.fixture(autouse=True)
+def a_state_after_each_epoch(monkeypatch):
+    monkeypatch.setattr(checkpoint, "SPARED", 0)
 
 
 class Cut(Exception):
@@ -50,7 +58,7 @@ def quick(method, folder=None, **params):
     few = {"encoder": "mlp:8", "embedding_dim": 3, "batch_size": 16, **of_family(CUT_OFF, method)}
     known = inspect.signature(method).parameters  # CDC has no embedding_dim, say
     settings = {**{k: v for k, v in few.items() if k in known}, "random_state": 0, **params}
-    return method(3, checkpoint=folder, checkpoint_every=0, **settings)
+    return method(3, checkpoint=folder, **settings)
 
 
 def cut(model, X, n_epochs):
@@ -231,15 +239,58 @@ def test_verbosity_and_the_folder_may_change(blobs, tmp_path, capsys):
     assert "epoch" in capsys.readouterr().err
 
 
-def test_a_state_is_kept_only_every_so_many_minutes(blobs, tmp_path):
+class Clock:
+    """Stands for the module ``time``: epochs take a second, writing a state an eighth."""
+
+    now = 1000.0
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.mark.parametrize(
+    ("spared", "written"),
+    [(0, [0, 1, 2, 3, 4, 5]), (8, [0, 1, 2, 3, 4, 5]), (16, [0, 2, 4]), (36, [0, 5])],
+)
+def test_a_state_is_kept_once_so_many_times_its_writing_have_passed(
+    spared, written, tmp_path, monkeypatch
+):
+    clock, states = Clock(), []
+
+    def write(self, run, *, finished):
+        states.append(run)
+        clock.now += 0.125
+
+    monkeypatch.setattr(checkpoint, "SPARED", spared)
+    monkeypatch.setattr(checkpoint, "time", clock)
+    monkeypatch.setattr(Checkpoint, "_write", write)
+    keeper = Checkpoint(tmp_path)
+    for epoch in range(6):
+        clock.now += 1.0
+        keeper.on_epoch_end(epoch)
+    assert states == written
+
+
+def test_the_first_epoch_of_a_fit_is_kept_and_the_end_always(blobs, tmp_path, monkeypatch):
     X, _ = blobs
-    cut(quick(skdeepclust.DECSClustering, tmp_path).set_params(checkpoint_every=60), X, 3)
-    assert not (tmp_path / NEWEST).exists()
+    monkeypatch.setattr(checkpoint, "SPARED", 1e9)
+    epochs = []
+
+    class Look(Hook):
+        def on_epoch_start(self, run):
+            epochs.append((tmp_path / BEFORE).exists() + (tmp_path / NEWEST).exists())
+
+    first = quick(skdeepclust.DECSClustering, tmp_path).fit_with(X, [Look()])
+    assert epochs == [0] + [1] * 5  # that of the first epoch
+    again = quick(skdeepclust.DECSClustering, tmp_path).fit_with(X, [Look()])
+    assert len(epochs) == 6  # it was finished
+    assert_same_fit(again, first)
 
 
 def test_what_is_plain():
     good = [1, 1.5, True, None, "a", torch.ones(2), [1, {"a": torch.ones(1)}], (1, "b")]
     bad = [np.float64(1), nn.Parameter(torch.ones(1)), nn.Linear(1, 1), {1: 2}, object(), [print]]
+    bad += [Length(1, 2, 3), [Length(1, 2, 3)]]
     assert all(map(is_plain, good))
     assert not any(map(is_plain, bad))
 
@@ -258,10 +309,12 @@ SCRIPT = """
     import torch
     torch.set_num_threads(1)
     from skdeepclust import DECSClustering
+    from skdeepclust.engine import checkpoint
+    checkpoint.SPARED = 0
     X = np.random.RandomState(0).rand(200, 6)
     model = DECSClustering(
         3, encoder="mlp:8", pretrain_epochs=60, max_iter=400, batch_size=16, random_state=0,
-        checkpoint=sys.argv[1] or None, checkpoint_every=0,
+        checkpoint=sys.argv[1] or None,
     ).fit(X)
     np.save(sys.argv[2], model.transform(X))
 """

@@ -1,26 +1,24 @@
 """Facts about every estimator, whatever its paper."""
 
-import contextlib
 import copy
-import io
-import re
 import warnings
 
+import families
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score, make_scorer
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
+import skdeepclust
 from skdeepclust import DECClustering, DECSClustering, IDECClustering
-from skdeepclust.engine import Hook, progress
-from skdeepclust.families.autoencoder import AutoencoderObjective
+from skdeepclust.engine import Hook
 
 EVERY = [DECSClustering, DECClustering, IDECClustering]
 QUICK = {
@@ -265,29 +263,6 @@ def test_silence(blobs, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("rich", [True, False])
-def test_progress_is_shown_on_stderr(rich, blobs, monkeypatch):
-    if rich:
-        pytest.importorskip("rich")
-    monkeypatch.setattr(progress, "_bars_can_move", lambda: rich)
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        quick(verbose=1).fit(blobs[0])
-    assert out.getvalue() == ""
-    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", err.getvalue())
-    for shown in ("pretrain", "cluster", "epoch 8/8", "epoch 2/2", "loss"):
-        assert shown in text
-
-
-def test_a_log_file_gets_lines_and_no_bar(blobs, monkeypatch):
-    pytest.importorskip("rich")
-    err = io.StringIO()  # no terminal
-    with contextlib.redirect_stderr(err):
-        quick(verbose=1).fit(blobs[0])
-    assert "\x1b" not in err.getvalue()
-    assert "s left" in err.getvalue()
-
-
 @pytest.mark.parametrize("random_state", [None, 0])
 def test_the_whole_global_random_state_is_untouched(random_state, blobs):
     before = np.random.get_state()  # noqa: NPY002
@@ -325,137 +300,85 @@ def test_the_module_of_a_builder_is_not_trained(blobs):
 
 # --- scikit-learn's callbacks ----------------------------------------------------------------
 
-needs_callbacks = pytest.mark.skipif(
-    not hasattr(DECSClustering, "set_callbacks"), reason="needs scikit-learn 1.9"
-)
+
+# --- fit_with: hooks in a fit ------------------------------------------------------------------
 
 
-class Recorder:
-    """A callback that writes down which tasks began, and ends a phase after some epochs."""
+class Watch(Hook):
+    """Which phases began and which epochs ended; may end a phase after its second epoch."""
 
-    def __init__(self, stop_phase=None, after=2):
-        self.stop_phase, self.after, self.begun, self.ended = stop_phase, after, [], []
+    def __init__(self, stops=None, fails=None):
+        self.stops, self.fails, self.phases, self.epochs = stops, fails, [], []
 
-    def setup(self, estimator, context):
-        pass
+    def on_phase_start(self, run):
+        self.phases.append(run.phase.name)
 
-    def teardown(self, estimator, context):
-        self.torn_down = True
-
-    def on_fit_task_begin(self, estimator, context):
-        self.begun.append(context.task_name)
-
-    def on_fit_task_end(self, estimator, context, *, fitted_estimator):
-        self.ended.append(context.task_name)
-        if context.task_name == "fit":
-            self.fitted = fitted_estimator
-        in_phase = context.task_name == "epoch" and context.parent.task_name == self.stop_phase
-        return in_phase and context.task_id + 1 == self.after
+    def on_epoch_end(self, run):
+        self.epochs.append((run.phase.name, run.epoch))
+        if (run.phase.name, run.epoch) == (self.fails, 1):
+            raise RuntimeError("no more")
+        run.stop_phase = (run.phase.name, run.epoch) == (self.stops, 1)
 
 
-@needs_callbacks
-def test_callbacks_hear_of_phases_and_epochs(blobs):
-    recorder = Recorder()
-    model = quick().set_callbacks(recorder).fit(blobs[0])
-    expected = ["fit", "pretrain", *["epoch"] * 8, "cluster", *["epoch"] * 2]
-    assert recorder.begun == expected
-    assert sorted(recorder.ended) == sorted(expected)
-    assert recorder.ended[-1] == "fit"
-    np.testing.assert_array_equal(recorder.fitted.predict(blobs[0]), model.labels_)
-    assert recorder.torn_down
+EACH_PHASE = {
+    "DECSClustering": ["pretrain", "cluster"],
+    "IDECClustering": ["pretrain", "cluster"],
+    "SCANClustering": ["contrast", "cluster"],
+    "CCClustering": ["contrast", "cluster"],
+    "TCLClustering": ["contrast", "cluster", "boost"],
+    "HaDisClustering": ["warm-up", "cluster"],
+    "SeCuClustering": ["cluster"],
+    "CDCClustering": ["pretrain", "cluster"],
+    "SelfSupervisedEncoder": ["pretrain"],
+}
 
 
-@needs_callbacks
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("name", EACH_PHASE)
+def test_a_hook_sees_all_phases_and_epochs(name, blobs):
+    watch = Watch()
+    model = families.quick(getattr(skdeepclust, name), 3)
+    fitted = model.fit_with(blobs[0], [watch])
+    assert fitted is model
+    assert [phase for phase in watch.phases if phase in EACH_PHASE[name]] == EACH_PHASE[name]
+    assert watch.epochs == [(r["phase"], r["epoch"]) for r in model.history_]
+
+
+def test_hooks_that_only_look_change_no_result(blobs):
+    plain, watched = quick().fit(blobs[0]), quick().fit_with(blobs[0], iter([Watch()]))
+    np.testing.assert_array_equal(plain.transform(blobs[0]), watched.transform(blobs[0]))
+
+
 @pytest.mark.parametrize("phase", ["pretrain", "cluster"])
-def test_a_callback_can_end_a_phase(phase, blobs):
-    model = quick(max_iter=20).set_callbacks(Recorder(stop_phase=phase)).fit(blobs[0])
+def test_a_hook_can_end_a_phase(phase, blobs):
+    model = quick(max_iter=20).fit_with(blobs[0], [Watch(stops=phase)])
     epochs = [record["phase"] for record in model.history_]
     assert epochs.count(phase) == 2
     assert epochs.count("cluster" if phase == "pretrain" else "pretrain") > 2
+    np.testing.assert_array_equal(model.labels_, model.predict(blobs[0]))
 
 
-class Half(Hook):
-    """Train on half of the samples, so that as many batches take more epochs than planned."""
-
-    def on_epoch_start(self, run):
-        run.active = torch.arange(len(run.samples)) % 2 == 0
-
-
-@needs_callbacks
-def test_callbacks_follow_more_epochs_than_planned(blobs):
-    recorder = Recorder()
-    half = quick(batch_size=15, max_iter=8)
-    fit_inner = half._fit
-    half._fit = lambda X, hooks: fit_inner(X, hooks=[*hooks, Half()])
-    half.set_callbacks(recorder).fit(blobs[0])
-    assert recorder.begun.count("epoch") == 8 + 4
+@pytest.mark.parametrize("phase", ["pretrain", "cluster"])
+def test_a_hook_that_fails_leaves_an_earlier_fit_and_nothing_of_its_own(phase, blobs):
+    model = quick()
+    with pytest.raises(RuntimeError, match="no more"):
+        model.fit_with(blobs[0], [Watch(fails=phase)])
+    assert set(vars(model)) == set(model.get_params())
+    model.fit(blobs[0])
+    before = dict(vars(model))
+    with pytest.raises(RuntimeError, match="no more"):
+        model.fit_with(2 * blobs[0], [Watch(fails=phase)])
+    assert vars(model) == before
 
 
-@needs_callbacks
-def test_sklearn_progress_bar_in_a_grid_search(blobs, capfd):
-    pytest.importorskip("rich")
-    from sklearn.callback import ProgressBar
-
-    X, y = blobs
-    quick().set_callbacks(ProgressBar()).fit(X)
-    assert "DECSClustering" in capfd.readouterr().out
-    search = GridSearchCV(quick(), {"n_clusters": [2, 3]}, scoring=ari, cv=2)
-    search.set_callbacks(ProgressBar(max_propagation_depth=None)).fit(X, y)
-    assert search.best_params_ == {"n_clusters": 3}
-    assert "pretrain" in capfd.readouterr().out
+def test_fit_with_validates_as_fit_does(blobs):
+    watch = Watch()
+    with pytest.raises(ValueError, match="'lr' parameter"):
+        quick(lr=-1.0).fit_with(blobs[0], [watch])
+    assert watch.phases == []
 
 
 # --- interruption, divergence, lost clusters -------------------------------------------------
-
-
-def interrupt(monkeypatch, phase, epoch):
-    """Press Ctrl-C at the first batch of an epoch of a phase."""
-
-    def on_epoch_start(self, run):
-        if run.phase.name == phase and run.epoch == epoch:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(AutoencoderObjective, "on_epoch_start", on_epoch_start)
-
-
-@pytest.mark.parametrize("estimator", EVERY)
-@pytest.mark.parametrize(
-    ("phase", "epoch", "says"),
-    [
-        ("pretrain", 0, "before the first epoch ended"),
-        ("pretrain", 3, "in epoch 4 of 8 of the pretrain phase"),
-        ("cluster", 0, "in epoch 1 of 2 of the cluster phase"),
-        ("cluster", 1, "in epoch 2 of 2 of the cluster phase"),
-    ],
-)
-def test_interrupted_fit_is_usable(estimator, phase, epoch, says, blobs, monkeypatch):
-    X, _ = blobs
-    interrupt(monkeypatch, phase, epoch)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        model = quick(estimator).fit(X)
-    (warning,) = [w for w in caught if "interrupted" in str(w.message)]
-    assert says in str(warning.message)
-    assert warning.filename == __file__
-    np.testing.assert_array_equal(model.labels_, model.predict(X))
-    np.testing.assert_array_equal(copy.deepcopy(model).transform(X), model.transform(X))
-    assert len(model.history_) == epoch + 8 * (phase == "cluster")
-
-
-def test_interruption_between_the_phases(blobs, monkeypatch):
-    place = AutoencoderObjective.place_prototypes
-    calls = []
-
-    def place_prototypes(self, run):
-        calls.append(run)
-        if len(calls) == 1:
-            raise KeyboardInterrupt
-        return place(self, run)
-
-    monkeypatch.setattr(AutoencoderObjective, "place_prototypes", place_prototypes)
-    with pytest.warns(ConvergenceWarning, match="in epoch 1 of 2 of the cluster phase"):
-        model = quick().fit(blobs[0])
-    assert len(np.unique(model.labels_)) == 3
 
 
 class LoseACluster(Hook):
@@ -513,38 +436,6 @@ def test_one_cluster(estimator, blobs):
         model = quick(estimator, 1).fit(X)
     assert set(model.labels_) == {0}
     np.testing.assert_array_equal(model.predict_proba(X), np.ones((60, 1)))
-
-
-@pytest.mark.parametrize(
-    "rates",
-    [
-        {"lr": 1e10},
-        {"lr": 1e30, "pretrain_epochs": 1, "max_iter": 0},
-        {"clustering_lr": 1e30, "max_iter": 8},
-        {"clustering_lr": 1e30, "max_iter": 1},
-    ],
-)
-def test_divergence_leaves_nothing_behind(rates, blobs):
-    X, _ = blobs
-    model = quick(**rates)
-    with pytest.raises(FloatingPointError, match="smaller lr"):
-        model.fit(X)
-    assert [name for name in vars(model) if name not in model.get_params()] == []
-    with pytest.raises(NotFittedError):
-        model.predict(X)
-
-
-def test_a_failed_fit_leaves_the_earlier_one(blobs, tiny_images):
-    X, _ = blobs
-    model = quick().fit(pd.DataFrame(X, columns=list("abcde")))
-    before, labels = dict(vars(model)), model.labels_
-    with pytest.raises(FloatingPointError):
-        model.set_params(lr=1e10, encoder="auto").fit(tiny_images[0])
-    model.set_params(lr=1e-3, encoder="mlp:16")
-    assert vars(model) == before
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # X has no feature names
-        np.testing.assert_array_equal(model.predict(X), labels)
 
 
 def test_pretraining_takes_numpy_integers(blobs):

@@ -8,6 +8,7 @@ from sklearn.datasets import make_blobs
 from skdeepclust import SCANClustering, SeCuClustering, SelectiveClustering
 from skdeepclust.engine import Hook
 from skdeepclust.families.parts import PartsObjective
+from skdeepclust.methods import secu
 from skdeepclust.metrics import clustering_accuracy
 from skdeepclust.ops import merged_labels
 
@@ -18,7 +19,7 @@ each_method = pytest.mark.parametrize("cls", METHODS)
 
 def parts(cls, n_parts=3, **params):
     settings = {"encoder": "mlp-skip:8", "hidden_dim": 8, "embedding_dim": 4, "max_epochs": 8}
-    settings |= {"batch_size": 16, "n_init": 1, "n_neighbors": 5, "lr": 3e-3, "random_state": 0}
+    settings |= {"batch_size": 16, "n_neighbors": 5, "lr": 3e-3, "random_state": 0}
     if cls is SeCuClustering:
         settings["views"] = "neighbors"
     return cls(3, over_clustering=n_parts, **{**settings, **params})
@@ -66,7 +67,7 @@ def test_secu_joins_the_parts_of_further_heads_too():
 
 @each_method
 def test_rates_fall_while_merged_clusters_are_named(cls):
-    model = parts(cls, 2, self_label_epochs=4).fit(unequal_blobs()[0])
+    model = parts(cls, 2, max_epochs=16).fit(unequal_blobs()[0])
     rates = [r["lr"] for r in model.history_ if r["phase"] == "self-label"]
     assert len(rates) == 4
     assert rates == sorted(rates, reverse=True)
@@ -113,7 +114,7 @@ class Spoil(Hook):
 
     def on_epoch_end(self, run):
         model = run.objective
-        if run.phase.name != "cluster" or run.epoch + 1 < model.n_cluster_epochs:
+        if run.phase.name != "cluster" or run.epoch + 1 < model.plan.n_clustering:
             return
         with torch.no_grad():
             for head in model.heads if "heads" in self.what else ():
@@ -144,7 +145,9 @@ def test_few_parts_are_those_of_the_heads(cls):
 @each_method
 @pytest.mark.filterwarnings("error:.*damaged")
 @pytest.mark.parametrize("part", ["cluster", "self-label"])
-def test_a_fit_goes_on_where_it_was_cut_off(tmp_path, cls, part):
+def test_a_fit_goes_on_where_it_was_cut_off(tmp_path, cls, part, monkeypatch):
+    monkeypatch.setattr("skdeepclust.engine.checkpoint.SPARED", 0)
+
     class Crash(Hook):
         def on_epoch_end(self, run):
             if run.phase.name == part and run.epoch == 1:
@@ -152,7 +155,7 @@ def test_a_fit_goes_on_where_it_was_cut_off(tmp_path, cls, part):
 
     X, _ = unequal_blobs()
     whole = parts(cls).fit(X)
-    model = parts(cls, checkpoint=tmp_path, checkpoint_every=0)
+    model = parts(cls, checkpoint=tmp_path)
     with pytest.raises(RuntimeError, match="cut off"):
         model.fit_with(X, [Crash()])
     model.fit(X)
@@ -208,7 +211,7 @@ def test_many_clusters_of_vectors_have_fewer_parts(cls, n_clusters, expected):
         ((16, 16, 1), 9298, {}, (3, 10, 34, 0, 8)),  # 73 batches of 128
         ((28, 28, 1), 70_000, {}, (3, 10, 5, 0, 1)),
         ((28, 28, 1), 70_000, {"over_clustering": 2}, (2, 10, 5, 2, 1)),
-        ((28, 28, 1), 70_000, {"max_epochs": 9, "self_label_epochs": 3}, (3, 10, 9, 0, 3)),
+        ((28, 28, 1), 70_000, {"max_epochs": 9}, (3, 10, 9, 0, 2)),
         ((28, 28, 1), 70_000, {"max_epochs": 1}, (1, 20, 1, 0, 0)),
     ],
 )
@@ -223,16 +226,23 @@ def test_the_lengths_of_a_fit_of_scan(shape, n_samples, params, expected):
         ((16, 16, 1), 9298, {}, (3, 10, 23, 0, 5, 9298)),  # 146 batches of 64
         ((28, 28, 1), 25_000, {}, (3, 10, 20, 0, 4, 20_000)),
         ((28, 28, 1), 70_000, {}, (3, 10, 20, 0, 2, 20_000)),
-        ((28, 28, 1), 70_000, {"max_samples": None}, (3, 10, 20, 0, 5, 70_000)),
-        ((28, 28, 1), 70_000, {"max_samples": 10_000}, (3, 10, 21, 0, 2, 10_000)),
         ((28, 28, 1), 70_000, {"views": "augment"}, (1, 20, 80, 0, 0, 70_000)),
         ((28, 28, 1), 70_000, {"over_clustering": 1}, (1, 20, 80, 0, 0, 70_000)),
-        (None, 1499, {"max_samples": 1000}, (1, 20, 80, 0, 0, 1000)),
+        (None, 1499, {}, (1, 20, 80, 0, 0, 1499)),
         (None, 10_000, {}, (30, 10, 21, 0, 5, 10_000)),
     ],
 )
 def test_the_lengths_of_a_fit_of_secu(shape, n_samples, params, expected):
     assert SeCuClustering(10, **params)._plan_for(shape, n_samples) == expected
+
+
+@pytest.mark.parametrize(
+    ("enough", "expected"),
+    [(10_000, (3, 10, 21, 0, 2, 10_000)), (70_000, (3, 10, 20, 0, 5, 70_000))],
+)
+def test_the_length_of_a_fit_of_secu_follows_the_samples_drawn(enough, expected, monkeypatch):
+    monkeypatch.setattr(secu, "ENOUGH", enough)
+    assert SeCuClustering(10)._plan_for((28, 28, 1), 70_000) == expected
 
 
 @each_method
@@ -242,37 +252,33 @@ def test_too_few_samples_for_the_parts_are_refused(cls):
 
 
 def test_too_few_epochs_for_the_stages_are_refused():
-    stages = {"self_label_epochs": 2, "max_epochs": 2}
-    with pytest.raises(ValueError, match="max_epochs=2 should be at least 3, as 2 go to self_lab"):
-        parts(SeCuClustering, **stages).fit(np.eye(12))
+    with pytest.raises(ValueError, match="max_epochs=1 should be at least 2, as 1 go to the names"):
+        parts(SeCuClustering, max_epochs=1).fit(np.eye(12))
     with pytest.raises(
-        ValueError, match=r"max_epochs=2 .* at least 5, .* and 2 to contrast_epochs"
+        ValueError, match=r"max_epochs=2 .* at least 4, .* and 2 to contrast_epochs"
     ):
-        parts(SCANClustering, contrast_epochs=2, **stages).fit(np.eye(12))
+        parts(SCANClustering, contrast_epochs=2, max_epochs=2).fit(np.eye(12))
 
 
-@pytest.mark.parametrize("n_parts", [1, 2])
-def test_clusters_of_secu_are_learnt_from_some_samples_and_found_in_all(n_parts):
+@pytest.mark.parametrize(("n_parts", "n_drawn"), [(1, 120), (2, 48)])
+def test_parts_of_secu_are_learnt_from_some_samples_and_found_in_all(n_parts, n_drawn, monkeypatch):
+    monkeypatch.setattr(secu, "ENOUGH", 48)
     X, y = unequal_blobs()
-    model = parts(SeCuClustering, n_parts, max_samples=48, max_epochs=30).fit(X)
+    model = parts(SeCuClustering, n_parts, max_epochs=30).fit(X)
     clustering = [r["n_samples"] for r in model.history_ if r["phase"] == "cluster"]
     naming = [r["n_samples"] for r in model.history_ if r["phase"] == "self-label"]
-    assert set(clustering) == {48}
+    assert set(clustering) == {n_drawn}
     assert set(naming) == ({120} if n_parts > 1 else set())
     assert clustering_accuracy(y, model.labels_) == 1
 
 
-def test_selection_among_few_drawn_samples_has_full_batches():
+def test_selection_among_few_drawn_samples_has_full_batches(monkeypatch):
+    monkeypatch.setattr(secu, "ENOUGH", 16)
     X, _ = unequal_blobs()
-    base = parts(SeCuClustering, max_samples=16, max_epochs=12)
+    base = parts(SeCuClustering, max_epochs=12)
     model = SelectiveClustering(base, eps=1.0, evenly=False, min_cluster_ratio=0.1).fit(X)
     clustering = [r["n_samples"] for r in model.history_ if r["phase"] == "cluster"]
     assert min(clustering) >= 16
-
-
-def test_too_few_drawn_samples_are_refused():
-    with pytest.raises(ValueError, match="max_samples=8 should be >= 9"):
-        parts(SeCuClustering, max_samples=8).fit(np.eye(12))
 
 
 def test_parts_of_secu_need_neighbours():

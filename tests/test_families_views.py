@@ -1,4 +1,4 @@
-"""What methods on augmented views share: trunk and projector, batch sizes, rates, compiling."""
+"""What methods on augmented views share: trunk and projector, batch sizes, rates."""
 
 import math
 
@@ -17,7 +17,6 @@ from skdeepclust import (
     SelectiveClustering,
 )
 from skdeepclust.engine import Hook
-from skdeepclust.engine.schedules import warmup_cosine
 from skdeepclust.families import views
 from skdeepclust.ops import knn
 from skdeepclust.ops.losses import imbalance, pair_contrast
@@ -29,19 +28,6 @@ def tiny(**params):
     settings = {"encoder": "mlp-skip:8", "hidden_dim": 8, "embedding_dim": 4, "max_epochs": 2}
     settings |= {"n_init": 1, "n_init_epoch": 1, "random_state": 0}
     return HaDisClustering(3, **{**settings, **params})
-
-
-@pytest.mark.parametrize(("epoch", "factor"), [(0, 0.0), (1, 0.5), (2, 1.0), (6, 0.5), (10, 0.0)])
-def test_rates_rise_in_a_line_and_fall_in_a_half_cosine(epoch, factor):
-    assert warmup_cosine(epoch, warmup=2, n_epochs=10) == pytest.approx(factor)
-
-
-def test_without_warm_up_the_rate_starts_at_its_height():
-    assert warmup_cosine(0, warmup=0, n_epochs=4) == 1
-
-
-def test_a_warm_up_that_never_ends():
-    assert warmup_cosine(3, warmup=4, n_epochs=4) == 0.75
 
 
 @pytest.mark.parametrize(
@@ -69,50 +55,6 @@ def test_a_trunk_of_any_width_is_copied_and_never_changed(blobs):
     assert all(torch.equal(before[name], value) for name, value in trunk.state_dict().items())
 
 
-def test_the_length_of_prototypes_does_not_matter(blobs):
-    model = tiny().fit(blobs[0])
-    before = model.predict_proba(blobs[0])
-    with torch.no_grad():
-        model.objective_.prototypes *= 3
-    np.testing.assert_allclose(model.predict_proba(blobs[0]), before, atol=1e-6)
-
-
-class Compiled(Hook):
-    """Sees which networks were compiled when training begins."""
-
-    def on_phase_start(self, run):
-        children = run.objective.named_children()
-        self.names = {name for name, m in children if m._compiled_call_impl is not None}
-
-
-@pytest.mark.parametrize(
-    ("compile", "device_can", "max_epochs", "compiled"),
-    [
-        (True, False, 2, True),
-        (False, True, 900, False),
-        ("auto", True, 2, False),  # too short
-        ("auto", True, 900, True),
-        ("auto", False, 900, False),
-    ],
-)
-def test_when_networks_are_compiled(monkeypatch, blobs, compile, device_can, max_epochs, compiled):
-    def pretend(self):
-        self._compiled_call_impl = self._call_impl
-
-    class Stop(Compiled):
-        def on_step_end(self, run):
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(nn.Module, "compile", pretend)
-    monkeypatch.setattr("skdeepclust.families.views.can_compile", lambda device: device_can)
-    watch = Stop()
-    model = tiny(compile=compile, max_epochs=max_epochs)
-    with pytest.warns(UserWarning, match="interrupted"):
-        model.fit_with(blobs[0], [watch])
-    assert watch.names == ({"encoder", "teacher", "predictor"} if compiled else set())
-    assert all(m._compiled_call_impl is None for m in model.objective_.modules())
-
-
 # --- Neighbours as second views ---------------------------------------------------------------
 
 VIEWED = [CCClustering, HaDisClustering, SeCuClustering]
@@ -121,7 +63,7 @@ each_method = pytest.mark.parametrize("method", VIEWED, ids=lambda m: m.__name__
 
 def near(method=CCClustering, **params):
     settings = {"encoder": "mlp-skip:8", "hidden_dim": 8, "embedding_dim": 4, "max_epochs": 4}
-    settings |= {"batch_size": 16, "n_init": 1, "n_neighbors": 4, "random_state": 0}
+    settings |= {"batch_size": 16, "n_neighbors": 4, "random_state": 0}
     return method(3, views="neighbors", **{**settings, **params})
 
 
@@ -272,61 +214,3 @@ def test_an_empty_cluster_gives_no_nan():
     p = logits.softmax(1)
     (imbalance(p) + pair_contrast(p.T, p.T, 1.0)).backward()
     assert logits.grad.isfinite().all()
-
-
-def two_heads(**params):
-    settings = {"encoder": "mlp-skip:8", "hidden_dim": 8, "embedding_dim": 6, "max_epochs": 3}
-    return CCClustering(3, random_state=0, **{**settings, **params})
-
-
-def test_both_heads_read_one_trunk():
-    model = two_heads()
-    model.n_features_in_, model.image_shape_ = 5, None
-    objective = model._build_objective().eval()
-    x = torch.randn(4, 5, generator=torch.Generator().manual_seed(0))
-    z, e = objective.both_heads(x)
-    torch.testing.assert_close(z, objective.embed(x))
-    assert (z.shape, e.shape) == ((4, 6), (4, 128))
-    torch.testing.assert_close(e, objective.instance_head(objective.encoder.trunk(x)))
-
-
-def test_prototypes_start_at_random_or_after_contrast_at_unit_length(blobs):
-    class Lengths(Hook):
-        def on_epoch_start(self, run):
-            if run.phase.name == "cluster" and run.epoch == 0:
-                self.found = run.objective.prototypes.norm(dim=1)
-
-    random, placed = Lengths(), Lengths()
-    two_heads(contrast_epochs=0).fit_with(blobs[0], [random])
-    two_heads(contrast_epochs=1).fit_with(blobs[0], [placed])
-    assert (random.found - 1).abs().max() > 0.05
-    torch.testing.assert_close(placed.found, torch.ones(3))
-
-
-@pytest.mark.parametrize(("init", "expected"), [("parts", 1), ("k-means", 0)])
-def test_prototypes_start_where_init_says(monkeypatch, blobs, init, expected):
-    by_parts = []
-    found = skdeepclust.base.objective.cluster_by_parts
-    monkeypatch.setattr(
-        skdeepclust.base.objective,
-        "cluster_by_parts",
-        lambda *args, **kwargs: by_parts.append(1) or found(*args, **kwargs),
-    )
-    two_heads(contrast_epochs=1, init=init).fit(blobs[0])
-    assert len(by_parts) == expected
-
-
-def test_only_what_clusters_is_kept(blobs):
-    objective = two_heads().fit(blobs[0]).objective_
-    assert {name.partition(".")[0] for name in objective.state_dict()} == {"encoder", "prototypes"}
-
-
-def test_all_networks_of_a_step_are_compiled(monkeypatch, blobs):
-    compiled = []
-
-    def pretend(self):
-        compiled.append(self)
-
-    monkeypatch.setattr(nn.Module, "compile", pretend)
-    two_heads(compile=True).fit(blobs[0])
-    assert len(compiled) == 3  # trunk, hidden layer, instance head

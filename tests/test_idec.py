@@ -1,11 +1,11 @@
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
+from test_self_training import settings
 from torch import nn
 
 from skdeepclust import DECClustering, IDECClustering
+from skdeepclust.base.objective import Core
 from skdeepclust.engine import Hook
 from skdeepclust.methods.idec import IDECObjective
 
@@ -14,15 +14,9 @@ def idec_objective(clustering_weight=0.1, reconstruct_clean=True):
     """Three prototypes in two dimensions; linear encoder and decoder of three features."""
     torch.manual_seed(0)
     objective = IDECObjective(
-        encoder=nn.Linear(3, 2),
-        decoder=nn.Linear(2, 3),
-        embedding_dim=2,
-        n_clusters=3,
-        alpha=1.0,
-        init="k-means",
-        n_init=1,
-        bfloat16=False,
-        schedule=SimpleNamespace(reconstruct_clean=reconstruct_clean),
+        Core(nn.Linear(3, 2), embedding_dim=2, n_clusters=3),
+        nn.Linear(2, 3),
+        settings(reconstruct_clean=reconstruct_clean),
         update_interval=1,
         clustering_weight=clustering_weight,
     )

@@ -1,14 +1,8 @@
-import inspect
-
 import numpy as np
 import pytest
 import torch
 from sklearn.cluster import KMeans
 
-from skdeepclust.base import objective
-from skdeepclust.data.samples import Samples, Scaling
-from skdeepclust.engine import Run
-from skdeepclust.families.consensus import typical
 from skdeepclust.ops import keep_names, kmeans, squared_distances, student_t_log_affinity
 from skdeepclust.ops.lloyd import lloyd_kmeans
 
@@ -149,80 +143,3 @@ def test_empty_clusters_take_the_names_that_are_left():
     renamed, moved = keep_names(labels, previous, torch.arange(4.0)[:, None])
     assert renamed.tolist() == [3, 3, 1]
     assert sorted(moved.flatten().tolist()) == [0, 1, 2, 3]
-
-
-# --- place_prototypes -------------------------------------------------------------------------
-
-
-def run_over(z, sample_weight=None):
-    """A run whose embedding is the data itself."""
-    net = objective.Objective(torch.nn.Identity(), z.shape[1], 3, n_init=5, bfloat16=False)
-    samples = Samples(z.numpy(), Scaling(np.zeros(z.shape[1]), 1.0), torch.device("cpu"))
-    generators = {
-        name: torch.Generator().manual_seed(0)
-        for name in inspect.signature(Run).parameters
-        if name.endswith("generator")
-    }
-    active = torch.ones(len(z), dtype=torch.bool)
-    run = Run(net, samples, listeners=[net], batch_size=8, active=active, **generators)
-    run.sample_weight = sample_weight
-    return net, run
-
-
-def test_prototypes_are_placed_at_the_means_of_the_returned_clusters():
-    z = blobs()
-    net, run = run_over(z)
-    labels = net.place_prototypes(run)
-    for j in range(3):
-        torch.testing.assert_close(net.prototypes[j].detach(), z[labels == j].mean(0))
-    assert net.prototypes.requires_grad
-    assert net.placed
-
-
-def test_weighted_prototypes_equal_a_slow_loop():
-    z = blobs()
-    weight = torch.rand(len(z), generator=torch.Generator().manual_seed(1))
-    net, run = run_over(z, lambda z, labels: weight)
-    labels = net.place_prototypes(run)
-    for j in range(3):
-        total, mass = torch.zeros(3), 0.0
-        for i in range(len(z)):
-            if labels[i] == j:
-                total, mass = total + weight[i] * z[i], mass + weight[i]
-        torch.testing.assert_close(net.prototypes[j].detach(), total / mass)
-
-
-def test_equal_weights_change_nothing_and_the_weights_see_embedding_and_labels():
-    z, seen = blobs(), []
-
-    def weight(z, labels):
-        seen.append((z, labels))
-        return torch.full((len(z),), 0.2)
-
-    weighted, run = run_over(z, weight)
-    labels = weighted.place_prototypes(run)
-    assert torch.equal(seen[0][0], z)
-    assert torch.equal(seen[0][1], labels)
-    plain, run = run_over(z)
-    plain.place_prototypes(run)
-    torch.testing.assert_close(weighted.prototypes, plain.prototypes)
-
-
-def test_a_sample_of_weight_zero_has_no_say():
-    z = blobs()
-    net, run = run_over(z, lambda z, labels: (torch.arange(len(z)) != 4).float())
-    labels = net.place_prototypes(run)
-    others = (labels == labels[4]) & (torch.arange(len(z)) != 4)
-    torch.testing.assert_close(net.prototypes[labels[4]].detach(), z[others].mean(0))
-
-
-def test_the_typical_partition_is_the_one_that_others_bear_out():
-    right = [0, 0, 0, 1, 1, 1, 2, 2, 2]
-    renamed = [2, 2, 2, 0, 0, 0, 1, 1, 1]
-    near = [0, 0, 0, 1, 1, 1, 1, 2, 2]
-    wrong = [0, 0, 0, 0, 0, 0, 1, 2, 2]
-    partitions = [torch.tensor(labels) for labels in (wrong, near, right, renamed)]
-    assert typical(partitions).tolist() == right
-    assert typical(partitions[:1]).tolist() == wrong
-    many = typical([labels.repeat(5000) for labels in partitions])
-    assert torch.equal(many, partitions[2].repeat(5000))

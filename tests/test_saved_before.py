@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 import skdeepclust
 
@@ -37,3 +38,16 @@ def test_a_saved_file_predicts_what_it_did(file):
         np.testing.assert_array_equal(model.predict(rows), known["labels"])
         np.testing.assert_allclose(model.predict_proba(rows), known["proba"], rtol=0, atol=1e-5)
     np.testing.assert_allclose(model.transform(rows), known["embedding"], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("file", FILES)
+def test_what_a_file_held_can_be_fitted_anew(file):
+    known = FILES[file]
+    rows = ROWS[known["rows"]]
+    model = skdeepclust.load(SAVED / file)
+    twin = clone(model)
+    model.fit(rows)
+    np.testing.assert_array_equal(model.transform(rows), twin.fit(rows).transform(rows))
+    if "labels" in known:
+        np.testing.assert_array_equal(model.labels_, model.predict(rows))

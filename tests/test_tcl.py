@@ -10,7 +10,8 @@ import torch.nn.functional as F
 import skdeepclust
 from skdeepclust import SelectiveClustering, TCLClustering
 from skdeepclust.data.views import auto_views, strong_view
-from skdeepclust.methods.tcl import relabel
+from skdeepclust.families.views import pair_of
+from skdeepclust.methods.tcl import relabel, weak_and_strong
 from skdeepclust.ops.losses import pair_contrast
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -141,20 +142,22 @@ def test_separate_blobs_are_found_and_labelled(blobs):
 def test_phases_share_the_epochs(blobs):
     names = [r["phase"] for r in tcl(contrast_epochs=2).fit(blobs[0]).history_]
     assert names == ["contrast"] * 2 + ["cluster"] * 4 + ["boost"] * 2
-    names = [r["phase"] for r in tcl(boost_epochs=99).fit(blobs[0]).history_]
-    assert names == ["contrast"] * 2 + ["boost"] * 6
+    names = [r["phase"] for r in tcl(contrast_epochs=7).fit(blobs[0]).history_]
+    assert names == ["contrast"] * 7 + ["boost"]  # no more than are left
+    names = [r["phase"] for r in tcl(boost_share=0).fit(blobs[0]).history_]
+    assert names == ["contrast"] * 2 + ["cluster"] * 6
     names = [r["phase"] for r in tcl(contrast_epochs=0).fit(blobs[0]).history_]
     assert names == ["cluster"] * 6 + ["boost"] * 2
 
 
 def test_views_are_weak_and_strong():
-    weak, strong = tcl()._resolve_views((3, 32, 32))
+    weak, strong = pair_of("auto", (3, 32, 32), weak_and_strong)
     assert (weak, strong) == (auto_views((3, 32, 32))[0], strong_view((3, 32, 32)))
 
 
 def test_tiny_images_are_distorted_weakly_only():
-    assert tcl()._resolve_views((1, 8, 8)) == auto_views((1, 8, 8))
-    assert tcl(augment=abs)._resolve_views((3, 32, 32)) == (abs, abs)
+    assert weak_and_strong((1, 8, 8)) == auto_views((1, 8, 8))
+    assert pair_of(abs, (3, 32, 32), weak_and_strong) == (abs, abs)
 
 
 def test_same_seed_same_labels_and_what_is_saved_predicts(blobs, tmp_path):
@@ -174,7 +177,7 @@ def test_images(tiny_images):
 
 
 def test_wrapped_samples_rest_in_both_stages(blobs):
-    model = SelectiveClustering(tcl(max_epochs=20, boost_epochs=10), init=None, eps=1.0)
+    model = SelectiveClustering(tcl(max_epochs=40), init=None, eps=1.0)
     model.fit(blobs[0])
     for phase in ("cluster", "boost"):
         records = [r for r in model.history_ if r["phase"] == phase]

@@ -9,7 +9,6 @@ from torch import nn
 
 from skdeepclust.data.samples import Samples, Scaling
 from skdeepclust.engine import Hook, Phase, Trainer
-from skdeepclust.engine.run import batch_sizes
 
 CPU = torch.device("cpu")
 
@@ -51,22 +50,6 @@ class Log(Hook):
         if name.startswith("on_"):
             return lambda run: self.events.append(name.removeprefix("on_"))
         return super().__getattribute__(name)
-
-
-@pytest.mark.parametrize(
-    ("n", "batch_size", "sizes"),
-    [
-        (10, 4, [4, 4, 2]),
-        (8, 4, [4, 4]),
-        (9, 4, [4, 4]),  # the one left over would break BatchNorm
-        (3, 4, [3]),
-        (2, 4, [2]),
-        (1, 4, []),
-        (0, 4, []),
-    ],
-)
-def test_batch_sizes(n, batch_size, sizes):
-    assert batch_sizes(n, batch_size) == sizes
 
 
 def test_an_epoch_sees_every_sample_once():
@@ -329,13 +312,6 @@ def test_a_phase_starts_with_what_it_says():
 
     fit(Starting(("a", {"n_epochs": 1}), ("b", {"n_epochs": 1})))
     assert order == ["start a", "event a", "start b", "event b"]
-
-
-@pytest.mark.parametrize(
-    ("n", "sizes"), [(10, [4, 4]), (11, [4, 4, 3]), (3, [3]), (2, [2]), (1, [])]
-)
-def test_a_small_last_batch_is_left_out_unless_it_is_the_only_one(n, sizes):
-    assert batch_sizes(n, 4, smallest=3) == sizes
 
 
 def test_too_little_memory_is_told_with_the_batch_size_to_try():

@@ -54,49 +54,55 @@ def quick(estimator=DECSClustering, **params):
 
 # Behaviours that were tried on an older package; a line is one of them.
 MET = {
-    "get_params and set_params": "test_base.py::test_clone_and_params",
+    "get_params and set_params": "test_estimator.py::test_clone_and_params",
     "clone": "test_user_expectations.py::test_a_clone_is_unfitted_and_equal",
     "repr": "test_user_expectations.py::test_a_clone_is_unfitted_and_equal",
-    "clone with a module": "test_base.py::test_global_random_states_and_threads_are_untouched",
-    "a network by its class": "test_base.py::test_users_networks_are_reproducible_and_unchanged",
-    "the user's module stays": "test_base.py::test_users_networks_are_reproducible_and_unchanged",
+    "clone with a module": "test_estimator.py::test_global_random_states_and_threads_are_untouched",
+    "a network by its class": (
+        "test_estimator.py::test_users_networks_are_reproducible_and_unchanged"
+    ),
+    "the user's module stays": (
+        "test_estimator.py::test_users_networks_are_reproducible_and_unchanged"
+    ),
     "the network in a search": (
         "test_user_expectations.py::test_network_and_training_are_searched_by_plain_values"
     ),
     "pickle": "test_user_expectations.py::test_a_copy_predicts_the_same",
     "joblib.dump": "test_user_expectations.py::test_a_fitted_pipeline_travels",
     "size of a file": "test_user_expectations.py::test_a_file_holds_little_more_than_the_encoder",
-    "same seed": "test_base.py::test_same_seed_same_result",
+    "same seed": "test_estimator.py::test_same_seed_same_result",
     "refit on other data": "test_user_expectations.py::test_a_fit_on_other_data_starts_anew",
-    "RandomState instance": "test_base.py::test_random_state_instance_is_drawn_from_once",
+    "RandomState instance": "test_estimator.py::test_random_state_instance_is_drawn_from_once",
     "1 and 2 threads": (
         "test_user_expectations.py::test_threads_change_no_more_than_the_last_bits"
     ),
-    "global generators": "test_base.py::test_the_whole_global_random_state_is_untouched",
+    "global generators": "test_estimator.py::test_the_whole_global_random_state_is_untouched",
     "last in a pipeline": (
         "test_user_expectations.py::test_pipelines_cluster_and_give_probabilities"
     ),
     "before a classifier": "test_user_expectations.py::test_features_for_a_classifier",
-    "set_output": "test_base.py::test_set_output",
-    "get_feature_names_out": "test_base.py::test_set_output",
+    "set_output": "test_estimator.py::test_set_output",
+    "get_feature_names_out": "test_estimator.py::test_set_output",
     "feature_names_in_": "test_inputs.py::test_frames_teach_feature_names",
     "search without labels": "test_user_expectations.py::test_search_without_folds",
     "search with labels": "test_user_expectations.py::test_search_with_labels_that_only_score",
-    "search, n_jobs=2": "test_base.py::test_grid_search",
+    "search, n_jobs=2": "test_estimator.py::test_grid_search",
     "silent workers": "test_composition.py::test_a_search_on_workers_finds_what_it_finds_here",
     "one pretraining a fold": (
-        "test_cache.py::test_six_settings_and_three_folds_pretrain_four_times"
+        "test_memory.py::test_six_settings_and_three_folds_pretrain_four_times"
     ),
-    "predict is labels_": "test_base.py::test_labels_are_the_predictions_for_the_training_data",
-    "labels_ are the method's own": "test_base.py::test_probabilities",
+    "predict is labels_": (
+        "test_estimator.py::test_labels_are_the_predictions_for_the_training_data"
+    ),
+    "labels_ are the method's own": "test_estimator.py::test_probabilities",
     "predict one row": "test_user_expectations.py::test_one_row_and_new_rows_are_labelled",
     "predict unseen rows": "test_user_expectations.py::test_one_row_and_new_rows_are_labelled",
     "predict no rows": "test_user_expectations.py::test_no_rows_are_refused",
     "predict another width": "test_inputs.py::test_other_vectors_at_predict",
     "predict before fit": "test_inputs.py::test_not_fitted",
-    "predict_proba": "test_base.py::test_probabilities",
+    "predict_proba": "test_estimator.py::test_probabilities",
     "float32 as float64": "test_inputs.py::test_any_real_dtype",
-    "transform keeps the dtype": "test_base.py::test_dtypes_follow_the_input",
+    "transform keeps the dtype": "test_estimator.py::test_dtypes_follow_the_input",
     "float16": "test_inputs.py::test_any_real_dtype",
     "int64": "test_inputs.py::test_any_real_dtype",
     "list of lists": "test_inputs.py::test_lists_of_lists",
@@ -114,7 +120,7 @@ MET = {
     "embedding_dim=0": "test_user_expectations.py::test_a_bad_parameter_is_refused_at_once",
     "pretrain_epochs=-1": "test_user_expectations.py::test_a_bad_parameter_is_refused_at_once",
     "alpha=-1": "test_user_expectations.py::test_a_bad_parameter_is_refused_at_once",
-    "a rate that diverges": "test_base.py::test_divergence_leaves_nothing_behind",
+    "a rate that diverges": "test_fitting.py::test_divergence_leaves_nothing_behind",
     "y of strings": "test_user_expectations.py::test_whatever_y_is_it_is_ignored",
     "y with gaps": "test_user_expectations.py::test_whatever_y_is_it_is_ignored",
     "y with -1": "test_user_expectations.py::test_whatever_y_is_it_is_ignored",
@@ -122,16 +128,16 @@ MET = {
     "images (n, H, W)": "test_inputs.py::test_images_with_and_without_channels",
     "images (n, 1, H, W)": "test_user_expectations.py::test_grey_torch_images_have_one_channel",
     "image paths": "test_inputs.py::test_paths_give_what_their_images_give",
-    "a folder": "test_folder.py::test_folder_is_clustered_in_one_call",
+    "a folder": "test_workflow_images.py::test_folder_is_clustered_in_one_call",
     "import *": "test_user_expectations.py::test_star_import_gives_all_that_is_public",
     "defaults": "test_user_expectations.py::test_defaults_work_for_vectors_and_images",
     "early stopping": (
         "test_dec.py::test_clustering_stops_once_fewer_than_tol_of_the_labels_change"
     ),
-    "silence": "test_base.py::test_silence",
+    "silence": "test_estimator.py::test_silence",
     "inside autocast": "test_user_expectations.py::test_fit_inside_autocast",
     "a compiled network": "test_user_expectations.py::test_a_compiled_network_is_an_encoder",
-    "constant data": "test_base.py::test_constant_data",
+    "constant data": "test_estimator.py::test_constant_data",
     "two samples": "test_user_expectations.py::test_two_samples_are_enough",
     "names that stay": "test_user_expectations.py::test_what_was_public_is_public",
 }

@@ -7,6 +7,7 @@ import pytest
 from sklearn.cluster import KMeans
 
 from skdeepclust import DECSClustering, SelectiveClustering, SelfLabelingClustering
+from skdeepclust.engine import Hook
 
 needs_callbacks = pytest.mark.skipif(
     not hasattr(DECSClustering, "set_callbacks"), reason="needs scikit-learn 1.9"
@@ -81,3 +82,57 @@ def test_warnings_point_to_the_caller_of_fit(wrapper, blobs):
         model.fit(blobs[0])
     expected = "had no effect" if wrapper is SelectiveClustering else "No sample has"
     assert [w.filename for w in caught if expected in str(w.message)] == [__file__]
+
+
+class Watch(Hook):
+    """Which epochs ended; may end a phase after its first epoch, or fail there."""
+
+    def __init__(self, stops=None, fails=None):
+        self.stops, self.fails, self.epochs = stops, fails, []
+
+    def on_epoch_end(self, run):
+        self.epochs.append((run.phase.name, run.epoch))
+        run.stop_phase |= run.phase.name == self.stops
+        if run.phase.name == self.fails:
+            raise RuntimeError("no more")
+
+
+NESTED = [
+    SelectiveClustering,
+    lambda base: SelfLabelingClustering(base, max_epochs=1, random_state=0),
+    lambda base: SelfLabelingClustering(SelectiveClustering(base), max_epochs=1, random_state=0),
+]
+each_nesting = pytest.mark.parametrize("wrap", NESTED, ids=["selective", "self-labelling", "both"])
+
+
+@each_nesting
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_hooks_take_part_in_the_fit_of_the_base(wrap, blobs):
+    watch = Watch()
+    model = wrap(decs())
+    assert model.fit_with(blobs[0], [watch]) is model
+    assert watch.epochs == [("pretrain", 0), ("pretrain", 1), ("cluster", 0), ("cluster", 1)]
+    plain = wrap(decs()).fit(blobs[0])
+    np.testing.assert_array_equal(model.transform(blobs[0]), plain.transform(blobs[0]))
+
+
+@each_nesting
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_hook_can_end_a_phase_of_the_base(wrap, blobs):
+    model = wrap(decs()).fit_with(blobs[0], [Watch(stops="pretrain")])
+    phases = [record["phase"] for record in model.history_]
+    assert phases[:3] == ["pretrain", "cluster", "cluster"]
+
+
+@each_nesting
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_hook_that_fails_leaves_an_earlier_fit_as_it_was(wrap, blobs):
+    model = wrap(decs())
+    with pytest.raises(RuntimeError, match="no more"):
+        model.fit_with(blobs[0], [Watch(fails="cluster")])
+    assert not hasattr(model, "base_")
+    assert not hasattr(model, "labels_")
+    before = dict(vars(model.fit(blobs[0])))
+    with pytest.raises(RuntimeError, match="no more"):
+        model.fit_with(2 * blobs[0], [Watch(fails="cluster")])
+    assert vars(model) == before

@@ -23,9 +23,16 @@ from sklearn.utils._param_validation import Interval, InvalidParameterError, Str
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from ..data.guard import ruled_by_few, unlike_fit
 from ..data.inputs import read_input
 from ..data.samples import Array, Samples, Scaling
-from ..device import available_device, borrowed_random_state, resolve_device, uses_bfloat16
+from ..device import (
+    available_device,
+    borrowed_random_state,
+    plain_torch,
+    resolve_device,
+    uses_bfloat16,
+)
 from ..engine import Checkpoint, Hook, Progress, Run, Trainer
 from ..nn import build_encoder, check_encoder
 from .callbacks import CallbackSupportMixin, callback_hooks, with_callbacks
@@ -155,7 +162,7 @@ class BaseDeepTransformer(
         -------
         self
         """
-        with all_or_nothing(self):
+        with all_or_nothing(self), plain_torch():
             hooks = list(hooks)
             self._validate_params()
             self._refuse_bools()
@@ -166,12 +173,14 @@ class BaseDeepTransformer(
             with self._guarded_random_state(seed, device), torch.enable_grad():
                 objective = self._build_objective(seed).to(device)
                 scaling = Scaling.of_vectors(rows) if rows.ndim == 2 else Scaling.of_images(rows)
+                if message := ruled_by_few(rows, scaling):
+                    warnings.warn(message, UserWarning, stacklevel=USER_LEVEL - 1)
                 samples = Samples(rows, scaling, device)
                 shown = [Progress()] if self.verbose else []
                 trainer = Trainer(
                     batch_size=self._resolve_batch_size(len(samples)),
                     seed=seed,
-                    checkpoint=self._open_checkpoint(rows, hooks),
+                    checkpoint=self._open_checkpoint(rows, hooks, device),
                 )
                 stored = self._stored_stages(rows, seed, device)
                 run = trainer.fit(objective, samples, [*shown, *stored, *hooks])
@@ -188,11 +197,14 @@ class BaseDeepTransformer(
         """Hooks that reuse what an earlier fit has computed; none by default."""
         return []
 
-    def _open_checkpoint(self, rows: Any, hooks: list[Hook]) -> Checkpoint | None:
+    def _open_checkpoint(
+        self, rows: Any, hooks: list[Hook], device: torch.device
+    ) -> Checkpoint | None:
         """The state of an earlier call of this very fit, if ``checkpoint`` names a folder."""
         if self.checkpoint is None:
             return None
         stamp = fingerprint(type(self).__name__, self.get_params(deep=False), rows)
+        stamp["device"] = device.type  # a state can't move: its generators are of one kind
         for hook in hooks:
             stamp |= hook.stamp
         return Checkpoint(self.checkpoint, stamp)
@@ -279,13 +291,16 @@ class BaseDeepTransformer(
 
     def _infer(self, X: Any, what: str) -> tuple[Array, type]:
         samples = self._samples(X)
-        out = samples.map(getattr(self.objective_, what)).cpu().numpy()
+        with plain_torch():
+            out = samples.map(getattr(self.objective_, what)).cpu().numpy()
         return out, np.float64 if samples.rows.dtype == np.float64 else np.float32
 
     def _samples(self, X: Any) -> Samples:
         """Read X as the fitted network wants it."""
         check_is_fitted(self)
         rows = read_input(self, X, reset=False)
+        if message := unlike_fit(rows, self.scaling_):
+            warnings.warn(message, UserWarning, stacklevel=4)
         return Samples(rows, self.scaling_, self.objective_.prototypes.device)
 
     def __sklearn_tags__(self) -> Any:
@@ -325,12 +340,13 @@ class BaseDeepTransformer(
     def _restore_network(self, network: dict[str, Array]) -> None:
         twin = type(self)(**self._fit_params)  # set_params may have changed ours since
         twin.n_features_in_, twin.image_shape_ = self.n_features_in_, self.image_shape_
-        with twin._guarded_random_state(0, torch.device("cpu")):
-            objective = twin._build_objective()
-        objective.finish()
-        objective.prototypes = nn.Parameter(torch.empty(network["prototypes"].shape))
-        load_module_arrays(objective, network)
-        self.objective_ = objective.eval().to(available_device(self.device))
+        with plain_torch():
+            with twin._guarded_random_state(0, torch.device("cpu")):
+                objective = twin._build_objective()
+            objective.finish()
+            objective.prototypes = nn.Parameter(torch.empty(network["prototypes"].shape))
+            load_module_arrays(objective, network)
+            self.objective_ = objective.eval().to(available_device(self.device))
 
     def save(self, path: Any) -> None:
         """Write the fitted estimator to one file: JSON and NumPy arrays, no pickle.

@@ -35,6 +35,15 @@ def draw_seed(random_state: Any) -> int:
     return int(check_random_state(random_state).randint(2**31 - 1))
 
 
+def seed_unseeded(estimator: Any, seed: int) -> None:
+    """Give each ``random_state`` in an estimator that is None a seed of its own."""
+    names = [n for n in estimator.get_params() if n.rpartition("__")[2] == "random_state"]
+    seeds = np.random.RandomState(seed).randint(2**31 - 1, size=len(names)).tolist()
+    drawn = dict(zip(sorted(names), seeds, strict=True))
+    params = estimator.get_params()
+    estimator.set_params(**{n: s for n, s in drawn.items() if params[n] is None})
+
+
 @contextmanager
 def all_or_nothing(estimator: Any) -> Iterator[None]:
     """Let a fit that fails leave an earlier one as it was, and nothing of its own."""

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import json
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from numbers import Number
+from pathlib import Path
 from typing import Any
 
-import joblib
+import numpy as np
 import torch
 from torch import nn
 
 from .. import _version
 from ..device import uses_bfloat16
 from ..engine import Hook, Run
+from ..engine.sealed import read_sealed, write_sealed
 from .fingerprint import fingerprint
 from .saving import load_module_arrays, module_arrays
 
-CACHE_BYTES = 2**30  # of a folder given by name; what was used longest ago goes first
+CACHE_BYTES = 2**30
+ENDING = ".pretraining"  # arrays and JSON behind a checksum: nothing in it is ever unpickled
 
 
 def stored_pretraining(
@@ -58,7 +65,8 @@ def stored_pretraining(
     ValueError
         If a parameter cannot be told from another one in another process.
     """
-    if estimator.memory is None or estimator.random_state is None or n_epochs == 0:
+    memory = getattr(estimator.memory, "location", estimator.memory)
+    if memory is None or estimator.random_state is None or n_epochs == 0:
         return []
     params = {name: getattr(estimator, name) for name in estimator.PRETRAINING_PARAMS}
     for name, value in params.items():
@@ -86,7 +94,7 @@ class PretrainingCache(Hook):
     Parameters
     ----------
     memory : str, path-like or joblib.Memory
-        A folder given by name is kept below ``CACHE_BYTES``.
+        A folder, or what has one; its own folder in there is kept below ``CACHE_BYTES``.
     key : dict of str
         All that the state depends on. The versions of torch and of this package, the processor
         and the number of threads are added to it.
@@ -103,10 +111,10 @@ class PretrainingCache(Hook):
         networks: Sequence[str] = ("encoder", "decoder"),
         optimizer: bool = False,
     ) -> None:
-        self._bounded = not hasattr(memory, "cache")
-        self._memory = joblib.Memory(os.fspath(memory), verbose=0) if self._bounded else memory
-        self._stored = self._memory.cache(_keep, ignore=["state"])
+        self._folder = _folder_of(memory)
         self._key = key | _machine()
+        name = hashlib.sha256(json.dumps(self._key, sort_keys=True).encode()).hexdigest()
+        self._file = self._folder / f"{name}{ENDING}"
         self._found = False
         self._networks, self._optimizer = networks, optimizer
 
@@ -114,33 +122,49 @@ class PretrainingCache(Hook):
         """Put the stored state in place of the training, if there is one."""
         if run.warming_up and (state := self._look_up()) is not None:
             for name in self._networks:
-                load_module_arrays(getattr(run.objective, name), state[name])
-            for weight, moments in zip(self._weights(run), state["moments"], strict=True):
+                load_module_arrays(getattr(run.objective, name), _below(state, f"network/{name}/"))
+            for i, weight in enumerate(self._weights(run)):
+                moments = _below(state, f"moment/{i}/")
                 run.phase.optimizer.state[weight] = {
-                    k: torch.from_numpy(v.copy()).to(weight.device) for k, v in moments.items()
+                    k: _like(weight, v) for k, v in moments.items()
                 }
-            run.generator.set_state(torch.from_numpy(state["generator"].copy()))
-            run.device_generator.set_state(torch.from_numpy(state["device_generator"].copy()))
-            run.history.extend(dict(record) for record in state["history"])
+            run.generator.set_state(torch.from_numpy(state["generator"]))
+            run.device_generator.set_state(torch.from_numpy(state["device_generator"]))
+            run.history.extend(json.loads(state["history"].tobytes()))
             run.stop_phase = self._found = True
 
     def on_phase_end(self, run: Run) -> None:
         """Store the state, unless it came from there or the training was cut short."""
         if not run.warming_up or self._found or run.epoch < run.n_epochs_planned:
             return
-        state: dict[str, Any] = {
-            name: module_arrays(getattr(run.objective, name)) for name in self._networks
+        networks = {name: module_arrays(getattr(run.objective, name)) for name in self._networks}
+        moments = [run.phase.optimizer.state[weight] for weight in self._weights(run)]
+        arrays: dict[str, Any] = {
+            f"network/{n}/{k}": v for n, net in networks.items() for k, v in net.items()
         }
-        state["moments"] = [
-            {k: v.cpu().numpy() for k, v in run.phase.optimizer.state[weight].items()}
-            for weight in self._weights(run)
-        ]
-        state["generator"] = run.generator.get_state().numpy()
-        state["device_generator"] = run.device_generator.get_state().numpy()
-        state["history"] = run.history
-        self._stored(self._key, state=state)
-        if self._bounded:
-            self._memory.reduce_size(bytes_limit=CACHE_BYTES)
+        arrays |= {f"moment/{i}/{k}": v.cpu() for i, m in enumerate(moments) for k, v in m.items()}
+        arrays["generator"] = run.generator.get_state()
+        arrays["device_generator"] = run.device_generator.get_state()
+        arrays["history"] = np.frombuffer(json.dumps(run.history).encode(), np.uint8)
+        buffer = io.BytesIO()
+        np.savez(buffer, **arrays)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            write_sealed(self._file, buffer.getbuffer())
+            self._forget_the_oldest()
+        except OSError as error:  # the pretraining is there; only another fit will miss it
+            warnings.warn(f"memory={str(self._folder)!r} keeps nothing: {error}.", stacklevel=2)
+
+    def _forget_the_oldest(self) -> None:
+        """Keep the folder small; what was used longest ago goes first."""
+        files = sorted(self._folder.glob(f"*{ENDING}"), key=lambda file: file.stat().st_mtime)
+        sizes = [file.stat().st_size for file in files]
+        excess = sum(sizes) - CACHE_BYTES
+        for file, size in zip(files, sizes, strict=True):
+            if excess <= 0:
+                break
+            file.unlink(missing_ok=True)
+            excess -= size
 
     def _weights(self, run: Run) -> list[nn.Parameter]:
         """Weights whose moments the next phase needs."""
@@ -148,17 +172,34 @@ class PretrainingCache(Hook):
         return [w for name in networks for w in getattr(run.objective, name).parameters()]
 
     def _look_up(self) -> dict[str, Any] | None:
+        """Arrays of a stored state by name, or None; a damaged file is passed over."""
         try:
-            return self._stored(self._key)  # type: ignore[no-any-return]
-        except LookupError:
+            content = read_sealed(self._file)
+            os.utime(self._file)  # used now
+        except (FileNotFoundError, NotADirectoryError):
             return None
+        if content is None:
+            return None
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            return dict(archive)
 
 
-def _keep(key: dict[str, str], state: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Return the state; joblib stores what is returned, and nothing where this raises."""
-    if state is None:
-        raise LookupError("not stored")
-    return state
+def _folder_of(memory: Any) -> Path:
+    """Folder of pretrainings in a folder, or in that of a `joblib.Memory`."""
+    place = getattr(memory, "location", memory)
+    return Path(os.fspath(place)).expanduser() / "skdeepclust"
+
+
+def _below(state: dict[str, Any], prefix: str) -> dict[str, Any]:
+    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+
+
+def _like(weight: nn.Parameter, moment: Any) -> torch.Tensor:
+    """A moment in the memory layout of its weight, or the fused step would mix up its values."""
+    stored = torch.from_numpy(moment.copy())
+    if stored.shape != weight.shape:
+        return stored.to(weight.device)
+    return torch.empty_like(weight, requires_grad=False).copy_(stored)
 
 
 def _has_name(value: Any) -> bool:

@@ -129,6 +129,9 @@ def _check_rows(estimator: Any, X: Any, asked: tuple[int, int, int] | None, rese
         dtype=DTYPES[:2] if sp.issparse(X) else DTYPES,
         ensure_min_samples=2 if reset else 1,
     )
+    if sp.issparse(rows) and not rows.has_canonical_format:
+        rows = rows.copy()
+        rows.sum_duplicates()  # SciPy's recipe for counts has an entry for each occurrence
     if asked is None:
         if reset:
             estimator.image_shape_ = None

@@ -29,6 +29,7 @@ def latent_directions(rows: Any) -> Tensor:
     Deerwester et al., Indexing by latent semantic analysis, JASIS 1990.
     """
     n_components = min(DIMENSIONS, max(rows.shape[0] // 4, 1))
-    found = TruncatedSVD(n_components, random_state=0).fit_transform(rows)
+    svd = TruncatedSVD(n_components, random_state=0).set_output(transform="default")
+    found = svd.fit_transform(rows)
     z = F.normalize(torch.as_tensor(found, dtype=torch.float32), dim=1)
     return torch.cat([z, ~z.any(1, keepdim=True)], dim=1)

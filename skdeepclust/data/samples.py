@@ -43,9 +43,10 @@ class Scaling:
         if sp.issparse(rows):
             mean, variance = (np.asarray(m, np.float64) for m in mean_variance_axis(rows, axis=0))
             return cls(mean, float(np.sqrt(variance.mean())) or 1.0)
-        mean = rows.mean(axis=0, dtype=np.float64)
-        parts = gen_batches(len(rows), max(1, chunk // rows.shape[1]))
-        squares = sum(float(np.square(rows[part] - mean).sum()) for part in parts)
+        parts = list(gen_batches(len(rows), max(1, chunk // rows.shape[1])))
+        mean = column_sums(rows, parts) / len(rows)
+        in_order = (np.ascontiguousarray(rows[part]) for part in parts)
+        squares = sum(float(np.square(part - mean).sum()) for part in in_order)
         return cls(mean, float(np.sqrt(squares / rows.size)) or 1.0)
 
     @classmethod
@@ -53,6 +54,17 @@ class Scaling:
         """Range of the pixel values."""
         low, high = float(images.min()), float(images.max())
         return cls(np.asarray(low), (high - low) or 1.0)
+
+
+def column_sums(rows: Array, parts: list[slice]) -> Array:
+    """Sums over the rows, float64, row by row: the same for every layout of the same numbers."""
+    if rows.flags.c_contiguous:
+        sums: Array = rows.sum(axis=0, dtype=np.float64)
+        return sums
+    sums = np.zeros(rows.shape[1])
+    for part in parts:
+        sums = np.vstack([sums, np.ascontiguousarray(rows[part], np.float64)]).sum(axis=0)
+    return sums
 
 
 class Samples:

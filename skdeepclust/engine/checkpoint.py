@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 import pickle
 import time
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..data.files import whole_file
 from .hooks import Hook
 from .run import Run
+from .sealed import read_sealed, write_sealed
 
 FORMAT = 1
 SPARED = 20  # as long as it took to write a state, so often none is written
@@ -51,9 +52,10 @@ class Checkpoint(Hook):
     """
 
     def __init__(self, folder: Any, fingerprint: dict[str, str] | None = None) -> None:
-        self._folder = None if folder is None else Path(folder)
+        self._folder = None if folder is None else _usable(Path(folder).expanduser())
         self._fingerprint = fingerprint or {}
         self._state = None if self._folder is None else self._read(self._folder)
+        self._told = False  # that a state could not be written
         self._due = 0.0  # on the clock: the first state comes after the first epoch
 
     @property
@@ -74,6 +76,8 @@ class Checkpoint(Hook):
         """Bring run, objective and hooks to the stored state; the state is used up."""
         assert self._state is not None
         state, self._state = self._state, None
+        if state["finished"]:
+            run.objective.on_restore(state["model"])
         run.objective.load_state_dict(state["model"])
         run.generator.set_state(state["generator"])
         run.device_generator.set_state(state["device_generator"])
@@ -115,8 +119,16 @@ class Checkpoint(Hook):
         }
         buffer = io.BytesIO()
         torch.save(state, buffer)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        _write_in_turn(self._folder, buffer.getbuffer())
+        try:
+            _write_in_turn(self._folder, buffer.getbuffer())
+        except OSError as error:  # hours of training must not be lost for want of a copy
+            if not self._told:
+                warnings.warn(
+                    f"the state of the training could not be kept in {str(self._folder)!r}: "
+                    f"{error}. Training goes on.",
+                    stacklevel=2,
+                )
+            self._told = True
 
     def _read(self, folder: Path) -> dict[str, Any] | None:
         """The newest state that is whole, or None; refuses the state of another fit."""
@@ -157,32 +169,40 @@ def plain_attributes(listener: Any) -> dict[str, Any]:
 
 def is_plain(value: Any) -> bool:
     """Whether a value is a tensor, number or string, or a list or dict of such."""
-    if isinstance(value, nn.Parameter):
-        return False
-    if isinstance(value, dict):
+    kind = type(value)  # of a subclass, such as a named tuple, the file would need the class
+    if kind is dict:
         return all(isinstance(k, str) and is_plain(v) for k, v in value.items())
-    if isinstance(value, list | tuple):
+    if kind in (list, tuple):
         return all(is_plain(item) for item in value)
-    return type(value) in _SCALARS
+    return kind in _SCALARS
 
 
 def _write_in_turn(folder: Path, content: memoryview) -> None:
-    """Keep the newest file as the one before, then move the new one into place."""
-    with whole_file(folder / NEWEST) as new:
-        with open(new, "wb") as file:
-            file.write(hashlib.sha256(content).digest())
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())  # or a power cut could leave a renamed but empty file
-        if (folder / NEWEST).exists():
-            os.replace(folder / NEWEST, folder / BEFORE)
+    """Keep the newest file as the one before, then write the new one."""
+    with suppress(FileNotFoundError):  # the first one, or another process was faster
+        os.replace(folder / NEWEST, folder / BEFORE)
+    write_sealed(folder / NEWEST, content)
+
+
+def _usable(folder: Path) -> Path:
+    """The folder, made if missing; raises OSError if nothing can be written there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    probe = folder / f".{uuid4().hex}"
+    try:
+        probe.touch(exist_ok=False)
+    except OSError as error:
+        raise OSError(
+            f"checkpoint={str(folder)!r} can't be written to ({error.strerror}); give another "
+            "folder, or None."
+        ) from error
+    probe.unlink(missing_ok=True)
+    return folder
 
 
 def _read_whole(path: Path) -> dict[str, Any] | None:
     """The state in a file, or None if a byte of it is wrong or it holds more than plain data."""
-    content = path.read_bytes()
-    digest, body = content[:32], content[32:]
-    if hashlib.sha256(body).digest() != digest:
+    body = read_sealed(path)
+    if body is None:
         return None
     where = None if torch.cuda.is_available() else "cpu"
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .run import Run
 
 
@@ -12,6 +14,9 @@ class Hook:
     def stamp(self) -> dict[str, str]:
         """What of this hook changes the result of a fit; `Checkpoint` keeps such fits apart."""
         return {}
+
+    def on_restore(self, state: dict[str, Any]) -> None:
+        """The state of a finished fit is about to be loaded, by names of the weights."""
 
     def on_fit_start(self, run: Run) -> None:
         """Before the first phase."""

@@ -20,25 +20,35 @@ class Progress(Hook):
     def on_fit_start(self, run: Run) -> None:
         """Choose how to show it."""
         self.bar = _RichBar() if _bars_can_move() else _PlainLines()
+        self.silent = False
+
+    def _show(self, method: str, *args: Any) -> None:
+        """Let the bar do something; a closed or full stderr must not end a training."""
+        if self.silent:
+            return
+        try:
+            getattr(self.bar, method)(*args)
+        except (OSError, ValueError, AttributeError):  # AttributeError: there is no stderr at all
+            self.silent = True
 
     def on_phase_start(self, run: Run) -> None:
         """Open a bar for the phase."""
         if run.n_epochs_planned > 0:
-            self.bar.open(run.phase.name, run.n_epochs_planned)
+            self._show("open", run.phase.name, run.n_epochs_planned)
 
     def on_epoch_end(self, run: Run) -> None:
         """Move the bar by an epoch and show its loss."""
-        self.bar.advance(run.epoch + 1, run.history[-1]["loss"])
+        self._show("advance", run.epoch + 1, run.history[-1]["loss"])
 
     def on_phase_end(self, run: Run) -> None:
         """Close the bar."""
         if run.n_epochs_planned > 0:
-            self.bar.close()
+            self._show("close")
 
 
 def _bars_can_move() -> bool:
     """Whether rich is there and what it writes to can be redrawn: not a log file."""
-    if not available("rich"):
+    if sys.stderr is None or not available("rich"):
         return False
     console = _rich("console").Console(file=sys.stderr)
     return available("ipywidgets") if console.is_jupyter else bool(console.is_terminal)

@@ -132,7 +132,7 @@ def batch_sizes(n_samples: int, batch_size: int, smallest: int = 2) -> list[int]
     there is no other batch. One sample alone is never a batch: BatchNorm can't standardise it.
     """
     full, rest = divmod(n_samples, batch_size)
-    kept = rest >= smallest or (full == 0 and rest > 1)
+    kept = rest >= max(smallest, 2) or (full == 0 and rest > 1)
     return [batch_size] * full + ([rest] if kept else [])
 
 

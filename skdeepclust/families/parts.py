@@ -167,6 +167,11 @@ class PartsObjective(ViewsObjective):
         s = self.logits(self.embed(views[0]))
         return {"self_label": F.cross_entropy(s, self.targets[index])}
 
+    def on_restore(self, state: dict[str, Tensor]) -> None:
+        """Have one head of K rows in place of those of parts, as a finished fit has."""
+        if len(state["prototypes"]) < len(self.prototypes):
+            self.make_room()
+
     def on_fit_end(self, run: Run) -> None:
         """Have no more clusters than were asked for, also if interrupted before or in the merge."""
         if len(self.prototypes) > self.n_clusters:

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..base.objective import Core
-from ..engine import LossTerms, Phase, Run, rising_momentum, warmup_cosine
+from ..engine import LossTerms, Phase, Run, batch_sizes, rising_momentum, warmup_cosine
 from ..nn import MomentumCopy, predictor, projector
 from ..ops import pair_contrast, queue_contrast
 from .views import Pair, Views, ViewsObjective
@@ -88,8 +88,9 @@ class SelfSupervisedObjective(ViewsObjective):
         if self.method != "moco":
             return
         n_keys = min(QUEUE, max(len(run.samples) // 2, 1))
-        order = torch.randperm(len(run.samples), generator=run.generator)[:n_keys]
-        keys = [self._key(run.samples.batch(part)) for part in torch.split(order, run.batch_size)]
+        sizes = batch_sizes(n_keys, run.batch_size)  # none of one sample: BatchNorm can't take it
+        order = torch.randperm(len(run.samples), generator=run.generator)[: sum(sizes)]
+        keys = [self._key(run.samples.batch(part)) for part in torch.split(order, sizes)]
         self.queue = torch.cat(keys)
 
     def pretraining_loss(self, views: tuple[Tensor, ...], index: Tensor) -> LossTerms:

@@ -131,6 +131,11 @@ class TwoHeadsClustering(BaseDeepClustering):
             return self.max_epochs // 3
         return min(self.contrast_epochs, self.max_epochs)
 
+    @property
+    def _stage(self) -> str:
+        """Name of what ``contrast_epochs`` give."""
+        return type(self).__name__
+
     def _stored_stages(self, rows: Any, seed: int, device: torch.device) -> list[Hook]:
         """Look up what ``contrast_epochs`` give; Adam goes on from there."""
         return stored_pretraining(
@@ -138,7 +143,7 @@ class TwoHeadsClustering(BaseDeepClustering):
             rows,
             seed,
             device,
-            stage=type(self).__name__,
+            stage=self._stage,
             n_epochs=self._n_contrast,
             networks=("encoder", "instance_head"),
             optimizer=True,

@@ -131,9 +131,9 @@ class CCClustering(TwoHeadsClustering):
         on from there, bit for bit on a CPU, after it was cut off; a finished one need not train
         again. None keeps nothing.
     memory : str, path-like or joblib.Memory, default=None
-        Where the state after ``contrast_epochs`` is kept, so that a search over parameters that
-        don't touch it contrasts once for each training set and seed, with the same results. A
-        folder given by name is kept below 1 GiB. It has no effect with ``random_state=None``; the
+        Where the state after pretraining is kept, so that a search over parameters that don't
+        touch it pretrains once for each training set and seed, with the same results. A folder
+        given by name is kept below 1 GiB. It has no effect with ``random_state=None``; the
         encoder must be given by name.
     random_state : int, RandomState or None, default=None
         Seed of weights, shuffling, augmentation and k-means. The same int gives the same result
@@ -187,11 +187,7 @@ class CCClustering(TwoHeadsClustering):
         **TwoHeadsClustering._parameter_constraints,
         **NEIGHBORS,
     }
-    PRETRAINING_PARAMS: ClassVar[tuple[str, ...]] = (
-        *TwoHeadsClustering.PRETRAINING_PARAMS,
-        "views",
-        "n_neighbors",
-    )
+    PRETRAINING_PARAMS = (*TwoHeadsClustering.PRETRAINING_PARAMS, "views")
 
     def __init__(
         self,
@@ -246,10 +242,18 @@ class CCClustering(TwoHeadsClustering):
         self.random_state = random_state
         self.verbose = verbose
 
+    @property
+    def _near(self) -> int | None:
+        return self.n_neighbors if self.views == "neighbors" else None
+
+    @property
+    def _stage(self) -> str:
+        return super()._stage if self._near is None else f"{super()._stage}, {self._near} neighbors"
+
     def _make_objective(
         self, encoder: nn.Module, sample_shape: tuple[int, ...], generator: torch.Generator
     ) -> CCObjective:
-        near = self.n_neighbors if self.views == "neighbors" else None
+        near = self._near
         views = views_of(self.augment, sample_shape, near)
         heads = self._two_heads(encoder, generator)
         return CCObjective(self._core(encoder), views, heads, generator)

@@ -336,14 +336,13 @@ class HaDisClustering(BaseDeepClustering):
         Whether m rises to 1 during the fit, in a half cosine.
     sigma : float, default=0.001
         Scale of the noise on the student's embedding, Eq. (2). 0 is alignment as in BYOL.
+    temperature : float, default=0.5
+        Temperature of the self-distillation and of the prototypical contrast: tau_h in Eq. (7) and
+        tau_p in Eq. (9).
     hsd_weight : float, default=1.0
         Weight of the self-distillation, Eq. (8). 0 is ProPos.
-    hsd_temperature : float, default=0.5
-        Temperature of the self-distillation, Eq. (7).
     pcl_weight : float, default=0.1
         Weight of the prototypical contrast, Eq. (9).
-    pcl_temperature : float, default=0.5
-        Temperature of the prototypical contrast, Eq. (9).
     balance_clusters : bool, default=False
         Whether an epoch after the warm-up draws samples with replacement, from each cluster
         equally often.

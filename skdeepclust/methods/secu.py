@@ -50,7 +50,7 @@ class SeCuObjective(UnitEmbeddings, PartsObjective):
     w = C / |C|.  w': w at the start of the epoch.  y: label.  l: label of the epoch before.
     N: samples.  p_j: share of cluster j among all labels.  sg: stop-gradient.
     tau: label_weight.  t_x: temperature.  t_w: center_temperature.  gamma: size_ratio.
-    eta: dual_lr.  alpha: per sample, alpha / N of the paper's code.
+    eta: 0.01 K.  alpha: per sample, alpha / N of the paper's code.
 
     score    s_ij = (x1_i + x2_i) w_j / 2                                               (8)
     size     y_i  = argmax_j s_ij + rho_j                                              (10)
@@ -321,13 +321,14 @@ class SeCuClustering(PartsClustering):
     ----------
     n_clusters : int, default=10
         Number of clusters to look for.
-    constraint : {"entropy", "size", None}, default="entropy"
+    constraint : {"entropy", "size"}, default="entropy"
         What keeps clusters from merging: the entropy of their sizes, Eq. (13), or a least size,
-        Eq. (10). None leaves that to chance: most or all clusters vanish, with a warning.
+        Eq. (10).
     alpha : float, default=0.12
         Weight of the entropy, for one sample: a cluster may hold r times the samples of another if
         they fit it better by ``alpha * log(r)`` in cosine. Lower it, to 0.03 or 0.01, where
-        clusters differ much in size.
+        clusters differ much in size. At 0 nothing keeps clusters from merging: most of them
+        vanish, with a warning.
     size_ratio : float in [0, 1], default=0.9
         Least size of a cluster under ``constraint="size"``, as a share of the mean size; gamma in
         Eq. (11). 0.4 suits clusters that differ much in size; at 1 all are of one size.
@@ -337,7 +338,7 @@ class SeCuClustering(PartsClustering):
     over_clustering : int or "auto", default="auto"
         Parts of clusters, as multiples of ``n_clusters``, that the network learns first. Parts that
         neighbours share are merged, so that whole clusters may differ in size, and the network
-        learns their names in the last ``self_label_epochs``; with 5 and more the embedding is
+        learns their names in a last quarter of the epochs; with 5 and more the embedding is
         divided and merged nine times more, and what most of these agree on counts. 1 learns the
         clusters at once, as in the paper. ``"auto"`` is 3 for grey images up to 32 pixels if there
         are 600 for each cluster; for vectors it is a thirtieth of the samples for each cluster, at
@@ -370,8 +371,9 @@ class SeCuClustering(PartsClustering):
     lr : float, default=0.003
         Highest learning rate of the network.
     max_epochs : int or "auto", default="auto"
-        Passes over the samples, or over ``max_samples`` of them, all phases together. ``"auto"`` is
-        80, or, where parts of clusters are learnt, as many as make 3300 batches, but at least 20.
+        Passes over the samples, all phases together. ``"auto"`` is 80, or, where parts of clusters
+        are learnt, as many as make 3300 batches, but at least 20. Parts are learnt from at most
+        20,000 samples, drawn once; all samples are then merged and named.
     batch_size : int or "auto", default="auto"
         Samples in a batch. ``"auto"`` is 64, or less so that an epoch has about five batches, but
         at least 16.

@@ -479,7 +479,7 @@ class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
         self.base_ = clone(self.base).fit_with(X, [*ours, *hooks])
         self._adopt()
         self.active_mask_ = np.ones(len(self.labels_), dtype=bool)
-        if selection is not None:
+        if selection is not None and hasattr(selection, "active"):  # else interrupted before
             self.active_mask_ = selection.active.numpy()
         if density is not None and density.weight is not None:
             self.density_weights_ = density.weight.cpu().numpy()

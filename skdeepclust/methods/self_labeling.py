@@ -18,7 +18,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from ..base.constraints import POSITIVE_INTEGER, POSITIVE_REAL, WEIGHT
-from ..base.fitting import USER_LEVEL, draw_seed, warn_of_interruption
+from ..base.fitting import USER_LEVEL, draw_seed, seed_unseeded, warn_of_interruption
 from ..base.objective import Objective
 from ..data.augment import Augment
 from ..data.views import strong_view
@@ -192,7 +192,11 @@ class SelfLabelingClustering(WrappedClustering):
 
     def _fit_base(self, X: Any, hooks: Iterable[Hook]) -> Any:
         """Fit the base, then train its network on and publish that instead."""
-        base = clone(self.base).fit_with(X, hooks)
+        seed = draw_seed(self.random_state)
+        base = clone(self.base)
+        if self.random_state is not None:
+            seed_unseeded(base, seed)
+        base.fit_with(X, hooks)
         samples = base._samples(X)
         objective = SelfLabelingObjective(
             base.objective_,
@@ -202,7 +206,7 @@ class SelfLabelingClustering(WrappedClustering):
             weight_decay=self.weight_decay,
             augment=strong_view(samples.shape) if self.augment == "auto" else self.augment,
         )
-        trainer = Trainer(batch_size=self.batch_size, seed=draw_seed(self.random_state))
+        trainer = Trainer(batch_size=self.batch_size, seed=seed)
         run = trainer.fit(objective, samples, [Progress()] if self.verbose else [])
         base._publish_refined(run)
         for message in base.objective_.warnings:

@@ -192,9 +192,10 @@ class TCLClustering(TwoHeadsClustering):
     init : {"parts", "k-means"}, default="parts"
         How clusters are found after ``contrast_epochs``. ``"parts"``: k-means finds parts of about
         ten samples, and those that hold each other's nearest neighbours are joined.
-    boost_share : float in (0, 1], default=0.5
+    boost_share : float in [0, 1], default=0.5
         Share of the samples that a cluster of mean size would have in a batch, which get its
-        label; gamma in Eq. (10).
+        label; gamma in Eq. (10). Boosting takes the last quarter of the epochs; at 0 there is
+        none.
     boost_threshold : float in [0, 1), default=0.99
         Least probability, of the clean sample, of a label that is kept; alpha in Eq. (10).
     lr : float, default=0.001
@@ -228,9 +229,9 @@ class TCLClustering(TwoHeadsClustering):
         on from there, bit for bit on a CPU, after it was cut off; a finished one need not train
         again. None keeps nothing.
     memory : str, path-like or joblib.Memory, default=None
-        Where the state after ``contrast_epochs`` is kept, so that a search over parameters that
-        don't touch it contrasts once for each training set and seed, with the same results. A
-        folder given by name is kept below 1 GiB. It has no effect with ``random_state=None``; the
+        Where the state after pretraining is kept, so that a search over parameters that don't
+        touch it pretrains once for each training set and seed, with the same results. A folder
+        given by name is kept below 1 GiB. It has no effect with ``random_state=None``; the
         encoder must be given by name.
     random_state : int, RandomState or None, default=None
         Seed of weights, shuffling, augmentation and k-means. The same int gives the same result

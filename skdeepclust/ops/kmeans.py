@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from scipy.optimize import linear_sum_assignment
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from .lloyd import lloyd_kmeans
+
+FILTERS = threading.Lock()
 
 
 def kmeans(
@@ -24,11 +30,19 @@ def kmeans(
     """
     if spherical or z.device.type != "cpu":
         return lloyd_kmeans(z, n_clusters, n_init=n_init, seed=seed, spherical=spherical)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    # Threads add their sums in any order, and training amplifies the difference.
+    with quiet(), threadpool_limits(1, "openmp"):
         model = KMeans(n_clusters, n_init=n_init, random_state=seed).fit(z.numpy())
     centers = torch.as_tensor(model.cluster_centers_, dtype=z.dtype)
     return centers, torch.as_tensor(model.labels_, dtype=torch.long)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Hold back ConvergenceWarning; by one thread at a time, as the filters are the process's."""
+    with FILTERS, warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
 
 
 def keep_names(labels: Tensor, previous: Tensor, centers: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,85 @@
+"""Values that can't be meant: another range than that of fit, or a single one that rules all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from .samples import Array, Scaling
+
+LOOKED_AT = 256  # samples at predict: far less work than a pass through a network
+FAR, SLIVER = 2.0, 0.02  # of the range of pixels in fit: beyond it, and of it
+RATIO = 10.0  # of the spread of vectors in fit
+MOST, EXTREME = 0.999, 100.0  # share of pixels; size of a value of vectors, in units of the spread
+
+
+def unlike_fit(rows: Any, scaling: Scaling) -> str:
+    """Return what is odd about samples to predict, in a sentence; "" where nothing is.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, d) or (n, H, W, C), or CSR
+    scaling : Scaling of the data of fit
+    """
+    some = rows[:: max(1, rows.shape[0] // LOOKED_AT)]
+    values = (some.toarray() if sp.issparse(some) else np.asarray(some)).astype(np.float64)
+    scaled = (values - scaling.shift) / scaling.scale
+    low, high = float(scaled.min()), float(scaled.max())
+    start = "X is unlike the data of fit: its values"
+    if rows.ndim == 2:
+        spread = float(np.sqrt(np.square(scaled).mean()))
+        if 1 / RATIO <= spread <= RATIO:
+            return ""
+        return (
+            f"{start} are {spread:.2g} times as far from the mean as those in fit. Scale X as it "
+            "was scaled before fit."
+        )
+    of_fit = f"{float(scaling.shift):g} to {float(scaling.shift) + scaling.scale:g}"
+    rest = f"({values.min():g} to {values.max():g}; in fit {of_fit}). Scale X likewise."
+    if high > FAR or low < 1 - FAR:
+        return f"{start} lie outside the range of fit {rest}"
+    if high - low < SLIVER:
+        return f"{start} fill a sliver of the range of fit {rest}"
+    return ""
+
+
+def ruled_by_few(rows: Any, scaling: Scaling) -> str:
+    """Return which value of the data of fit dwarfs all others, in a sentence; "" for none."""
+    if sp.issparse(rows):
+        return ""  # most entries are zero, so that ordinary ones are far from the mean
+    if rows.ndim == 2:
+        where, value = farthest(rows, scaling)
+        if abs(value - scaling.shift[where[1]]) <= EXTREME * scaling.scale:
+            return ""
+        return (
+            f"Sample {where[0]} of X has the value {value:g} in column {where[1]}, more than "
+            f"{EXTREME:g} times the spread of all values: it rules the scale. Remove it, or clip X."
+        )
+    step = max(1, rows.size // 2**20)
+    ordinary = np.quantile(rows.reshape(-1)[::step], [1 - MOST, MOST])
+    if ordinary[1] - ordinary[0] >= SLIVER * scaling.scale:
+        return ""
+    middle = float(ordinary.mean())
+    biggest = np.abs(rows.reshape(len(rows), -1).max(axis=1) - middle)
+    smallest = np.abs(rows.reshape(len(rows), -1).min(axis=1) - middle)
+    sample = int(np.maximum(biggest, smallest).argmax())
+    value = max(float(rows[sample].max()), float(rows[sample].min()), key=lambda v: abs(v - middle))
+    return (
+        f"Sample {sample} of X has a pixel of value {value:g}, but {MOST:.1%} of all pixels lie in "
+        f"{ordinary[0]:g} to {ordinary[1]:g}: few values rule the range. Remove them, or clip X."
+    )
+
+
+def farthest(rows: Array, scaling: Scaling) -> tuple[tuple[int, int], float]:
+    """Row and column of the value farthest from the mean of its column, and the value."""
+    best, where = -1.0, (0, 0)
+    for start in range(0, len(rows), 4096):  # a memory map is never read whole
+        distance = np.abs(rows[start : start + 4096] - scaling.shift)
+        place = int(distance.argmax())
+        if distance.flat[place] > best:
+            best = float(distance.flat[place])
+            row, column = divmod(place, rows.shape[1])
+            where = (start + row, column)
+    return where, float(rows[where])

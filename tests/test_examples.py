@@ -1,0 +1,51 @@
+"""Examples that the gallery doesn't run do what they say."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+from skdeepclust import DECSClustering, SelectiveClustering
+
+FOLDER = Path(__file__).parent.parent / "examples"
+
+
+@pytest.fixture
+def log_training():
+    spec = importlib.util.spec_from_file_location("log_training", FOLDER / "log_training.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Kept:
+    """A writer that keeps what it gets."""
+
+    def __init__(self):
+        self.rows = []
+
+    def add_scalar(self, name, value, step):
+        assert type(value) is float
+        self.rows.append((name, value, step))
+
+
+def test_a_training_is_logged_as_the_history_has_it(log_training, blobs):
+    model = DECSClustering(3, encoder="mlp:8", pretrain_epochs=2, max_iter=2, random_state=0)
+    for estimator in (model, SelectiveClustering(model)):
+        writer = Kept()
+        estimator.fit_with(blobs[0], [log_training.LogTraining(writer)])
+        logged = {(name, step): value for name, value, step in writer.rows}
+        assert len(logged) == len(writer.rows)
+        for step, record in enumerate(estimator.history_, start=1):
+            names = set(record) - {"phase", "epoch"}
+            assert {f"{record['phase']}/{n}" for n in names} >= {n for n, s in logged if s == step}
+            for name in ("loss", "lr", "n_samples"):
+                assert logged[f"{record['phase']}/{name}", step] == record[name]
+
+
+def test_without_a_writer_it_prints(log_training, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["log_training.py"])
+    log_training.main()
+    lines = capsys.readouterr().out.splitlines()
+    assert {line.split()[1] for line in lines} >= {"pretrain/reconstruction", "cluster/loss"}

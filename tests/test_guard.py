@@ -1,0 +1,83 @@
+"""Values that can't be meant are told in one sentence, before training or at predict."""
+
+import warnings
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from families import quick
+
+from skdeepclust import DECClustering
+from skdeepclust.data.guard import farthest, ruled_by_few, unlike_fit
+from skdeepclust.data.samples import Scaling
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1)).astype(np.uint8)
+ROWS = np.random.default_rng(0).normal(5, 2, (50, 4))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda x: x, ""),
+        (lambda x: x.astype(float) / 255, "fill a sliver of the range of fit"),
+        (lambda x: x.astype(float) * 255, "lie outside the range of fit"),
+        (lambda x: np.full_like(x, 7), "fill a sliver"),
+        (lambda x: 255 - x, ""),
+    ],
+)
+def test_images_in_another_range_are_told(change, words):
+    message = unlike_fit(change(PIXELS), Scaling.of_images(PIXELS))
+    assert message == "" if not words else words in message
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize(("factor", "told"), [(1, False), (2, False), (100, True)])
+def test_vectors_on_another_scale_are_told(factor, told, sparse):
+    X = ROWS * factor
+    message = unlike_fit(sp.csr_matrix(X) if sparse else X, Scaling.of_vectors(ROWS))
+    assert bool(message) == told
+
+
+def test_the_farthest_value_is_found_beyond_the_first_chunk():
+    X = np.zeros((5000, 3))
+    X[4500, 1] = -7
+    assert farthest(X, Scaling.of_vectors(X)) == ((4500, 1), -7.0)
+
+
+def test_one_hot_pixel_is_named():
+    images = np.random.default_rng(0).random((200, 8, 8, 1))
+    assert ruled_by_few(images, Scaling.of_images(images)) == ""
+    images[3, 0, 0] = 1e4
+    message = ruled_by_few(images, Scaling.of_images(images))
+    assert message.startswith("Sample 3 of X has a pixel of value 10000")
+
+
+def test_one_extreme_value_of_vectors_is_named():
+    X = np.random.default_rng(0).normal(size=(1000, 30))
+    assert ruled_by_few(X, Scaling.of_vectors(X)) == ""
+    X[3, 2] = 1e4
+    message = ruled_by_few(X, Scaling.of_vectors(X))
+    assert message.startswith("Sample 3 of X has the value 10000 in column 2")
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_predict_warns_at_the_callers_line_and_a_filter_silences_it(blobs):
+    model = quick(DECClustering, 3).fit(blobs[0])
+    with pytest.warns(UserWarning, match="^X is unlike the data of fit") as caught:
+        model.predict(blobs[0] * 1000)
+    assert caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", message="X is unlike the data of fit")
+        model.predict(blobs[0] * 1000)
+        model.predict(blobs[0])
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_fit_warns_at_the_callers_line():
+    X = np.random.default_rng(0).normal(size=(400, 30))
+    X[3, 2] = 1e5
+    with pytest.warns(UserWarning, match="Sample 3 of X has the value 100000") as caught:
+        quick(DECClustering, 3).fit(X)
+    told = [w for w in caught if "Sample 3" in str(w.message)]
+    assert told[0].filename == __file__

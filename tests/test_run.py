@@ -1,0 +1,92 @@
+"""Sizes of batches, the length of a phase, and what a run tells hooks."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from skdeepclust.data.samples import Samples, Scaling
+from skdeepclust.engine.run import Phase, Run, batch_sizes, shuffled
+
+
+def run_of(n=10, batch_size=4, seed=0, **length):
+    """A run in the middle of a phase of a network that returns what it gets."""
+    rows = np.arange(2.0 * n).reshape(n, 2)
+    samples = Samples(rows, Scaling(np.zeros(2), 1.0), torch.device("cpu"))
+    net = nn.Identity()
+    generators = [torch.Generator().manual_seed(seed) for _ in range(2)]
+    run = Run(net, samples, [net], *generators, batch_size, torch.ones(n, dtype=torch.bool))
+    run.phase = Phase("a", lambda views, index: {}, None, **length)
+    return run
+
+
+@pytest.mark.parametrize(
+    ("n", "batch_size", "sizes"),
+    [
+        (10, 4, [4, 4, 2]),
+        (8, 4, [4, 4]),
+        (9, 4, [4, 4]),  # the one left over would break BatchNorm
+        (3, 4, [3]),
+        (2, 4, [2]),
+        (1, 4, []),
+        (0, 4, []),
+    ],
+)
+def test_batch_sizes(n, batch_size, sizes):
+    assert batch_sizes(n, batch_size) == sizes
+
+
+@pytest.mark.parametrize(
+    ("n", "sizes"), [(10, [4, 4]), (11, [4, 4, 3]), (3, [3]), (2, [2]), (1, [])]
+)
+def test_a_small_last_batch_is_left_out_unless_it_is_the_only_one(n, sizes):
+    assert batch_sizes(n, 4, smallest=3) == sizes
+
+
+@pytest.mark.parametrize(
+    ("length", "planned"),
+    [({"n_epochs": 7}, 7), ({"n_steps": 6}, 2), ({"n_steps": 7}, 3), ({"n_steps": 0}, 0)],
+)
+def test_planned_epochs_count_a_partial_last_one(length, planned):
+    run = run_of(**length)
+    assert run.steps_per_epoch == 3
+    assert run.n_epochs_planned == planned
+
+
+def test_a_lone_last_sample_makes_no_step():
+    assert run_of(n=9).steps_per_epoch == 2
+
+
+def test_progress_is_epochs_and_the_part_of_the_current_one():
+    run = run_of(n_epochs=3)
+    run.epoch, run.epoch_step, run.epoch_length = 2, 1, 4
+    assert run.progress == 2.25
+
+
+def test_a_phase_without_clusters_warms_up():
+    assert run_of(n_epochs=1, clusters=False).warming_up
+    assert not run_of(n_epochs=1).warming_up
+
+
+def test_seeds_are_drawn_anew_and_follow_from_the_fit():
+    run, again = run_of(), run_of()
+    seeds = [run.seed() for _ in range(5)]
+    assert len(set(seeds)) == 5
+    assert seeds == [again.seed() for _ in range(5)]
+    assert all(0 <= seed < 2**31 - 1 for seed in seeds)
+
+
+def test_forward_sees_all_rows_in_order_in_inference_mode():
+    run, modes = run_of(), []
+    run.objective.train()
+    z = run.forward(lambda x: (modes.append(run.objective.training), 3 * x)[1])
+    assert torch.equal(z, 3 * torch.arange(20.0).view(10, 2))
+    assert not any(modes)
+    assert run.objective.training
+
+
+def test_shuffled_takes_each_active_sample_once():
+    run, active = run_of(), torch.tensor([2, 3, 5, 7, 8, 9])
+    orders = [shuffled(run, active).tolist() for _ in range(2)]
+    assert [sorted(order) for order in orders] == [active.tolist()] * 2
+    assert orders[0] != orders[1]

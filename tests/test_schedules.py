@@ -1,0 +1,34 @@
+"""Factors on rates and momenta, by hand."""
+
+import math
+
+import pytest
+
+from skdeepclust.engine.schedules import rising_momentum, warmup_cosine
+
+
+@pytest.mark.parametrize(("epoch", "factor"), [(0, 0.0), (1, 0.5), (2, 1.0), (6, 0.5), (10, 0.0)])
+def test_rates_rise_in_a_line_and_fall_in_a_half_cosine(epoch, factor):
+    assert warmup_cosine(epoch, warmup=2, n_epochs=10) == pytest.approx(factor)
+
+
+def test_without_warm_up_the_rate_starts_at_its_height():
+    assert warmup_cosine(0, warmup=0, n_epochs=4) == 1
+
+
+def test_a_warm_up_that_never_ends():
+    assert warmup_cosine(3, warmup=4, n_epochs=4) == 0.75
+
+
+@pytest.mark.parametrize(
+    ("done", "momentum"), [(0.0, 0.9), (0.25, 0.9146447), (0.5, 0.95), (1.0, 1.0), (1.5, 1.0)]
+)
+def test_momentum_rises_to_one_in_a_half_cosine_and_stays_there(done, momentum):
+    assert rising_momentum(0.9, done) == pytest.approx(momentum)
+
+
+def test_momentum_is_the_formula_of_byol():
+    """tau = 1 - (1 - tau_base) (cos(pi k / K) + 1) / 2."""
+    for k in range(11):
+        expected = 1 - (1 - 0.996) * (math.cos(math.pi * k / 10) + 1) / 2
+        assert rising_momentum(0.996, k / 10) == pytest.approx(expected)
