@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from skdeepclust.workflow.page.atlas import atlases, thumbnails
+from skdeepclust.workflow.page.content import _confusion
 from skdeepclust.workflow.page.curves import curves
-from skdeepclust.workflow.page.render import _confusion, write_page
+from skdeepclust.workflow.page.render import write_page
 from skdeepclust.workflow.table import Assignments
 
 HOSTILE = '<img src=x onerror="document.title=1">/\'"&</script><!--.png'
@@ -93,8 +94,8 @@ def test_transparent_thumbnails_are_white():
 
 
 def test_large_sets_have_thumbnails_for_the_map_only(tmp_path, monkeypatch):
-    monkeypatch.setattr("skdeepclust.workflow.page.render._SIDES", ((10, 64), (20, 32)))
-    monkeypatch.setattr("skdeepclust.workflow.page.render._MAX_POINTS", 30)
+    monkeypatch.setattr("skdeepclust.workflow.page.content._SIDES", ((10, 64), (20, 32)))
+    monkeypatch.setattr("skdeepclust.workflow.page.content._MAX_POINTS", 30)
     table, images, embedding = clustering()
     embedding = np.hstack([embedding, embedding])  # a map of more than two dimensions is a sample
     data = data_of(page(tmp_path, table, images, embedding))
@@ -104,10 +105,10 @@ def test_large_sets_have_thumbnails_for_the_map_only(tmp_path, monkeypatch):
 
 def test_confusion_puts_matches_on_the_diagonal():
     table = _confusion(["a", "a", "b", "b", "b"], np.array([1, 1, 0, 0, 1]))
-    assert table["classes"] == ["a", "b"]
-    assert table["clusters"] == [1, 0]
-    assert table["counts"] == [[2, 0], [1, 2]]
-    assert table["shares"] == [[1, 0], [0.333, 0.667]]
+    assert table.classes == ["a", "b"]
+    assert table.clusters == [1, 0]
+    assert table.counts == [[2, 0], [1, 2]]
+    assert table.shares == [[1, 0], [0.333, 0.667]]
 
 
 def test_curves_by_hand():
