@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +13,19 @@ from sklearn.utils import check_random_state
 from ...displays.choosing import flatten, small_pictures, surest_and_doubtful
 from ...displays.style import look_of
 from ...metrics import contingency_table
+from ...metrics.unsupervised import NOISE
+from ..evidence import BETTER
 from ..likeness import near_duplicates
 from ..table import printable
 from .atlas import PER_SIDE, atlases, data_uri, thumbnails
-from .curves import Curve, curves
+from .curves import Choice, Curve, choice_curve, curves
+from .rivals import Rivals, rivals
+from .terms import meanings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ..evidence import Evidence
     from ..table import Assignments
 
 MAX_LISTED = 60  # outliers, groups of duplicates, files left out
@@ -29,13 +34,15 @@ _MAX_EXAMPLES = 1200  # large pictures in the page, all clusters together
 _MAX_PER_CLUSTER = 20
 _SIDES = ((12_000, 64), (40_000, 32))  # up to so many images: thumbnails of so many pixels
 _MAX_CLASSES = 60
+_NO_CLUSTER = ("#8b8d91", "x", "#222222")  # a marker that no cluster has: some are grey, too
 
 
 @dataclass(frozen=True)
 class Card:
-    """Numbers, look and examples of a cluster."""
+    """Numbers, look and examples of a cluster, or of what is in none."""
 
-    id: int
+    id: int  # -1: in no cluster
+    name: str
     size: int
     share: float
     confidence: float
@@ -64,7 +71,13 @@ class PageContent:
     title: str
     names: list[str]  # of the images, as valid text
     mean_confidence: float
-    clusters: list[Card]
+    n_clusters: int
+    clusters: list[Card]  # that of images in no cluster comes last
+    told: list[str]  # warnings of the fit
+    verdict: list[str]
+    rivals: Rivals | None
+    choice: Choice | None
+    meanings: dict[str, str]  # of the terms that the page explains
     large: dict[int, str]  # data URIs of the examples
     map_title: str
     alone: list[int]
@@ -91,6 +104,9 @@ def gather(
     facts: Iterable[tuple[str, str]] = (),
     skipped: Iterable[tuple[str, str]] = (),
     base: str | None = None,
+    warnings: Iterable[str] = (),
+    evidence: Evidence | None = None,
+    choice: Mapping[int, float] | None = None,
     random_state: int | np.random.RandomState | None = 0,
 ) -> PageContent:
     """Gather what the page of a clustering shows; arguments as in `write_page`.
@@ -105,11 +121,18 @@ def gather(
     points, shown, how = flatten(embedding, table.labels, rng, _MAX_POINTS)
     twins = near_duplicates(images) if len(images) <= _SIDES[-1][0] else []
     small, slot = _thumbnails(images, table, shown)
+    facts, told = list(facts), list(warnings)
     return PageContent(
         title=printable(title),
         names=[printable(path) for path in table.paths],
-        mean_confidence=float(table.confidence.mean()),
+        mean_confidence=_mean_confidence(table),
+        n_clusters=sum(card.id != NOISE for card in clusters),
         clusters=clusters,
+        told=told,
+        verdict=_verdict(evidence, told),
+        rivals=None if evidence is None else rivals(evidence, table.labels, classes),
+        choice=None if choice is None else choice_curve(choice),
+        meanings=meanings(facts),
         large={i: data_uri(image) for i, image in small_pictures(pictures, chosen).items()},
         map_title=how,
         alone=_loneliest(table),
@@ -118,7 +141,7 @@ def gather(
         n_twin_images=sum(map(len, twins)),
         confusion=None if classes is None else _confusion(classes, table.labels),
         curves=curves(history),
-        facts=list(facts),
+        facts=facts,
         skipped=[(printable(path), reason) for path, reason in skipped],
         atlases=atlases(small),
         data={
@@ -128,23 +151,39 @@ def gather(
             "slot": slot.tolist(),
             "thumb": [*small.shape[2:0:-1], PER_SIDE],
             "clusters": [_look(card) for card in clusters],
+            "none": dict(zip(("colour", "marker", "writing"), _NO_CLUSTER, strict=True)),
             "base": base,
         },
     )
 
 
+def _mean_confidence(table: Assignments) -> float:
+    """Of the images that are in a cluster, if any is."""
+    clustered = table.labels != NOISE
+    return float(table.confidence[clustered if clustered.any() else ...].mean())
+
+
+def _verdict(evidence: Evidence | None, told: list[str]) -> list[str]:
+    """The verdict, less what a warning of the fit has said."""
+    if evidence is None:
+        return []
+    known = any(BETTER in warning for warning in told)
+    return [line for line in evidence.verdict if not (known and BETTER in line)]
+
+
 def _cards(table: Assignments, rng: np.random.RandomState) -> list[Card]:
-    """Numbers, colours and examples of each cluster."""
+    """Numbers, colours and examples of each cluster, and at last of what is in none."""
     names = np.unique(table.labels)
     n_examples = int(np.clip(_MAX_EXAMPLES // len(names), 2, _MAX_PER_CLUSTER))
     cards = []
-    for position, name in enumerate(names):
+    for position, name in enumerate(sorted(names.tolist(), key=_none_last)):
         own = table.labels == name
         sure, doubtful = surest_and_doubtful(own, table.confidence, n_examples, rng)
-        colour, marker, writing = look_of(position)
+        colour, marker, writing = _NO_CLUSTER if name == NOISE else look_of(position)
         cards.append(
             Card(
-                id=int(name),
+                id=name,
+                name="unclustered" if name == NOISE else f"cluster {name}",
                 size=int(own.sum()),
                 share=float(own.mean()),
                 confidence=float(table.confidence[own].mean()),
@@ -156,6 +195,10 @@ def _cards(table: Assignments, rng: np.random.RandomState) -> list[Card]:
             )
         )
     return cards
+
+
+def _none_last(name: int) -> tuple[bool, int]:
+    return name == NOISE, name
 
 
 def _loneliest(table: Assignments) -> list[int]:
@@ -181,11 +224,17 @@ def _thumbnails(
 
 
 def _confusion(classes: Sequence[str] | NDArray[Any], labels: NDArray[Any]) -> Confusion:
-    """Classes in rows, clusters in columns, in an order that puts matches on the diagonal."""
+    """Classes in rows, clusters in columns, in an order that puts matches on the diagonal.
+
+    Images in no cluster have the last column, and match no class.
+    """
     counts, names, clusters = contingency_table(classes, labels)
-    rows, columns = linear_sum_assignment(counts, maximize=True)
+    real = np.flatnonzero(clusters != NOISE)
+    rows, matched = linear_sum_assignment(counts[:, real], maximize=True)
+    matched = real[matched]
+    rest = np.setdiff1d(real, matched)
     rows = np.r_[rows, np.setdiff1d(np.arange(len(names)), rows)][:_MAX_CLASSES]
-    columns = np.r_[columns, np.setdiff1d(np.arange(len(clusters)), columns)][:_MAX_CLASSES]
+    columns = np.r_[np.r_[matched, rest][:_MAX_CLASSES], np.flatnonzero(clusters == NOISE)]
     counts_shown = counts[np.ix_(rows, columns)]
     return Confusion(
         classes=[printable(str(names[i])) for i in rows],
@@ -205,7 +254,7 @@ def _columns(table: Assignments) -> dict[str, Any]:
         "cluster": table.labels.tolist(),
         "confidence": np.rint(table.confidence * 1000).astype(int).tolist(),
         "second": table.second.tolist(),
-        "outlier": [None if np.isnan(v) else round(v, 2) for v in table.outlier_scores.tolist()],
+        "outlier": [round(v, 2) if np.isfinite(v) else None for v in table.outlier_scores.tolist()],
     }
 
 
@@ -226,4 +275,6 @@ def _map(points: NDArray[Any], shown: NDArray[np.intp]) -> dict[str, Any]:
 
 
 def _look(card: Card) -> dict[str, Any]:
-    return {name: getattr(card, name) for name in ("id", "size", "colour", "marker", "writing")}
+    return {
+        name: getattr(card, name) for name in ("id", "name", "size", "colour", "marker", "writing")
+    }

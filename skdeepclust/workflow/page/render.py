@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from .curves import HEIGHT, WIDTH
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ..evidence import Evidence
     from ..table import Assignments
 
 
@@ -35,6 +36,9 @@ def write_page(
     facts: Iterable[tuple[str, str]] = (),
     skipped: Iterable[tuple[str, str]] = (),
     base: str | None = None,
+    warnings: Iterable[str] = (),
+    evidence: Evidence | None = None,
+    choice: Mapping[int, float] | None = None,
     random_state: int | np.random.RandomState | None = 0,
 ) -> None:
     """Write the page of a clustering: one HTML file that needs nothing else.
@@ -43,7 +47,7 @@ def write_page(
     ----------
     file : str or path-like
     table : Assignments
-        One row for each image.
+        One row for each image; cluster -1 is no cluster.
     title : str
     images : ndarray of shape (n_images, H, W) or (n_images, H, W, C), uint8
         Every image at any size; the thumbnails are made of them. Above 40,000 images only those
@@ -63,6 +67,12 @@ def write_page(
     base : str, default=None
         Address of the folder of images as seen from the page, for links to the files; None links
         nothing.
+    warnings : iterable of str
+        What the fit warned of; shown at the top.
+    evidence : Evidence, default=None
+        What `judge` found; its verdict is shown at the top, and k-means beside the clusters.
+    choice : mapping of int to float, default=None
+        Score of each number of clusters that was compared.
     random_state : int, RandomState instance or None, default=0
         Decides between examples of equal confidence, and the map.
     """
@@ -77,6 +87,9 @@ def write_page(
         facts=facts,
         skipped=skipped,
         base=base,
+        warnings=warnings,
+        evidence=evidence,
+        choice=choice,
         random_state=random_state,
     )
     Path(file).write_text(render(content), encoding="utf-8")
