@@ -48,6 +48,7 @@ class Card:
     confidence: float
     sure: list[int]
     doubtful: list[int]
+    headings: tuple[str, str]  # of the two
     colour: str
     marker: str
     writing: str
@@ -189,12 +190,22 @@ def _cards(table: Assignments, rng: np.random.RandomState) -> list[Card]:
                 confidence=float(table.confidence[own].mean()),
                 sure=sure.tolist(),
                 doubtful=doubtful.tolist(),
+                headings=_headings(name, table.confidence[own]),
                 colour=colour,
                 marker=marker,
                 writing=writing,
             )
         )
     return cards
+
+
+def _headings(name: int, confidence: NDArray[Any]) -> tuple[str, str]:
+    """What the surest and the most doubtful are, also of images in no cluster."""
+    if name != NOISE:
+        return "Most typical", "Least certain"
+    if np.ptp(confidence) == 0:  # as of DBSCAN and HDBSCAN, whose noise has no probability
+        return "Some of them", "More of them"
+    return "Nearest to a cluster", "Farthest from any"
 
 
 def _none_last(name: int) -> tuple[bool, int]:

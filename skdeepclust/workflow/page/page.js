@@ -42,6 +42,7 @@ function cell(i) {
   button.dataset.i = i;
   button.title = D.names[i];
   button.setAttribute("aria-label", `${D.names[i]}, ${clusterOf.get(cluster[i]).name}`);
+  button.classList.toggle("none", cluster[i] === NONE);
   button.style.setProperty("--c", clusterOf.get(cluster[i]).colour);
   thumb.className = "thumb";
   paintThumb(thumb, i);

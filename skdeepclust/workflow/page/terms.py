@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ... import methods
 from ...base.estimator import ESTIMATORS
 
 TERMS = {
@@ -25,6 +26,7 @@ TERMS = {
 
 def meanings(facts: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Every term with its meaning, and the method that the facts name, if it is one of ours."""
+    methods.import_all()  # a page of an earlier result may be all that is asked for
     titles = {name.removesuffix("Clustering").lower(): name for name in ESTIMATORS}
     found = dict(TERMS)
     for name, value in facts:
