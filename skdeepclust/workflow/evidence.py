@@ -305,12 +305,13 @@ def explained_by_looks(images: NDArray[np.uint8], x: Tensor) -> float:
     model = KernelRidge(alpha=0.3, kernel="rbf", gamma=0.5 / looks.shape[1])
     guess = cross_val_predict(make_pipeline(StandardScaler(), model), looks, z, cv=4)
     total = np.square(z).sum()
-    return float(1 - np.square(z - guess).sum() / total) if total > 0 else 0.0
+    return float(1 - np.square(z - guess).sum() / total) if total > 1e-9 * len(z) else 0.0
 
 
 def looks_of(images: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Mean and contrast of each channel, and how much neighbouring pixels differ, (n, 2 C + 1)."""
     x = (images[..., None] if images.ndim == 3 else images) / 255  # (n, H, W, C)
-    steps = np.abs(np.diff(x.mean(axis=3), axis=1)).mean(axis=(1, 2))
+    grey = x.mean(axis=3)
+    steps = sum(np.abs(np.diff(grey, axis=axis)).mean(axis=(1, 2)) for axis in (1, 2)) / 2
     contrast = np.log(x.std(axis=(1, 2)) + 0.01)
     return np.column_stack([x.mean(axis=(1, 2)), contrast, np.log(steps + 0.003)])
