@@ -392,7 +392,8 @@ def test_classics_have_table_page_model_and_predictions(method, folder, tmp_path
 
 
 def test_unclustered_images_have_a_row_a_folder_and_a_word(folder, tmp_path, capsys):
-    Image.fromarray(np.full((8, 8), 255, np.uint8)).save(folder / "left" / "white.png")
+    for name, level in (("black", 0), ("white", 255)):
+        Image.fromarray(np.full((8, 8), level, np.uint8)).save(folder / "left" / f"{name}.png")
     out, sorted_ = tmp_path / "out", tmp_path / "sorted"
     flags = ["--method", "hdbscan", "--min-cluster-size", "6", "--sort-into", str(sorted_)]
     assert main(["cluster", str(folder), "--out", str(out), *flags, "--quiet"]) == 0

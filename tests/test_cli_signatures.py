@@ -6,7 +6,13 @@ import pytest
 from commands import ToyClustering
 
 import skdeepclust
-from skdeepclust.cli.signatures import REQUIRED, methods, parameter_texts, signature_of
+from skdeepclust.cli.signatures import (
+    REQUIRED,
+    estimator_class,
+    methods,
+    parameter_texts,
+    signature_of,
+)
 
 
 def test_parameter_texts_are_first_sentences_of_the_docstring():
@@ -18,7 +24,7 @@ def test_parameter_texts_are_first_sentences_of_the_docstring():
 
 def test_every_hyper_parameter_of_every_method_has_a_text():
     for signature in methods().values():
-        estimator = getattr(skdeepclust, signature.class_name)
+        estimator = estimator_class(signature.class_name)
         assert set(estimator().get_params()) <= set(signature.texts)
 
 

@@ -84,7 +84,7 @@ def test_table_with_unknown_images_is_refused(tmp_path):
     (tmp_path / "labels.csv").write_text(head + '"a.png",0,0.5,"",""\n')
     np.savez(tmp_path / "embedding.npz", paths=np.array([b"b.png"]), embedding=np.zeros((1, 2)))
     with pytest.raises(ValueError, match=r"were not clustered, such as 'a\.png'"):
-        read_result(tmp_path, str(tmp_path), with_classes=False)
+        read_result(tmp_path, str(tmp_path), {})
 
 
 def test_images_of_one_name_do_not_meet(tmp_path):

@@ -16,7 +16,11 @@ def test_agreement_of_renamed_classes_is_perfect():
 def test_kmeans_is_scored_on_what_the_method_saw_and_on_the_pixels(blobs):
     X, y = blobs
     noise = np.random.default_rng(0).normal(size=(60, 4, 4))
-    clusters = Clusters(Assignments.of(range(60), np.eye(3)[y]), X, KMeans(3, random_state=0))
+    clusters = Clusters(
+        assignments=Assignments.of(range(60), np.eye(3)[y]),
+        embedding=X,
+        estimator=KMeans(3, random_state=0),
+    )
     assert set(scores_beside_kmeans(clusters, y, X, X)) == {"kmeans", "k-means"}
     scores = scores_beside_kmeans(clusters, y, X, noise)
     assert scores["kmeans"]["ACC"] == scores["k-means"]["ACC"] == 1

@@ -14,6 +14,7 @@ from .signatures import estimator_class
 if TYPE_CHECKING:  # imported late otherwise: --help need not wait, nor a mistyped folder
     from ..model_selection import NClusters
     from ..pretrained.embedder import ImageEmbedder
+    from ..workflow.evidence import Evidence
     from ..workflow.pipeline import Outcome
     from ..workflow.settings import Settings
     from ..workflow.sources import Source
@@ -122,6 +123,10 @@ class Teller(Listener):
 
     def n_clusters_chosen(self, found: NClusters) -> None:
         console.tell(f"-k auto: {found.n_clusters} clusters, by {found.criterion}")
+
+    def judged(self, evidence: Evidence) -> None:
+        for doubt in evidence.verdict:
+            console.tell(f"note: {doubt}")
 
     def drawing(self) -> None:
         if not self.quiet:

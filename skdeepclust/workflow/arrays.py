@@ -54,7 +54,7 @@ class ArrayFile(Source):
             raise ValueError(f"{given[0]} is for a folder of images. Got the array {self.place!r}.")
 
     def read(self, settings: Settings) -> NDArray[Any]:
-        self.rows = read_array(self.place)
+        self.rows = np.array(read_array(self.place))
         return self.rows
 
     def embed(self, embedder: Any, heard: Callable[[int, int], None]) -> NDArray[Any]:
@@ -66,7 +66,11 @@ class ArrayFile(Source):
 
     def gather(self, estimator: Any, rows: NDArray[Any]) -> Clusters:
         embedding = np.asarray(estimator.transform(rows))
-        return Clusters(assign_rows(estimator, rows, embedding), embedding, estimator)
+        return Clusters(
+            assignments=assign_rows(estimator, rows, embedding),
+            embedding=embedding,
+            estimator=estimator,
+        )
 
     def views(
         self, clusters: Clusters, facts: Sequence[tuple[str, str]], out: Path

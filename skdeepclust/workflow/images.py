@@ -133,7 +133,7 @@ def _listed(files: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
     return [{"path": path, "reason": reason} for path, reason in files]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class ImageClusters(Clusters):
     """Clusters of image files.
 
@@ -150,6 +150,12 @@ class ImageClusters(Clusters):
     classes : ndarray of str, or None
         Names of the sub-folders.
     skipped : list of (path, reason)
+    warnings : sequence of str
+        What the fit complained of.
+    evidence : Evidence or None
+        What can be said of the clusters without labels.
+    n_clusters_scores : dict of float, or None
+        Score of each number of clusters, if the number was left open.
     """
 
     paths: NDArray[Any]
@@ -199,6 +205,9 @@ class ImageClusters(Clusters):
             facts=facts,
             skipped=self.skipped,
             base=base,
+            warnings=self.warnings,
+            evidence=self.evidence,
+            choice=self.n_clusters_scores,
         )
 
     def show(self) -> Any:

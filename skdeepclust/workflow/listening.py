@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # a listener need not wait for torch
     from ..model_selection import NClusters
     from ..pretrained.embedder import ImageEmbedder
+    from .evidence import Evidence
 
 
 class Listener:
@@ -23,6 +24,9 @@ class Listener:
 
     def n_clusters_chosen(self, found: NClusters) -> None:
         """Hear how many clusters were found, as no number was asked for."""
+
+    def judged(self, evidence: Evidence) -> None:
+        """Hear what can be said of the clusters without labels."""
 
     def drawing(self) -> None:
         """Hear that all is learnt, and only pictures are left to be drawn."""

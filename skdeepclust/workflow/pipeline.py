@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from .choice import (
     suitable_embedder,
     suitable_method,
 )
+from .evidence import judge
 from .images import ImageClusters, ImageFiles
 from .listening import SILENT, Listener
 from .results import CHECKPOINT, FEATURES, check_sort_target, result_folder, sort_images, write_data
@@ -39,6 +41,8 @@ from .summary import (
 )
 from .timing import Clock, Steps, expected_seconds
 
+LITTLE = 0.5  # of the time for features: as much may a second fit take, to see if seeds agree
+OTHER_SEED = 1729
 LARGEST_FOR_ONE_THREAD = 32 * 32 * 3  # values of an image
 
 
@@ -53,12 +57,8 @@ class Outcome:
         Seconds of each stage, in order.
     scores : dict of dict, or None
         ACC, NMI and ARI by method, if they were asked for.
-    n_clusters : NClusters or None
-        The evidence, if the number of clusters was left open.
     embedder : transformer or None
         What has seen the images before the method.
-    warnings : list of str
-        What was complained of.
     missing : dict
         Why there is no such file, by name; an empty reason where there is one.
     """
@@ -66,9 +66,7 @@ class Outcome:
     clusters: Clusters
     seconds: dict[str, float]
     scores: Scores | None
-    n_clusters: NClusters | None
     embedder: Any
-    warnings: list[str]
     missing: dict[str, str] = field(default_factory=dict)
 
 
@@ -190,6 +188,16 @@ def _learn(source: Source, settings: Settings, out: Path | None, listener: Liste
         estimator, found = _train(rows, settings, task, listener)
         clusters = source.gather(estimator, rows)
     watch.lap("fit")
+    refit = None
+    if rows is not pixels and watch.laps["fit"] < LITTLE * watch.laps["embed"]:
+        refit = partial(_labels_of_another_seed, estimator, rows)
+    seen = None if rows is pixels else pixels
+    evidence = judge(rows, clusters.labels, pixels=seen, refit=refit)
+    listener.judged(evidence)
+    watch.lap("judge")
+    clusters = replace(
+        clusters, warnings=told, evidence=evidence, n_clusters_scores=_mean_scores(found)
+    )
     scores = None
     if settings.score:
         scores = scores_beside_kmeans(clusters, source.classes, rows, pixels)
@@ -199,8 +207,6 @@ def _learn(source: Source, settings: Settings, out: Path | None, listener: Liste
         seconds=watch.laps,
         embedder=task.embedder,
         scores=scores,
-        n_clusters=found,
-        warnings=told,
     )
 
 
@@ -278,6 +284,26 @@ def fit(estimator: Any, rows: NDArray[Any], hooks: Sequence[Hook] = ()) -> None:
             estimator.fit(rows)
 
 
+def _labels_of_another_seed(estimator: Any, rows: NDArray[Any]) -> NDArray[Any]:
+    """Labels of the same fit with another seed, quietly."""
+    twin = clone(estimator)
+    places = {"checkpoint": None, "memory": None, "random_state": OTHER_SEED}
+    twin.set_params(**{k: v for k, v in places.items() if k in twin.get_params(deep=False)})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit(twin, rows)
+    labels: NDArray[Any] = twin.labels_
+    return labels
+
+
+def _mean_scores(found: NClusters | None) -> dict[int, float] | None:
+    """Score of each number of clusters, over all subsamples."""
+    if found is None:
+        return None
+    means = found.scores.mean(axis=0).tolist()
+    return dict(zip(found.k_range.tolist(), means, strict=True))
+
+
 @contextmanager
 def heard_warnings() -> Iterator[list[str]]:
     """Texts of the warnings that are shown meanwhile."""
@@ -334,10 +360,11 @@ def _summary(outcome: Outcome, source: Source, out: Path) -> dict[str, Any]:
         summary["network"] = facts_of_network(outcome.embedder)
     if outcome.scores is not None:
         summary["scores"] = outcome.scores
-    if (found := outcome.n_clusters) is not None:
-        means = found.scores.mean(axis=0).tolist()
-        summary["n_clusters_scores"] = dict(zip(found.k_range.tolist(), means, strict=True))
-    summary["warnings"] = outcome.warnings
+    clusters = outcome.clusters
+    if clusters.n_clusters_scores is not None:
+        summary["n_clusters_scores"] = clusters.n_clusters_scores
+    summary["warnings"] = clusters.warnings
+    summary["evidence"] = None if clusters.evidence is None else clusters.evidence.as_dict()
     return summary
 
 

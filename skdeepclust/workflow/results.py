@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..data.images import read_readable_images
 from ..loading import load
+from .evidence import Evidence
 from .images import SHOWN, ImageClusters
 from .table import Assignments
 
@@ -149,7 +150,7 @@ def read_embedding(out: Path) -> NDArray[Any]:
     return embedding
 
 
-def read_result(out: Path, source: str, *, with_classes: bool) -> ImageClusters:
+def read_result(out: Path, source: str, summary: dict[str, Any]) -> ImageClusters:
     """Read an earlier run again, with whatever clusters its table has now.
 
     Parameters
@@ -158,8 +159,8 @@ def read_result(out: Path, source: str, *, with_classes: bool) -> ImageClusters:
         The result folder.
     source : str
         Where the images are now; those that are gone are left out.
-    with_classes : bool
-        Take the first folder of each path as its class.
+    summary : dict
+        That of the run. If it has scores, the first folder of each path is its class.
     """
     table = Assignments.read_csv(out / "labels.csv")
     paths = _paths_inside(source, table.paths)
@@ -179,9 +180,21 @@ def read_result(out: Path, source: str, *, with_classes: bool) -> ImageClusters:
         embedding=embedding[[place[name] for name in names]],
         estimator=read_model(out) if (out / "model").exists() else None,
         images=images,
-        classes=np.array([name.partition("/")[0] for name in names]) if with_classes else None,
+        classes=np.array([n.partition("/")[0] for n in names]) if "scores" in summary else None,
         skipped=[(table.paths[i], reason) for i, reason in sorted(unreadable.items())],
+        **_told(summary),
     )
+
+
+def _told(summary: dict[str, Any]) -> dict[str, Any]:
+    """What a run told of its clusters, as `Clusters` has it; one of 0.1.0 told less."""
+    scores = summary.get("n_clusters_scores")
+    found = summary.get("evidence")
+    return {
+        "warnings": summary.get("warnings", ()),
+        "evidence": None if found is None else Evidence.from_dict(found),
+        "n_clusters_scores": None if scores is None else {int(k): v for k, v in scores.items()},
+    }
 
 
 def _paths_inside(folder: str, names: NDArray[Any]) -> NDArray[Any]:

@@ -36,7 +36,7 @@ def rewrite_page(out: Path, folder: str | None = None) -> Path:
     if "array" in summary:
         raise ValueError(f"{str(out)!r} is the result of an array, which has no page.")
     folder = folder or summary["folder"]
-    result = read_result(out, folder, with_classes="scores" in summary)
+    result = read_result(out, folder, summary)
     scores = None
     if result.classes is not None:
         scores = {summary["method"]: agreement(result.classes, result.labels)}

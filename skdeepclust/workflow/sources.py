@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .evidence import Evidence
 from .settings import Settings
 from .table import Assignments
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Clusters:
     """Clusters of samples.
 
@@ -28,11 +29,20 @@ class Clusters:
         A row for each sample.
     embedding : ndarray of shape (n_samples, embedding_dim)
     estimator : fitted estimator
+    warnings : sequence of str
+        What the fit complained of.
+    evidence : Evidence or None
+        What can be said of the clusters without labels.
+    n_clusters_scores : dict of float, or None
+        Score of each number of clusters, if the number was left open.
     """
 
     assignments: Assignments
     embedding: NDArray[Any]
     estimator: Any
+    warnings: Sequence[str] = ()
+    evidence: Evidence | None = None
+    n_clusters_scores: dict[int, float] | None = None
 
     @property
     def labels(self) -> NDArray[np.int64]:
