@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .methods.temi import TEMIClustering
     from .methods.turtle import TURTLEClustering
     from .pretrained.embedder import ImageEmbedder
-    from .workflow.images import cluster_images
+    from .workflow.pipeline import cluster_images
 
 # Public name -> where it lives. Imported on first use: torch takes seconds to load, and
 # `python -m skdeepclust --help` or `skdeepclust.metrics` need not wait for it.
@@ -47,7 +47,7 @@ _WHERE = {
     "TCLClustering": ".methods.tcl",
     "TEMIClustering": ".methods.temi",
     "TURTLEClustering": ".methods.turtle",
-    "cluster_images": ".workflow.images",
+    "cluster_images": ".workflow.pipeline",
     "load": ".loading",
 }
 _MODULES = ("datasets", "displays", "metrics", "model_selection")

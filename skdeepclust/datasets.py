@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.utils import Bunch
 
+from skdeepclust.data.folders import Parts, find_files, listing
 from skdeepclust.data.images import (
     ImageReadError,
     check_images,
@@ -23,10 +24,7 @@ from skdeepclust.data.images import (
 
 __all__ = ["load_image_folder", "make_digits_folder"]
 
-# Left behind by file managers; what starts with a dot is ignored as well.
-_LITTER = {"__macosx", "@eadir", "thumbs.db", "ehthumbs.db", "desktop.ini"}
 _DIGITS_MARKER = ".skdeepclust-digits"
-_N_LISTED = 5
 
 
 def load_image_folder(
@@ -93,7 +91,7 @@ def load_image_folder(
     if not os.path.isdir(root):
         raise NotADirectoryError(f"{root!r} is a file; load_image_folder needs a folder.")
 
-    found, ignored = _find(root)
+    found, ignored = find_files(root)
     candidates = sorted(parts for parts, reason in found.items() if reason is None)
     files = [os.path.join(root, *parts) for parts in candidates]
     pixels, unreadable = _read(files, image_shape, n_jobs)
@@ -108,11 +106,11 @@ def load_image_folder(
     if skipped and on_error == "raise":
         raise ImageReadError(*skipped[0])
     if not kept:
-        raise ValueError(f"there is no readable image in {root!r}{_listing(skipped)}.")
+        raise ValueError(f"there is no readable image in {root!r}{listing(skipped)}.")
     if skipped and on_error == "warn":
         warnings.warn(
             f"{len(skipped)} of {len(found)} files in {root!r} are left out"
-            f"{_listing(skipped)}. The attribute `skipped` holds all of them.",
+            f"{listing(skipped)}. The attribute `skipped` holds all of them.",
             UserWarning,
             stacklevel=2,
         )
@@ -171,43 +169,6 @@ def make_digits_folder(path: str | os.PathLike[str]) -> str:
     return str(folder)
 
 
-_Parts = tuple[str, ...]
-
-
-def _find(root: str) -> tuple[dict[_Parts, str | None], list[tuple[_Parts, str]]]:
-    """Files below `root`, with why not to read them (or None), and what was not looked at."""
-    ignored: list[tuple[_Parts, str]] = []
-    return dict(_walk(root, (), os.path.realpath(root), ignored)), sorted(ignored)
-
-
-def _walk(
-    root: str, parts: _Parts, real_root: str, ignored: list[tuple[_Parts, str]]
-) -> Iterator[tuple[_Parts, str | None]]:
-    """Files below `root` in any order: the parts of the path, and why not to read it (or None)."""
-    try:
-        with os.scandir(os.path.join(root, *parts)) as scan:
-            entries = list(scan)
-    except OSError as error:
-        yield parts, f"the folder cannot be listed ({error.strerror})"
-        return
-    for entry in entries:
-        below = (*parts, entry.name)
-        if (reason := _why_ignored(entry.name)) is not None:
-            ignored.append((below, reason))
-        elif entry.is_symlink():
-            yield below, _link_problem(entry.path, real_root)
-        elif entry.is_dir():
-            yield from _walk(root, below, real_root, ignored)
-        else:
-            yield below, None
-
-
-def _why_ignored(name: str) -> str | None:
-    if name.lower() in _LITTER or name == ".DS_Store" or name.startswith("._"):
-        return "left behind by an operating system"
-    return "hidden" if name.startswith(".") else None
-
-
 def _read(
     files: list[str], image_shape: Sequence[int] | str | None, n_jobs: int | None
 ) -> tuple[npt.NDArray[np.uint8] | None, dict[int, str]]:
@@ -229,32 +190,10 @@ def _read(
     return pixels, reasons | {kept[i]: reason for i, reason in unreadable_kept.items()}
 
 
-def _link_problem(link: str, real_root: str) -> str | None:
-    """Why a symbolic link is not read; None for a link to a file inside the folder."""
-    if not os.path.exists(link):
-        return "it is a broken symbolic link"
-    target = os.path.realpath(link)
-    if not Path(target).is_relative_to(real_root):
-        return "it is a symbolic link that leads outside the folder"
-    if os.path.isdir(target):
-        return "it is a symbolic link to a folder, which is not followed"
-    return None
-
-
-def _labels(kept: list[_Parts]) -> tuple[npt.NDArray[np.int64] | None, list[str] | None]:
+def _labels(kept: list[Parts]) -> tuple[npt.NDArray[np.int64] | None, list[str] | None]:
     """Labels from the first folder of each path, if every path has one."""
     if any(len(parts) == 1 for parts in kept):
         return None, None
     names = sorted({parts[0] for parts in kept})
     code = {name: i for i, name in enumerate(names)}
     return np.array([code[parts[0]] for parts in kept], dtype=np.int64), names
-
-
-def _listing(skipped: list[tuple[str, str]]) -> str:
-    """The first few skipped files with reasons, to continue a sentence."""
-    if not skipped:
-        return ""
-    lines = [f"{path!r} ({reason})" for path, reason in skipped[:_N_LISTED]]
-    if len(skipped) > _N_LISTED:
-        lines.append(f"and {len(skipped) - _N_LISTED} more")
-    return ": " + "; ".join(lines)

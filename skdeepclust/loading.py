@@ -57,7 +57,7 @@ def _unfitted(path: Any, class_name: str, params: dict[str, Any], encoder: Any) 
     if "base" in params:
         base = params["base"]
         params["base"] = _unfitted(path, base["class"], base["params"], encoder)
-    elif params.get("encoder") is None:
+    elif "encoder" in params and params["encoder"] is None:
         if encoder is None:
             raise ValueError(
                 f"{path} was fitted with a torch module as encoder; pass "

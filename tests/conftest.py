@@ -1,6 +1,8 @@
 """Settings that must come before torch, and small data for all tests."""
 
 import os
+import pickle
+from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads slow down busy machines
 os.environ["SCIPY_ARRAY_API"] = "1"  # or scikit-learn skips its check of array API input
@@ -8,7 +10,12 @@ os.environ["SCIPY_ARRAY_API"] = "1"  # or scikit-learn skips its check of array 
 import numpy as np
 import pytest
 import torch
+from commands import ToyClustering, write_folder
 from sklearn.datasets import make_blobs
+from torch import nn
+
+import skdeepclust
+from skdeepclust.pretrained.networks import Network
 
 torch.set_num_threads(1)
 
@@ -29,3 +36,48 @@ def tiny_images():
     images[y == 0, :4] += 180
     images[y == 1, 4:] += 180
     return images.astype(np.uint8), y
+
+
+@pytest.fixture
+def toy(monkeypatch):
+    """A new method in the package, and nothing said to the command line about it."""
+    monkeypatch.setattr(skdeepclust, "ToyClustering", ToyClustering, raising=False)
+    names = [*getattr(skdeepclust, "__all__", ()), "ToyClustering"]
+    monkeypatch.setattr(skdeepclust, "__all__", names, raising=False)
+    load = lambda path: pickle.loads(Path(path).read_bytes())  # noqa: E731
+    monkeypatch.setattr("skdeepclust.workflow.results.load", load)
+    monkeypatch.setattr(ToyClustering, "fits", 0)
+    return ["--method", "toy"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write_folder(tmp_path / "images")
+
+
+@pytest.fixture
+def array(tmp_path):
+    """Left-bright and right-bright images, as one array."""
+    images = np.random.default_rng(0).integers(0, 60, (24, 8, 8), dtype=np.uint8)
+    images[::2, :, :4] += 180
+    images[1::2, :, 4:] += 180
+    np.save(tmp_path / "images.npy", images)
+    return tmp_path / "images.npy"
+
+
+@pytest.fixture
+def mean_colour(monkeypatch):
+    """A pretrained network that needs no library: brightness left and right."""
+
+    class Halves(nn.Module):
+        seen = 0
+
+        def forward(self, x):
+            Halves.seen += int((x.flatten(1).sum(1) > 0).sum())
+            return torch.stack([x[..., :2].mean((1, 2, 3)), x[..., 2:].mean((1, 2, 3))], 1)
+
+    network = Network(Halves(), lambda m, x: m(x), (0,) * 3, (1,) * 3, 4, "digest", "cpu")
+    assert network.n_features == 2
+    monkeypatch.setattr("skdeepclust.pretrained.embedder.find_network", lambda *which: network)
+    monkeypatch.setattr(Halves, "seen", 0)
+    return Halves

@@ -245,6 +245,8 @@ def test_files_that_the_page_on_architecture_names_exist():
         ("data/inputs.py", "from ..engine import Run"),
         ("base/estimator.py", "from ..families import views"),
         ("base/estimator.py", "from ..cli import main"),
+        ("workflow/pipeline.py", "from ..cli import console"),
+        ("workflow/pipeline.py", "from skdeepclust import ImageEmbedder"),
         ("stray.py", "import os"),
     ],
 )
@@ -263,7 +265,7 @@ def test_planted_violations_are_caught(tmp_path, file, code):
         ("base/saving.py", "from .. import _version\nimport torch, os.path"),
         ("base/saving.py", "from skdeepclust.data.inputs import read_input"),
         ("engine/hooks.py", "from .trainer import Run"),
-        ("cli.py", "import skdeepclust\nfrom skdeepclust import DECSClustering"),
+        ("cli/cluster.py", "import skdeepclust\nfrom skdeepclust import DECSClustering"),
     ],
 )
 def test_downward_imports_are_allowed(tmp_path, file, code):
@@ -380,9 +382,16 @@ def modules_imported(code, *, after=""):
 def test_optional_packages_are_imported_late():
     code = "import skdeepclust\nfor name in skdeepclust.__all__: getattr(skdeepclust, name)"
     optional = {"torchvision", "faiss", "matplotlib", "rich", "timm", "transformers", "pi_heif"}
+    optional |= {"umap"}
     # scikit-learn's callbacks import rich where it is installed; that is not our doing.
     core = "import torch, sklearn.cluster\ntry: import sklearn.callback\nexcept ImportError: pass"
     assert modules_imported(code, after=core) & optional == set()
+
+
+def test_help_needs_no_torch():
+    code = "from skdeepclust.cli import main\n"
+    code += "try: main(['cluster', '--help'])\nexcept SystemExit: pass"
+    assert modules_imported(code) & {"torch", "sklearn", "numpy"} == set()
 
 
 def test_torch_is_imported_late():

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from skdeepclust.workflow.likeness import near_duplicates, outlier_scores
+from skdeepclust.workflow.likeness import Company, near_duplicates, outlier_scores
 
 
 def test_outlier_scores_by_hand():
@@ -72,3 +72,25 @@ def test_flat_images_of_different_brightness_are_no_duplicates():
 
 def test_single_image_has_no_duplicate():
     assert near_duplicates(np.zeros((1, 8, 8), np.uint8)) == []
+
+
+def test_new_samples_are_told_from_those_that_are_known():
+    known = np.arange(20.0)[:, None]  # each is 1 from its nearest others
+    company = Company(known, n_neighbors=1)
+    assert company.ordinary == 1
+    new = np.array([[3.0], [3.5], [25.0]])
+    np.testing.assert_allclose(company.outlier_scores(new), [0, 0.5, 6])
+    assert company.are_strangers(company.outlier_scores(new)).tolist() == [False, False, True]
+
+
+def test_what_was_lonely_in_the_fit_sets_the_bound_of_strangers():
+    known = np.append(np.arange(20.0), 50.0)[:, None]
+    company = Company(known, n_neighbors=1)
+    assert company.strange == 31
+    assert not company.are_strangers(company.outlier_scores(np.array([[75.0]]))).any()
+
+
+def test_company_of_one_sample_or_of_equal_ones_is_no_error():
+    for known in (np.zeros((2, 3)), np.zeros((30, 3))):
+        scores = Company(known).outlier_scores(np.ones((1, 3)))
+        assert np.isfinite(scores).all()

@@ -11,7 +11,6 @@ from skdeepclust.workflow.results import (
     read_summary,
     result_folder,
     sort_images,
-    write_whole,
 )
 
 
@@ -85,16 +84,7 @@ def test_table_with_unknown_images_is_refused(tmp_path):
     (tmp_path / "labels.csv").write_text(head + '"a.png",0,0.5,"",""\n')
     np.savez(tmp_path / "embedding.npz", paths=np.array([b"b.png"]), embedding=np.zeros((1, 2)))
     with pytest.raises(ValueError, match=r"were not clustered, such as 'a\.png'"):
-        read_result(tmp_path, str(tmp_path), with_classes=False)
-
-
-def test_failed_write_leaves_the_file_as_it_was(tmp_path):
-    file = tmp_path / "labels.csv"
-    write_whole(file, b"old")
-    with pytest.raises(TypeError):
-        write_whole(file, None)
-    assert file.read_bytes() == b"old"
-    assert names(tmp_path) == ["labels.csv"]
+        read_result(tmp_path, str(tmp_path), {})
 
 
 def test_images_of_one_name_do_not_meet(tmp_path):
@@ -108,3 +98,9 @@ def test_images_of_one_name_do_not_meet(tmp_path):
     assert (target / "007" / "right" / "0.png").read_text() == "right"
     with pytest.raises(FileExistsError, match="must be a new or empty folder"):
         check_sort_target(target, str(tmp_path / "left"), tmp_path / "out")
+
+
+def test_unclustered_images_have_a_folder_of_their_own(tmp_path):
+    (tmp_path / "0.png").write_text("stranger")
+    sort_images(tmp_path / "sorted", [tmp_path / "0.png"], ["0.png"], [-1], link=False)
+    assert (tmp_path / "sorted" / "unclustered" / "0.png").read_text() == "stranger"

@@ -64,3 +64,18 @@ def test_without_a_writer_there_is_no_parquet(tmp_path, monkeypatch):
 
 def test_printable_names_are_valid_text():
     assert printable("ü\udcff") == "ü\\xff"
+
+
+def test_row_of_zeros_is_in_no_cluster_and_probability_0_is_no_second():
+    table = Assignments.of(["a", "b", "c"], np.array([[0.0, 0.0], [0.0, 0.4], [0.3, 0.7]]))
+    assert table.labels.tolist() == [-1, 1, 1]
+    assert table.second.tolist() == [-1, -1, 0]
+    assert table.confidence.tolist() == [0.0, 0.4, 0.7]
+
+
+def test_unclustered_samples_survive_the_csv(tmp_path):
+    table = Assignments.of(["a", "b"], np.array([[0.0, 0.0], [0.0, 1.0]]))
+    (tmp_path / "labels.csv").write_bytes(table.to_csv())
+    again = Assignments.read_csv(tmp_path / "labels.csv")
+    assert again.labels.tolist() == [-1, 1]
+    assert again.second.tolist() == [-1, -1]

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import warnings
 import zipfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import torch
 from torch import nn
 
 from .. import _version
+from ..data.files import whole_file
 from ..data.samples import Array, Scaling
 
 FORMAT = 1
@@ -64,7 +62,7 @@ def write_model(
     scaling: Scaling,
     network: dict[str, Array],
 ) -> None:
-    """Write the file under a temporary name, then move it into place."""
+    """Write the file, whole or not at all."""
     is_array = {name: isinstance(value, np.ndarray) for name, value in fitted.items()}
     header = {
         "format": FORMAT,
@@ -80,17 +78,11 @@ def write_model(
     arrays |= {f"network/{name}": value for name, value in network.items()}
     arrays["shift"] = scaling.shift
     text = json.dumps(header, default=_plain_number, indent=1)
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.{uuid4().hex}")
-    try:
-        with open(temporary, "xb") as file:
+    with whole_file(path) as new:
+        with open(new, "xb") as file:  # np.savez would add an ending to a name
             np.savez(file, **arrays)
-        with zipfile.ZipFile(temporary, "a") as archive:
+        with zipfile.ZipFile(new, "a") as archive:
             archive.writestr(HEADER, text)
-        os.replace(temporary, target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def read_model(path: Any) -> StoredModel:

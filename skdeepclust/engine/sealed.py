@@ -5,23 +5,19 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
-from uuid import uuid4
+
+from ..data.files import whole_file
 
 SEAL = 32  # bytes of a SHA-256
 
 
 def write_sealed(file: Path, content: bytes | memoryview) -> None:
-    """Write under another name first, so that a failure leaves nothing behind."""
-    new = file.with_name(f".{file.name}.{uuid4().hex}")
-    try:
-        with open(new, "xb") as opened:
-            opened.write(hashlib.sha256(content).digest())
-            opened.write(content)
-            opened.flush()
-            os.fsync(opened.fileno())  # or a power cut could leave a renamed but empty file
-        os.replace(new, file)
-    finally:
-        new.unlink(missing_ok=True)
+    """Write the seal and the content, both whole or none."""
+    with whole_file(file) as new, open(new, "xb") as opened:
+        opened.write(hashlib.sha256(content).digest())
+        opened.write(content)
+        opened.flush()
+        os.fsync(opened.fileno())  # or a power cut could leave a renamed but empty file
 
 
 def read_sealed(file: Path) -> bytes | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from numbers import Integral
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -153,10 +153,28 @@ class ImageEmbedder(
         -------
         features : ndarray of shape (n_samples, n_features_out), float32
         """
+        return self.transform_with(X, None)
+
+    def transform_with(
+        self, X: Any, heard: Callable[[int, int], None] | None
+    ) -> NDArray[np.float32]:
+        """`transform`, which says how far it has come.
+
+        Parameters
+        ----------
+        X : as in `transform`
+        heard : callable (done, computed), or None
+            Called after each batch with the number of images that are done, and of those among
+            them that were computed.
+
+        Returns
+        -------
+        features : as of `transform`
+        """
         self._validate_params()
         images, network = images_of(X), self._network()
         store = Store(self._folder(network), network.n_features)
-        progress = Progress(len(images)) if self.verbose else None
+        progress = heard or (Progress(len(images)) if self.verbose else None)
         keys: list[bytes] = []  # of all images; `new` are those of a batch
         n_computed = 0
         for new, pixels in self._batches(images, store, network, keys):

@@ -1,7 +1,10 @@
-"""A NumPy file on the command line: samples in, a table of rows out."""
+"""A NumPy file: samples in, a table of rows out."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,9 +13,16 @@ from numpy.typing import NDArray
 
 from ..displays import ClusterMapDisplay
 from ..displays.poster import plot_clusters
+from .settings import Settings
+from .sources import Clusters, Source, features_of
 from .table import Assignments
 
 ENDING = ".npy"
+_FOR_FOLDERS = {  # settings that need image files, with their flags
+    "score": "--labels-from-folders",
+    "sort_into": "--sort-into",
+    "link": "--link",
+}
 
 
 class RowAssignments(Assignments):
@@ -25,13 +35,68 @@ class RowAssignments(Assignments):
         return list(self.paths)
 
 
-def is_array_file(path: str) -> bool:
-    """Whether the name is that of a NumPy file."""
-    return path.lower().endswith(ENDING)
+class ArrayFile(Source):
+    """The rows of an array in a NumPy file."""
+
+    def __init__(self, path: str) -> None:
+        self.place = path
+
+    @staticmethod
+    def takes(path: str) -> bool:
+        """Whether the name is that of a NumPy file."""
+        return path.lower().endswith(ENDING)
+
+    def check(self, settings: Settings) -> None:
+        given = [flag for name, flag in _FOR_FOLDERS.items() if getattr(settings, name)]
+        if settings.on_error == "raise":
+            given.append("--strict")
+        if given:
+            raise ValueError(f"{given[0]} is for a folder of images. Got the array {self.place!r}.")
+
+    def read(self, settings: Settings) -> NDArray[Any]:
+        self.rows = np.array(read_array(self.place))
+        return self.rows
+
+    def embed(self, embedder: Any, heard: Callable[[int, int], None]) -> NDArray[Any]:
+        if self.rows.ndim == 2:
+            raise ValueError(
+                f"--encoder {embedder.model} sees images. Got the vectors of {self.place!r}."
+            )
+        return features_of(embedder, self.rows, heard)
+
+    def gather(self, estimator: Any, rows: NDArray[Any]) -> Clusters:
+        embedding = np.asarray(estimator.transform(rows))
+        return Clusters(
+            assignments=assign_rows(estimator, rows, embedding),
+            embedding=embedding,
+            estimator=estimator,
+        )
+
+    def views(
+        self, clusters: Clusters, facts: Sequence[tuple[str, str]], out: Path
+    ) -> dict[str, Callable[[Path], Any]]:
+        return {"clusters.png": partial(self._draw, clusters)}
+
+    def _draw(self, clusters: Clusters, file: Path) -> None:
+        """Draw a map of the clusters; of images, with examples of each."""
+        table, embedding = clusters.assignments, clusters.embedding
+        if self.rows.ndim > 2:
+            plot_clusters(self.rows, table.labels, embedding, table.confidence).savefig(file)
+            return
+        display = ClusterMapDisplay.from_predictions(
+            embedding, table.labels, confidence=table.confidence
+        )
+        display.figure_.savefig(file, bbox_inches="tight")
+
+    def summary(self) -> dict[str, Any]:
+        return {"array": os.path.abspath(self.place), "shape": self.rows.shape}
+
+    def counts(self) -> tuple[str, str]:
+        return f"{len(self.rows):,} rows", ""
 
 
 def read_array(path: str) -> NDArray[Any]:
-    """Array of a file: vectors (n, d), or images (n, H, W) or (n, H, W, C).
+    """Array in a file, read when it is looked at: vectors (n, d), or images (n, H, W[, C]).
 
     Raises
     ------
@@ -41,8 +106,7 @@ def read_array(path: str) -> NDArray[Any]:
         If it can't be read.
     """
     try:
-        with open(path, "rb") as file:
-            rows: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+        rows: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
     except ValueError as error:
         raise ValueError(f"{path!r} is no file of numbers as numpy.save writes it.") from error
     if not 2 <= rows.ndim <= 4 or rows.dtype.kind not in "biuf":
@@ -56,14 +120,3 @@ def read_array(path: str) -> NDArray[Any]:
 def assign_rows(estimator: Any, rows: NDArray[Any], embedding: Any = None) -> RowAssignments:
     """Table of what a fitted estimator says of rows."""
     return RowAssignments.of(range(len(rows)), estimator.predict_proba(rows), embedding)
-
-
-def draw(file: Path, rows: NDArray[Any], table: Assignments, embedding: NDArray[Any]) -> None:
-    """Draw a map of the clusters; of images, with examples of each."""
-    if rows.ndim > 2:
-        plot_clusters(rows, table.labels, embedding, table.confidence).savefig(file)
-        return
-    display = ClusterMapDisplay.from_predictions(
-        embedding, table.labels, confidence=table.confidence
-    )
-    display.figure_.savefig(file, bbox_inches="tight")

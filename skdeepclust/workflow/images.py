@@ -1,4 +1,4 @@
-"""A folder of images, clustered: from files to a table and a page, around any estimator."""
+"""Image files: a folder or a list of them in, a table and a page of their clusters out."""
 
 from __future__ import annotations
 
@@ -7,160 +7,172 @@ import os
 import sys
 import tempfile
 import webbrowser
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone
 from sklearn.utils import Bunch
 
 from .._optional import optional
 from ..data.images import is_image_path_array, read_image, read_readable_images, resolve_image_shape
 from ..datasets import load_image_folder
-from .choice import suitable_method
+from ..displays.poster import plot_clusters
 from .page.render import write_page
+from .settings import Settings
+from .sources import Clusters, Source, count_of_files, features_of
 from .table import Assignments
 
 SHOWN = (64, 64, 3)  # what the page needs of images that only the embedder sees at full size
 
 
-def cluster_images(
-    images: Any,
-    n_clusters: int,
-    *,
-    estimator: Any = None,
-    embedder: Any = None,
-    on_error: str = "warn",
-    n_jobs: int | None = -1,
-    random_state: Any = None,
-) -> ImageClusters:
-    """Cluster a folder of images, or image files.
+class ImageFiles(Source):
+    """The image files of a folder, or of a list, which has no classes.
 
     Parameters
     ----------
     images : str, path-like or sequence of them
         A folder, searched with its sub-folders, or the files.
-    n_clusters : int
-        Number of clusters.
-    estimator : estimator, default=None
-        A clusterer of this package, whose `n_clusters` and `random_state` are replaced; None is
-        that which suits the images: for grey ones of at most 32 pixels `DECClustering`, or
-        `SeCuClustering` if there are less than 600 for a cluster; `DECSClustering` for all else.
-    embedder : ImageEmbedder, default=None
-        Turns images into features that the estimator clusters; None trains on the pixels.
-    on_error : {"warn", "raise", "skip"}, default="warn"
-        What to do about files that are no readable images.
-    n_jobs : int, default=-1
-        Number of decoding threads; -1 is one for each processor.
-    random_state : int, RandomState or None, default=None
-        Seed of the estimator.
-
-    Returns
-    -------
-    clusters : ImageClusters
-        ``.labels``, ``.table``, ``.show()``.
-
-    Raises
-    ------
-    ValueError
-        If there is no readable image, or a parameter of the estimator is unusable.
     """
-    shape = getattr(estimator, "image_shape", None) or "auto"
-    folder = _read(images, shape if embedder is None else SHOWN, on_error, n_jobs)
-    rows = folder.data if embedder is None else embedder.fit_transform(folder.paths)
-    model = suitable_method(rows, n_clusters)() if estimator is None else clone(estimator)
-    model.set_params(n_clusters=n_clusters, random_state=random_state)
-    root = os.fspath(images) if isinstance(images, str | os.PathLike) else ""
-    return ImageClusters.of(folder, root, model.fit(rows), rows)
+
+    def __init__(self, images: Any) -> None:
+        self.images = images
+        self.place = os.fspath(images) if isinstance(images, str | os.PathLike) else ""
+
+    def check(self, settings: Settings) -> None:
+        if settings.link and settings.sort_into is None:
+            raise ValueError("--link needs --sort-into DIR.")
+
+    def read(self, settings: Settings) -> NDArray[Any]:
+        known = settings.embedder not in (None, "auto")
+        shape = SHOWN if known else settings.params.get("image_shape") or "auto"
+        self.found = self._find(shape, settings.on_error, settings.n_jobs)
+        self.files = self.found.paths
+        if self.found.target is not None:
+            self.classes = np.array(self.found.target_names)[self.found.target]
+        elif settings.score:
+            raise ValueError(
+                f"--labels-from-folders needs every image in a sub-folder of {self.place!r}."
+            )
+        pixels: NDArray[Any] = self.found.data
+        return pixels
+
+    def _find(self, shape: Any, on_error: str, n_jobs: int | None) -> Bunch:
+        """Pixels and paths of the folder, or of the files."""
+        if isinstance(self.images, str | os.PathLike):
+            return load_image_folder(
+                self.images, image_shape=shape, on_error=on_error, n_jobs=n_jobs
+            )
+        if not is_image_path_array(self.images):
+            raise ValueError("images must be a folder, or a sequence of paths of image files.")
+        paths = np.array([os.fspath(path) for path in self.images], dtype=object)
+        if shape == "auto":
+            shape = resolve_image_shape(paths)
+        pixels, unreadable = read_readable_images(paths, shape, n_jobs=n_jobs)
+        if unreadable and on_error == "raise":
+            read_image(paths[min(unreadable)])  # raises the reason
+        kept = np.setdiff1d(np.arange(len(paths)), sorted(unreadable))
+        return Bunch(
+            data=pixels,
+            paths=paths[kept],
+            target=None,
+            skipped=[(paths[i], reason) for i, reason in sorted(unreadable.items())],
+            ignored=[],
+        )
+
+    def embed(self, embedder: Any, heard: Callable[[int, int], None]) -> NDArray[Any]:
+        return features_of(embedder, self.files, heard)
+
+    def gather(self, estimator: Any, rows: NDArray[Any]) -> ImageClusters:
+        embedding = np.asarray(estimator.transform(rows))
+        names = names_in(self.place, self.files)
+        return ImageClusters(
+            assignments=Assignments.of(names, estimator.predict_proba(rows), embedding),
+            embedding=embedding,
+            estimator=estimator,
+            paths=self.found.paths,
+            images=self.found.data,
+            classes=self.classes,
+            skipped=self._relative(self.found.skipped),
+        )
+
+    def views(
+        self, clusters: ImageClusters, facts: Sequence[tuple[str, str]], out: Path
+    ) -> dict[str, Callable[[Path], Any]]:
+        return {
+            "clusters.png": clusters.draw,
+            "report.html": partial(
+                clusters.write_page,
+                title=Path(self.place).resolve().name,
+                facts=facts,
+                base=address_of(self.place, out / "report.html"),
+            ),
+        }
+
+    def summary(self) -> dict[str, Any]:
+        return {
+            "folder": os.path.abspath(self.place),
+            "embedder": None,
+            "n_images": len(self.files),
+            "skipped": _listed(self._relative(self.found.skipped)),
+            "ignored": _listed(self._relative(self.found.ignored)),
+        }
+
+    def counts(self) -> tuple[str, str]:
+        return f"{len(self.files):,} images", count_of_files(self.found.skipped) + " skipped"
+
+    def _relative(self, files: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+        return [(names_in(self.place, [path])[0], reason) for path, reason in files]
 
 
-def _read(images: Any, shape: Any, on_error: str, n_jobs: int | None) -> Bunch:
-    """Pixels and paths of a folder, or of files, which have no classes."""
-    if isinstance(images, str | os.PathLike):
-        return load_image_folder(images, image_shape=shape, on_error=on_error, n_jobs=n_jobs)
-    if not is_image_path_array(images):
-        raise ValueError("images must be a folder, or a sequence of paths of image files.")
-    paths = np.array([os.fspath(path) for path in images], dtype=object)
-    if shape == "auto":
-        shape = resolve_image_shape(paths)
-    pixels, unreadable = read_readable_images(paths, shape, n_jobs=n_jobs)
-    if unreadable and on_error == "raise":
-        read_image(paths[min(unreadable)])  # raises the reason
-    kept = np.setdiff1d(np.arange(len(paths)), sorted(unreadable))
-    return Bunch(
-        data=pixels,
-        paths=paths[kept],
-        target=None,
-        skipped=[(paths[i], reason) for i, reason in sorted(unreadable.items())],
-    )
+def _listed(files: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
+    return [{"path": path, "reason": reason} for path, reason in files]
 
 
-@dataclass(frozen=True, eq=False)
-class ImageClusters:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ImageClusters(Clusters):
     """Clusters of image files.
 
     Attributes
     ----------
     assignments : Assignments
         A row for each image.
-    paths : ndarray of str
-        The files.
     embedding : ndarray of shape (n_images, embedding_dim)
     estimator : fitted estimator
+    paths : ndarray of str
+        The files.
     images : ndarray of shape (n_images, H, W) or (n_images, H, W, C), uint8
         The images, small.
     classes : ndarray of str, or None
         Names of the sub-folders.
     skipped : list of (path, reason)
+    warnings : sequence of str
+        What the fit complained of.
+    evidence : Evidence or None
+        What can be said of the clusters without labels.
+    n_clusters_scores : dict of float, or None
+        Score of each number of clusters, if the number was left open.
     """
 
-    assignments: Assignments
     paths: NDArray[Any]
-    embedding: NDArray[Any]
-    estimator: Any
     images: NDArray[np.uint8] = field(repr=False)
     classes: NDArray[Any] | None
     skipped: list[tuple[str, str]]
-
-    @classmethod
-    def of(cls, folder: Bunch, root: str, estimator: Any, rows: NDArray[Any]) -> ImageClusters:
-        """Gather what a fitted estimator says of the rows that it was fitted on.
-
-        Parameters
-        ----------
-        folder : Bunch, as of `load_image_folder` with an ``image_shape``
-        root : str
-            The folder, which is left out of the names; "" for none.
-        estimator : fitted estimator
-        rows : pixels or features of the images
-        """
-        embedding = estimator.transform(rows)
-        names = names_in(root, folder.paths)
-        known = folder.target is not None
-        return cls(
-            assignments=Assignments.of(names, estimator.predict_proba(rows), embedding),
-            paths=folder.paths,
-            embedding=embedding,
-            estimator=estimator,
-            images=folder.data,
-            classes=np.array(folder.target_names)[folder.target] if known else None,
-            skipped=[(*names_in(root, [path]), reason) for path, reason in folder.skipped],
-        )
-
-    @property
-    def labels(self) -> NDArray[np.int64]:
-        """Cluster of each image."""
-        return self.assignments.labels
 
     @property
     def table(self) -> Any:
         """A pandas data frame with path, cluster, confidence, second cluster, outlier score."""
         pandas = optional("pandas", extra="table", purpose="ImageClusters.table")
         return pandas.DataFrame(self.assignments.columns())
+
+    def draw(self, file: str | os.PathLike[str]) -> None:
+        """Write a picture: a map, and examples of each cluster."""
+        table, pictures = self.assignments, LazyImages(self.paths)
+        plot_clusters(pictures, table.labels, self.embedding, table.confidence).savefig(file)
 
     def write_page(
         self,
@@ -189,10 +201,13 @@ class ImageClusters:
             pictures=LazyImages(self.paths),
             embedding=self.embedding,
             classes=self.classes,
-            history=self.estimator.history_,
+            history=getattr(self.estimator, "history_", ()),
             facts=facts,
             skipped=self.skipped,
             base=base,
+            warnings=self.warnings,
+            evidence=self.evidence,
+            choice=self.n_clusters_scores,
         )
 
     def show(self) -> Any:

@@ -9,10 +9,12 @@ import torch
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
 from ..ops.neighbors import knn
 
+STRANGE = 2.0  # times the ordinary distance, at least, to resemble nothing that is known
 SAME = 0.1  # a JPEG of quality 40 is nearer than this to its original, two digits are not
 FAINTEST = 8 / 255  # contrast below this is noise, and is not stretched
 _CELLS = 8  # a descriptor has 8 x 8 cells, which outlive rescaling and compression
@@ -39,6 +41,32 @@ def outlier_scores(embedding: NDArray[Any], n_neighbors: int = 10) -> NDArray[np
     mean: NDArray[np.float64] = distance.double().mean(1).numpy()
     ordinary = np.median(mean)
     return mean / ordinary if ordinary > 0 else np.ones(len(mean))
+
+
+class Company:
+    """Samples that are known, so that new ones can be told from them.
+
+    Parameters
+    ----------
+    embedding : ndarray of shape (n_samples, embedding_dim)
+    n_neighbors : int. No more than the other samples are used.
+    """
+
+    def __init__(self, embedding: NDArray[Any], n_neighbors: int = 10) -> None:
+        n_neighbors = max(1, min(n_neighbors, len(embedding) - 1))
+        self.nearest = NearestNeighbors(n_neighbors=n_neighbors).fit(embedding)
+        apart = self.nearest.kneighbors()[0].mean(axis=1)  # from the nearest others
+        self.ordinary = float(np.median(apart)) or 1.0
+        self.strange = max(STRANGE, float(apart.max()) / self.ordinary)
+
+    def outlier_scores(self, embedding: NDArray[Any]) -> NDArray[np.float64]:
+        """How far new samples lie from those that are known, as a multiple of the ordinary."""
+        apart: NDArray[np.float64] = self.nearest.kneighbors(embedding)[0].mean(axis=1)
+        return apart / self.ordinary
+
+    def are_strangers(self, scores: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Whether samples lie further from the known ones than any of these from the others."""
+        return scores > self.strange
 
 
 def near_duplicates(images: NDArray[np.uint8]) -> list[NDArray[np.intp]]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..data.images import read_readable_images
 from ..loading import load
+from .evidence import Evidence
 from .images import SHOWN, ImageClusters
 from .table import Assignments
 
@@ -28,6 +29,7 @@ RESULT_FILES = {
     "summary.json": "settings, versions, seconds, sizes, scores",
 }
 FEATURES, CHECKPOINT = "features", "checkpoint"  # beside them; the second while it trains
+UNCLUSTERED_FOLDER = "unclustered"  # of sorted images
 _STAGE = ".new"
 
 
@@ -100,7 +102,8 @@ def _overlap(a: Path, b: Path) -> bool:
 def write_data(folder: Path, table: Assignments, estimator: Any, embedding: NDArray[Any]) -> None:
     """Write what must not be lost: table, model and embedding."""
     (folder / "labels.csv").write_bytes(table.to_csv())
-    estimator.save(folder / "model")
+    if hasattr(estimator, "save"):
+        estimator.save(folder / "model")
     file = folder / "embedding.npz"
     if table.KEY == "path":
         paths = np.array([os.fsencode(path) for path in table.paths])
@@ -118,13 +121,36 @@ def read_summary(out: Path) -> dict[str, Any]:
         If the folder is no result.
     """
     file = out / "summary.json"
-    if not (out / "model").exists() or not file.exists():
+    if not (out / "labels.csv").exists() or not file.exists():
         raise FileNotFoundError(f"{str(out)!r} is no result of `skdeepclust cluster`.")
     summary: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return summary
 
 
-def read_result(out: Path, source: str, *, with_classes: bool) -> ImageClusters:
+def read_model(out: Path) -> Any:
+    """The fitted estimator of an earlier run.
+
+    Raises
+    ------
+    ValueError
+        If its method can't be saved.
+    """
+    if not (out / "model").exists():
+        raise ValueError(
+            f"{str(out)!r} has no model, since its method can't be saved; cluster with another one "
+            "to predict."
+        )
+    return load(out / "model")
+
+
+def read_embedding(out: Path) -> NDArray[Any]:
+    """What the method made of each sample of an earlier run."""
+    with np.load(out / "embedding.npz") as stored:
+        embedding: NDArray[Any] = stored["embedding"]
+    return embedding
+
+
+def read_result(out: Path, source: str, summary: dict[str, Any]) -> ImageClusters:
     """Read an earlier run again, with whatever clusters its table has now.
 
     Parameters
@@ -133,8 +159,8 @@ def read_result(out: Path, source: str, *, with_classes: bool) -> ImageClusters:
         The result folder.
     source : str
         Where the images are now; those that are gone are left out.
-    with_classes : bool
-        Take the first folder of each path as its class.
+    summary : dict
+        That of the run. If it has scores, the first folder of each path is its class.
     """
     table = Assignments.read_csv(out / "labels.csv")
     paths = _paths_inside(source, table.paths)
@@ -152,11 +178,23 @@ def read_result(out: Path, source: str, *, with_classes: bool) -> ImageClusters:
         assignments=table.at(kept),
         paths=paths[kept],
         embedding=embedding[[place[name] for name in names]],
-        estimator=load(out / "model"),
+        estimator=read_model(out) if (out / "model").exists() else None,
         images=images,
-        classes=np.array([name.partition("/")[0] for name in names]) if with_classes else None,
+        classes=np.array([n.partition("/")[0] for n in names]) if "scores" in summary else None,
         skipped=[(table.paths[i], reason) for i, reason in sorted(unreadable.items())],
+        **_told(summary),
     )
+
+
+def _told(summary: dict[str, Any]) -> dict[str, Any]:
+    """What a run told of its clusters, as `Clusters` has it; one of 0.1.0 told less."""
+    scores = summary.get("n_clusters_scores")
+    found = summary.get("evidence")
+    return {
+        "warnings": summary.get("warnings", ()),
+        "evidence": None if found is None else Evidence.from_dict(found),
+        "n_clusters_scores": None if scores is None else {int(k): v for k, v in scores.items()},
+    }
 
 
 def _paths_inside(folder: str, names: NDArray[Any]) -> NDArray[Any]:
@@ -167,16 +205,6 @@ def _paths_inside(folder: str, names: NDArray[Any]) -> NDArray[Any]:
         if not Path(os.path.realpath(path)).is_relative_to(root):
             raise ValueError(f"labels.csv names {name!r}, which lies outside {folder!r}.")
     return paths
-
-
-def write_whole(file: Path, content: bytes) -> None:
-    """Write under another name first, so that a failure leaves nothing behind."""
-    new = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        new.write_bytes(content)
-        os.replace(new, file)
-    finally:
-        new.unlink(missing_ok=True)
 
 
 def check_sort_target(target: Path, source: str, out: Path) -> None:
@@ -210,7 +238,7 @@ def sort_images(
     """
     target.mkdir(parents=True, exist_ok=True)
     for path, name, label in zip(paths, names, labels, strict=True):
-        place = target / f"{label:03d}" / name
+        place = target / (UNCLUSTERED_FOLDER if label < 0 else f"{label:03d}") / name
         place.parent.mkdir(parents=True, exist_ok=True)
         if link:
             place.symlink_to(os.path.abspath(path))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -12,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._optional import available, optional
-from .likeness import outlier_scores
+from . import likeness
 
 __all__ = ["Assignments", "printable"]
 
+UNCLUSTERED = -1  # the label of samples in no cluster
 COLUMNS = ("path", "cluster", "confidence", "second_cluster", "outlier_score")
 
 
@@ -26,7 +28,7 @@ class Assignments:
     Parameters
     ----------
     paths : ndarray of str. Relative to the folder, parts joined by ``/``; not always valid text.
-    labels : ndarray of int
+    labels : ndarray of int. -1 is in no cluster.
     confidence : ndarray of float in [0, 1]. Probability of the cluster.
     second : ndarray of int. The next most probable cluster; -1 where there is one cluster only.
     outlier_scores : ndarray of float >= 0. 1 is ordinary; NaN where unknown.
@@ -41,24 +43,38 @@ class Assignments:
     outlier_scores: NDArray[Any]
 
     @classmethod
-    def of(cls, paths: Any, proba: NDArray[Any], embedding: NDArray[Any] | None = None) -> Self:
-        """Table from probabilities (n, K), and outlier scores from the embedding, if any."""
-        order = np.argsort(-proba, axis=1, kind="stable")
-        n = len(proba)
-        alone = np.full(n, np.nan)
+    def of(
+        cls,
+        paths: Any,
+        proba: NDArray[Any],
+        embedding: NDArray[Any] | None = None,
+        *,
+        outlier_scores: NDArray[Any] | None = None,
+    ) -> Self:
+        """Table from probabilities (n, K), and from outlier scores or an embedding, if any.
+
+        A row of zeros is a sample in no cluster; where all but one are 0, there is no second.
+        """
+        alone = np.full(len(proba), np.nan) if outlier_scores is None else outlier_scores
         if embedding is not None and np.isfinite(embedding).all():
-            alone = outlier_scores(embedding)
+            alone = likeness.outlier_scores(embedding)
+        first, second = _two_best(proba)
         return cls(
             paths=np.asarray(paths, dtype=object),
-            labels=order[:, 0],
+            labels=first,
             confidence=proba.max(axis=1),
-            second=order[:, 1] if proba.shape[1] > 1 else np.full(n, -1),
+            second=second,
             outlier_scores=alone,
         )
 
     def at(self, rows: NDArray[np.intp]) -> Self:
         """Return the table of these rows."""
         return type(self)(*(column[rows] for column in vars(self).values()))
+
+    def joined(self, others: Sequence[Self]) -> Self:
+        """Return one table of this one and others, one below the other."""
+        columns = zip(*(vars(table).values() for table in (self, *others)), strict=True)
+        return type(self)(*map(np.concatenate, columns))
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -133,6 +149,14 @@ class Assignments:
                 f"{str(file)!r} is no table of `skdeepclust cluster`: it needs the columns "
                 f"{', '.join(COLUMNS)}, all but the first with numbers ({error})."
             ) from error
+
+
+def _two_best(proba: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The most probable cluster of each row, and the next; -1 for one of probability 0."""
+    padded = np.hstack([proba, np.zeros((len(proba), 1), proba.dtype)])
+    order = np.argsort(-padded, axis=1, kind="stable")[:, :2]
+    best = np.where(np.take_along_axis(padded, order, axis=1) > 0, order, UNCLUSTERED)
+    return best[:, 0], best[:, 1]
 
 
 def printable(path: str) -> str:

@@ -1,9 +1,9 @@
-"""Training curves as the numbers of small inline drawings."""
+"""Training curves, and the scores of `-k auto`, as the numbers of small inline drawings."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -23,6 +23,31 @@ class Curve:
     points: str  # of an SVG polyline in a box of WIDTH x HEIGHT
     first: float
     last: float
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Scores of several numbers of clusters, and the best."""
+
+    points: str
+    x: float  # place of the best in the box
+    y: float
+    first: int
+    last: int
+    best: int
+    score: float
+
+
+def choice_curve(scores: Mapping[int, float]) -> Choice | None:
+    """Curve of the scores of numbers of clusters; None where nothing was compared."""
+    known = {k: float(score) for k, score in sorted(scores.items()) if math.isfinite(score)}
+    if len(known) < 2:
+        return None
+    numbers, values = list(known), list(known.values())
+    points = _polyline(values)
+    place = values.index(max(values))
+    x, y = map(float, points.split(" ")[place].split(","))
+    return Choice(points, x, y, numbers[0], numbers[-1], numbers[place], values[place])
 
 
 def curves(history: Iterable[dict[str, Any]]) -> list[Curve]:

@@ -5,7 +5,9 @@ const $$ = (query, within = document) => [...within.querySelectorAll(query)];
 const D = JSON.parse($("#data").textContent);
 const n = D.names.length;
 const cluster = [...D.cluster];  // changes as images are moved; D.cluster does not
+const NONE = -1;  // in no cluster; last everywhere, grey, and without a number
 const clusterOf = new Map(D.clusters.map(c => [c.id, c]));
+if (!clusterOf.has(NONE)) clusterOf.set(NONE, {id: NONE, name: "unclustered", ...D.none});
 const lower = D.names.map(name => name.toLowerCase());
 const [thumbWidth, thumbHeight, perSide] = D.thumb;
 const perAtlas = perSide * perSide, nThumbs = D.slot.filter(slot => slot >= 0).length;
@@ -39,7 +41,8 @@ function cell(i) {
   button.className = "cell";
   button.dataset.i = i;
   button.title = D.names[i];
-  button.setAttribute("aria-label", `${D.names[i]}, cluster ${cluster[i]}`);
+  button.setAttribute("aria-label", `${D.names[i]}, ${clusterOf.get(cluster[i]).name}`);
+  button.classList.toggle("none", cluster[i] === NONE);
   button.style.setProperty("--c", clusterOf.get(cluster[i]).colour);
   thumb.className = "thumb";
   paintThumb(thumb, i);
@@ -127,6 +130,7 @@ const MARKERS = {
   "^": (x, y, r) => polygon(x, y, [[0, -1.2], [1.1, .8], [-1.1, .8]], r),
   v: (x, y, r) => polygon(x, y, [[0, 1.2], [1.1, -.8], [-1.1, -.8]], r),
   D: (x, y, r) => polygon(x, y, [[0, -1.3], [1.3, 0], [0, 1.3], [-1.3, 0]], r),
+  x: (x, y, r) => polygon(x, y, [[-1.1, -.6], [-.6, -1.1], [0, -.5], [.6, -1.1], [1.1, -.6], [.5, 0], [1.1, .6], [.6, 1.1], [0, .5], [-.6, 1.1], [-1.1, .6], [-.5, 0]], r),
   P: (x, y, r) => { pen.rect(x - r * 1.1, y - r * .4, r * 2.2, r * .8); pen.rect(x - r * .4, y - r * 1.1, r * .8, r * 2.2); },
 };
 function polygon(x, y, corners, r) {
@@ -151,7 +155,9 @@ function paint() {
     if (!groups.has(key)) groups.set(key, []);
     groups.get(key).push([x, y]);
   });
-  const keys = [...groups.keys()].sort();  // what the filter hides is "" and lies below
+  // What the filter hides is "" and lies below, then what is in no cluster.
+  const none = `${D.none.colour} ${D.none.marker}`;
+  const keys = [...groups.keys()].sort((a, b) => !!a - !!b || (b === none) - (a === none) || (a < b ? -1 : 1));
   for (const key of keys) {
     const [colour, marker] = key ? key.split(" ") : [style.getPropertyValue("--line"), "o"];
     pen.fillStyle = colour;
@@ -169,7 +175,7 @@ function paint() {
 
 let medians = null;
 function labels() {
-  medians ??= D.clusters.map(c => {
+  medians ??= D.clusters.filter(c => c.id !== NONE).map(c => {
     const points = D.shown.map((i, p) => p).filter(p => D.cluster[D.shown[p]] === c.id);
     const middle = axis => points.map(p => axis[p]).sort((a, b) => a - b)[points.length >> 1];
     return points.length ? [c, middle(D.x), middle(D.y)] : null;
@@ -218,7 +224,7 @@ function point(p) {
     const i = D.shown[p];
     paintThumb($(".thumb", tip), i);
     $("b", tip).textContent = D.names[i];
-    $("small", tip).textContent = `cluster ${cluster[i]}, ${(D.confidence[i] / 1000).toFixed(2)}` +
+    $("small", tip).textContent = `${clusterOf.get(cluster[i]).name}, ${(D.confidence[i] / 1000).toFixed(2)}` +
       (D.classes ? `, ${D.classes[D.kind[i]]}` : "");
     const x = screenX(p), y = screenY(p);
     tip.style.transform = `translate(${Math.round(x + 16 + tip.offsetWidth > width ? Math.max(4, x - 16 - tip.offsetWidth) : x + 16)}px,` +
@@ -324,7 +330,7 @@ function show(i) {
   big.replaceChildren(picture);
   $(".name", viewer).textContent = D.names[i];
   const rows = [
-    ["cluster", cluster[i]], ["confidence", (D.confidence[i] / 1000).toFixed(3)],
+    ["cluster", cluster[i] === NONE ? "none" : cluster[i]], ["confidence, not calibrated", (D.confidence[i] / 1000).toFixed(3)],
     ["second", D.second[i] < 0 ? "–" : D.second[i]], ["outlier score", D.outlier[i] ?? "–"],
     ...(D.classes ? [["class", D.classes[D.kind[i]]]] : []),
   ];
@@ -365,6 +371,7 @@ document.addEventListener("keydown", event => {
 move.addEventListener("change", () => {
   const i = list[place];
   cluster[i] = +move.value;
+  if (cluster[i] === NONE && !$(`option[value="${NONE}"]`, chosen)) chosen.append(new Option("unclustered", NONE));
   if (cluster[i] === D.cluster[i]) changed.delete(i); else changed.set(i, cluster[i]);
   $("#changes").hidden = !changed.size;
   $("#changes span").textContent = `${changed.size} image${changed.size === 1 ? "" : "s"} moved`;
@@ -382,6 +389,30 @@ $("#save").addEventListener("click", () => {
   link.download = "labels.csv";
   link.click();
 });
+
+// ---- Meanings of words: by pointer, by keyboard, by finger --------------------------------------
+
+const say = $("#say");
+let asked = null;
+function explain(button) {
+  asked = button;
+  say.textContent = $(`#${button.getAttribute("aria-describedby")}`).textContent;
+  say.hidden = false;
+  const box = button.getBoundingClientRect(), own = say.getBoundingClientRect();
+  const left = Math.max(8, Math.min(box.left, document.documentElement.clientWidth - own.width - 8));
+  say.style.left = `${left}px`;
+  say.style.top = `${box.bottom + own.height > innerHeight ? box.top - own.height : box.bottom}px`;
+}
+function hush() { asked = null; say.hidden = true; }
+for (const button of $$(".term")) {
+  button.removeAttribute("title");  // which is for browsers without scripts, and would come as well
+  for (const name of ["pointerenter", "focus", "click"]) button.addEventListener(name, () => explain(button));
+  button.addEventListener("pointerleave", event => { if (event.relatedTarget !== say && document.activeElement !== button) hush(); });
+  button.addEventListener("blur", hush);
+}
+say.addEventListener("pointerleave", event => { if (event.relatedTarget !== asked && document.activeElement !== asked) hush(); });
+document.addEventListener("keydown", event => { if (event.key === "Escape") hush(); });
+addEventListener("scroll", hush, {passive: true});
 
 // ---- Light and dark ----------------------------------------------------------------------------
 

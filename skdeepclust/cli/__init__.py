@@ -1,0 +1,49 @@
+"""The command line: arguments in, words out.
+
+Here live flags, and sentences for a terminal; nothing that reads, learns or writes a result does.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+
+from . import console
+from .flags import parser
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv : sequence of str, default=None
+        Arguments without the program's name; None means ``sys.argv[1:]``.
+
+    Returns
+    -------
+    status : int
+        0, or 1 after an error of the user that is told in one sentence on stderr, or 130 after an
+        interruption. Wrong arguments end in argparse's ``SystemExit(2)``.
+    """
+    # Read once, when torch loads its OpenMP: idle threads that spin slow down everything else.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    argv = sys.argv[1:] if argv is None else list(argv)
+    args = parser(argv).parse_args(argv)
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = console.show_warning
+            args.run(args)
+    except (ValueError, OSError, ImportError, FloatingPointError) as error:
+        console.tell(f"error: {error}")
+        return 1
+    except KeyboardInterrupt:
+        console.tell(
+            "interrupted; --resume goes on from the epochs and features that are kept, if any."
+        )
+        return 130
+    return 0

@@ -1,0 +1,153 @@
+"""``skdeepclust cluster``: arguments to settings, and what came of them in words."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..workflow.listening import Listener
+from . import console
+from .signatures import estimator_class
+
+if TYPE_CHECKING:  # imported late otherwise: --help need not wait, nor a mistyped folder
+    from ..model_selection import NClusters
+    from ..pretrained.embedder import ImageEmbedder
+    from ..workflow.evidence import Evidence
+    from ..workflow.pipeline import Outcome
+    from ..workflow.settings import Settings
+    from ..workflow.sources import Source
+
+_EMBEDDERS = ("efficientnet-lite", "torchvision:", "timm:", "hf:")
+_PIXELS = ("pixels", "scratch")  # the second is the word of 0.1.0
+_QUICK, _THOROUGH = 0.25, 4.0
+_STAGES = {"embed": "the network looks at the images", "fit": "the method looks for clusters"}
+
+
+def run(args: argparse.Namespace) -> None:
+    """Cluster a folder or an array, and write the result folder."""
+    if args.encoder == "auto" and "image_shape" not in args:
+        from ..workflow.first_look import check_network_for
+
+        check_network_for(args.folder)  # before what takes seconds to import
+    from ..workflow.pipeline import cluster
+
+    args.out = args.out or default_out(args.folder)
+    source, settings = source_of(args.folder), settings_of(args)
+    outcome = cluster(source, settings, args.out, Teller(quiet=args.quiet))
+    _say_outcome(outcome, source, args.out)
+
+
+def default_out(folder: str) -> Path:
+    """The result folder beside a folder or file, ``photos-clusters`` for ``photos``."""
+    place = Path(folder) if Path(folder).name not in ("", "..") else Path(folder).resolve()
+    return place.with_name(f"{place.stem if place.is_file() else place.name}-clusters")
+
+
+def source_of(path: str) -> Source:
+    """The samples that a name on the command line stands for."""
+    from ..workflow.arrays import ArrayFile
+    from ..workflow.images import ImageFiles
+
+    return ArrayFile(path) if ArrayFile.takes(path) else ImageFiles(path)
+
+
+def settings_of(args: argparse.Namespace) -> Settings:
+    """What was asked for."""
+    from ..workflow.settings import Settings
+
+    params = {name: value for name, value in vars(args).items() if name in args.hyper_parameters}
+    embedder = _embedder(args, params)
+    if args.encoder not in ("auto", *_PIXELS) and embedder is None:
+        params["encoder"] = args.encoder
+    method = args.method_class
+    return Settings(
+        n_clusters=args.n_clusters,
+        method=None if method is None else estimator_class(method.class_name),
+        params=params,
+        random_state=args.random_state,
+        embedder=embedder,
+        device=args.device,
+        effort=_QUICK if args.quick else _THOROUGH if args.thorough else 1.0,
+        on_error="raise" if args.strict else "warn",
+        score=args.labels_from_folders,
+        sort_into=args.sort_into,
+        link=args.link,
+        overwrite=args.overwrite,
+        resume=args.resume,
+        verbose=0 if args.quiet else 1,
+    )
+
+
+def _embedder(args: argparse.Namespace, params: dict[str, Any]) -> Any:
+    """The pretrained network that was asked for; "auto" where nothing was, None for pixels."""
+    pretrained = {"weights": args.weights, "image_size": args.image_size, "cache_dir": args.cache}
+    given = {name: value for name, value in pretrained.items() if value is not None}
+    if not args.encoder.startswith(_EMBEDDERS):
+        if given:
+            raise ValueError(
+                "--weights, --image-size and --cache are for a pretrained --encoder, such as "
+                f"efficientnet-lite0. Got --encoder {args.encoder} instead."
+            )
+        return "auto" if args.encoder == "auto" else None
+    from .. import ImageEmbedder
+    from ..workflow.results import FEATURES
+
+    given["device"] = args.device or "auto"
+    if "precision" in params:
+        given["precision"] = params["precision"]
+    return ImageEmbedder(args.encoder, **{"cache_dir": args.out / FEATURES, **given})
+
+
+class Teller(Listener):
+    """Tells whatever the pipeline chooses as the flag that would have chosen it."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self.quiet, self.first = quiet, True
+
+    def network_chosen(self, embedder: ImageEmbedder) -> None:
+        console.tell(
+            f"features of {embedder.model}, which has learnt ImageNet's thousand classes from "
+            "labels: figures flatter on such photos. --encoder pixels learns from yours alone."
+        )
+
+    def time_left(self, stage: str, seconds: float) -> None:
+        if not self.quiet:
+            left = "about {} in all" if self.first else "{} left"
+            console.tell(f"{_STAGES[stage]}; {left.format(console.duration(seconds))}")
+        self.first = False
+
+    def method_chosen(self, name: str) -> None:
+        console.tell(f"--method auto: {name}")
+
+    def n_clusters_chosen(self, found: NClusters) -> None:
+        console.tell(f"-k auto: {found.n_clusters} clusters, by {found.criterion}")
+
+    def judged(self, evidence: Evidence) -> None:
+        for doubt in evidence.verdict:
+            console.tell(f"note: {doubt}")
+
+    def drawing(self) -> None:
+        if not self.quiet:
+            sys.stderr.write("drawing the page\n")
+
+
+def _say_outcome(outcome: Outcome, source: Source, out: Path) -> None:
+    """Say the sizes, what was done in which time, and what was written."""
+    from ..workflow.results import RESULT_FILES
+    from ..workflow.summary import sizes
+
+    table = outcome.clusters.assignments
+    console.say(console.table_of_sizes(sizes(table.labels, table.confidence)))
+    if outcome.scores is not None:
+        console.say("\n" + console.table_of_scores(outcome.scores))
+    samples, left_out = source.counts()
+    took = f"{samples} in {sum(outcome.seconds.values()):.1f} s"
+    console.say("\n" + "; ".join(filter(None, (took, left_out))))
+    for name, reason in outcome.missing.items():
+        if reason:
+            console.say(f"no {name}: {reason}")
+    for name, meaning in RESULT_FILES.items():
+        if (out / name).exists():
+            console.say(f"  {out / name!s:{len(str(out)) + 15}}  {meaning}")

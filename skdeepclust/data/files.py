@@ -1,0 +1,33 @@
+"""A file is written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+
+@contextmanager
+def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A new name to write to, which takes the place of `path`, or vanishes with an error.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file; an earlier one stays as it is until the new one is complete.
+    """
+    target = Path(path)
+    new = target.with_name(f".{target.name}.{uuid4().hex}")
+    try:
+        yield new
+        os.replace(new, target)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write a file of these bytes, whole or not at all."""
+    with whole_file(path) as new:
+        new.write_bytes(content)

@@ -1,0 +1,291 @@
+"""Everything that a page shows, gathered from a clustering before anything is rendered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+from sklearn.utils import check_random_state
+
+from ...displays.choosing import flatten, small_pictures, surest_and_doubtful
+from ...displays.style import look_of
+from ...metrics import contingency_table
+from ...metrics.unsupervised import NOISE
+from ..evidence import BETTER
+from ..likeness import near_duplicates
+from ..table import printable
+from .atlas import PER_SIDE, atlases, data_uri, thumbnails
+from .curves import Choice, Curve, choice_curve, curves
+from .rivals import Rivals, rivals
+from .terms import meanings
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..evidence import Evidence
+    from ..table import Assignments
+
+MAX_LISTED = 60  # outliers, groups of duplicates, files left out
+_MAX_POINTS = 5000  # t-SNE of more takes minutes, and points hide each other
+_MAX_EXAMPLES = 1200  # large pictures in the page, all clusters together
+_MAX_PER_CLUSTER = 20
+_SIDES = ((12_000, 64), (40_000, 32))  # up to so many images: thumbnails of so many pixels
+_MAX_CLASSES = 60
+_NO_CLUSTER = ("#8b8d91", "x", "#222222")  # a marker that no cluster has: some are grey, too
+
+
+@dataclass(frozen=True)
+class Card:
+    """Numbers, look and examples of a cluster, or of what is in none."""
+
+    id: int  # -1: in no cluster
+    name: str
+    size: int
+    share: float
+    confidence: float
+    sure: list[int]
+    doubtful: list[int]
+    headings: tuple[str, str]  # of the two
+    colour: str
+    marker: str
+    writing: str
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Images of each class, in rows, in each cluster, in columns."""
+
+    classes: list[str]
+    clusters: list[int]
+    counts: list[list[int]]
+    shares: list[list[float]]  # of the class
+    left_out: int  # rows and columns
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageContent:
+    """What the template shows, under the names that it uses; numbers and text, no markup."""
+
+    title: str
+    names: list[str]  # of the images, as valid text
+    mean_confidence: float
+    n_clusters: int
+    clusters: list[Card]  # that of images in no cluster comes last
+    told: list[str]  # warnings of the fit
+    verdict: list[str]
+    rivals: Rivals | None
+    choice: Choice | None
+    meanings: dict[str, str]  # of the terms that the page explains
+    large: dict[int, str]  # data URIs of the examples
+    map_title: str
+    alone: list[int]
+    twins: list[list[int]]
+    n_twins: int
+    n_twin_images: int
+    confusion: Confusion | None
+    curves: list[Curve]
+    facts: list[tuple[str, str]]
+    skipped: list[tuple[str, str]]
+    atlases: list[str]
+    data: dict[str, Any]  # columns for the script
+
+
+def gather(
+    table: Assignments,
+    *,
+    title: str,
+    images: NDArray[np.uint8],
+    pictures: Sequence[NDArray[Any]],
+    embedding: NDArray[Any],
+    classes: Sequence[str] | NDArray[Any] | None = None,
+    history: Iterable[dict[str, Any]] = (),
+    facts: Iterable[tuple[str, str]] = (),
+    skipped: Iterable[tuple[str, str]] = (),
+    base: str | None = None,
+    warnings: Iterable[str] = (),
+    evidence: Evidence | None = None,
+    choice: Mapping[int, float] | None = None,
+    random_state: int | np.random.RandomState | None = 0,
+) -> PageContent:
+    """Gather what the page of a clustering shows; arguments as in `write_page`.
+
+    Returns
+    -------
+    content : PageContent
+    """
+    rng = check_random_state(random_state)
+    clusters = _cards(table, rng)
+    chosen = [i for card in clusters for i in card.sure + card.doubtful]
+    points, shown, how = flatten(embedding, table.labels, rng, _MAX_POINTS)
+    twins = near_duplicates(images) if len(images) <= _SIDES[-1][0] else []
+    small, slot = _thumbnails(images, table, shown)
+    facts, told = list(facts), list(warnings)
+    return PageContent(
+        title=printable(title),
+        names=[printable(path) for path in table.paths],
+        mean_confidence=_mean_confidence(table),
+        n_clusters=sum(card.id != NOISE for card in clusters),
+        clusters=clusters,
+        told=told,
+        verdict=_verdict(evidence, told),
+        rivals=None if evidence is None else rivals(evidence, table.labels, classes),
+        choice=None if choice is None else choice_curve(choice),
+        meanings=meanings(facts),
+        large={i: data_uri(image) for i, image in small_pictures(pictures, chosen).items()},
+        map_title=how,
+        alone=_loneliest(table),
+        twins=[group[:_MAX_PER_CLUSTER].tolist() for group in twins[:MAX_LISTED]],
+        n_twins=len(twins),
+        n_twin_images=sum(map(len, twins)),
+        confusion=None if classes is None else _confusion(classes, table.labels),
+        curves=curves(history),
+        facts=facts,
+        skipped=[(printable(path), reason) for path, reason in skipped],
+        atlases=atlases(small),
+        data={
+            **_columns(table),
+            **_kinds(classes),
+            **_map(points, shown),
+            "slot": slot.tolist(),
+            "thumb": [*small.shape[2:0:-1], PER_SIDE],
+            "clusters": [_look(card) for card in clusters],
+            "none": dict(zip(("colour", "marker", "writing"), _NO_CLUSTER, strict=True)),
+            "base": base,
+        },
+    )
+
+
+def _mean_confidence(table: Assignments) -> float:
+    """Of the images that are in a cluster, if any is."""
+    clustered = table.labels != NOISE
+    return float(table.confidence[clustered if clustered.any() else ...].mean())
+
+
+def _verdict(evidence: Evidence | None, told: list[str]) -> list[str]:
+    """The verdict, less what a warning of the fit has said."""
+    if evidence is None:
+        return []
+    known = any(BETTER in warning for warning in told)
+    return [line for line in evidence.verdict if not (known and BETTER in line)]
+
+
+def _cards(table: Assignments, rng: np.random.RandomState) -> list[Card]:
+    """Numbers, colours and examples of each cluster, and at last of what is in none."""
+    names = np.unique(table.labels)
+    n_examples = int(np.clip(_MAX_EXAMPLES // len(names), 2, _MAX_PER_CLUSTER))
+    cards = []
+    for position, name in enumerate(sorted(names.tolist(), key=_none_last)):
+        own = table.labels == name
+        sure, doubtful = surest_and_doubtful(own, table.confidence, n_examples, rng)
+        colour, marker, writing = _NO_CLUSTER if name == NOISE else look_of(position)
+        cards.append(
+            Card(
+                id=name,
+                name="unclustered" if name == NOISE else f"cluster {name}",
+                size=int(own.sum()),
+                share=float(own.mean()),
+                confidence=float(table.confidence[own].mean()),
+                sure=sure.tolist(),
+                doubtful=doubtful.tolist(),
+                headings=_headings(name, table.confidence[own]),
+                colour=colour,
+                marker=marker,
+                writing=writing,
+            )
+        )
+    return cards
+
+
+def _headings(name: int, confidence: NDArray[Any]) -> tuple[str, str]:
+    """What the surest and the most doubtful are, also of images in no cluster."""
+    if name != NOISE:
+        return "Most typical", "Least certain"
+    if np.ptp(confidence) == 0:  # as of DBSCAN and HDBSCAN, whose noise has no probability
+        return "Some of them", "More of them"
+    return "Nearest to a cluster", "Farthest from any"
+
+
+def _none_last(name: int) -> tuple[bool, int]:
+    return name == NOISE, name
+
+
+def _loneliest(table: Assignments) -> list[int]:
+    """The images that lie at least twice as far from others as is ordinary."""
+    scores = np.nan_to_num(table.outlier_scores)
+    order = np.argsort(-scores, kind="stable")[:MAX_LISTED]
+    return [int(i) for i in order if scores[i] >= 2]
+
+
+def _thumbnails(
+    images: NDArray[np.uint8], table: Assignments, shown: NDArray[np.intp]
+) -> tuple[NDArray[np.uint8], NDArray[np.intp]]:
+    """Thumbnails, and the place of each image among them (-1 for none)."""
+    n = len(images)
+    # Sorted, so that a look at one cluster decodes few atlases.
+    order = np.lexsort((-table.confidence, table.labels))
+    side = next((side for most, side in _SIDES if n <= most), _SIDES[-1][1])
+    if n > _SIDES[-1][0]:
+        order = order[np.isin(order, shown)]
+    slot = np.full(n, -1)
+    slot[order] = np.arange(len(order))
+    return thumbnails(images[order], side), slot
+
+
+def _confusion(classes: Sequence[str] | NDArray[Any], labels: NDArray[Any]) -> Confusion:
+    """Classes in rows, clusters in columns, in an order that puts matches on the diagonal.
+
+    Images in no cluster have the last column, and match no class.
+    """
+    counts, names, clusters = contingency_table(classes, labels)
+    real = np.flatnonzero(clusters != NOISE)
+    rows, matched = linear_sum_assignment(counts[:, real], maximize=True)
+    matched = real[matched]
+    rest = np.setdiff1d(real, matched)
+    rows = np.r_[rows, np.setdiff1d(np.arange(len(names)), rows)][:_MAX_CLASSES]
+    columns = np.r_[np.r_[matched, rest][:_MAX_CLASSES], np.flatnonzero(clusters == NOISE)]
+    counts_shown = counts[np.ix_(rows, columns)]
+    return Confusion(
+        classes=[printable(str(names[i])) for i in rows],
+        clusters=clusters[columns].tolist(),
+        counts=counts_shown.tolist(),
+        shares=(counts_shown / counts[rows].sum(axis=1, keepdims=True)).round(3).tolist(),
+        left_out=counts.shape[0] - len(rows) + counts.shape[1] - len(columns),
+    )
+
+
+def _columns(table: Assignments) -> dict[str, Any]:
+    """The table as columns of small integers."""
+    names = [printable(path) for path in table.paths]
+    return {
+        "names": names,
+        "unlinked": [i for i, name in enumerate(names) if name != table.paths[i]],
+        "cluster": table.labels.tolist(),
+        "confidence": np.rint(table.confidence * 1000).astype(int).tolist(),
+        "second": table.second.tolist(),
+        "outlier": [round(v, 2) if np.isfinite(v) else None for v in table.outlier_scores.tolist()],
+    }
+
+
+def _kinds(classes: Sequence[str] | NDArray[Any] | None) -> dict[str, Any]:
+    """Names of the classes, and the class of each image."""
+    if classes is None:
+        return {"classes": None, "kind": None}
+    kinds, of_image = np.unique(np.asarray(classes).astype(str), return_inverse=True)
+    return {"classes": [printable(kind) for kind in kinds], "kind": of_image.tolist()}
+
+
+def _map(points: NDArray[Any], shown: NDArray[np.intp]) -> dict[str, Any]:
+    """The images on the map, and their places between -5,000 and 5,000."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    scale = max(float((high - low).max()), 1e-12)
+    place = np.rint((points - (low + high) / 2) / scale * 10_000).astype(int)
+    return {"shown": shown.tolist(), "x": place[:, 0].tolist(), "y": place[:, 1].tolist()}
+
+
+def _look(card: Card) -> dict[str, Any]:
+    return {
+        name: getattr(card, name) for name in ("id", "name", "size", "colour", "marker", "writing")
+    }

@@ -1,0 +1,380 @@
+"""The one way from files to a result. Python and the command line are its two doors."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+from sklearn.base import clone
+from threadpoolctl import threadpool_limits
+
+from ..data.shapes import image_shape_of
+from ..engine import Hook
+from ..model_selection import NClusters
+from .choice import (
+    make_estimator,
+    scale_training,
+    settle_n_clusters,
+    suitable_embedder,
+    suitable_method,
+)
+from .evidence import judge
+from .images import ImageClusters, ImageFiles
+from .listening import SILENT, Listener
+from .results import CHECKPOINT, FEATURES, check_sort_target, result_folder, sort_images, write_data
+from .scoring import Scores, scores_beside_kmeans
+from .settings import Settings
+from .sources import Clusters, Source, name_of
+from .summary import (
+    facts_of,
+    facts_of_network,
+    settings_of_embedder,
+    summary_of_run,
+    write_summary,
+)
+from .timing import Clock, Steps, expected_seconds
+
+LITTLE = 0.5  # of the time for features: as much may a second fit take, to see if seeds agree
+OTHER_SEED = 1729
+LARGEST_FOR_ONE_THREAD = 32 * 32 * 3  # values of an image
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came of a run.
+
+    Attributes
+    ----------
+    clusters : Clusters
+    seconds : dict
+        Seconds of each stage, in order.
+    scores : dict of dict, or None
+        ACC, NMI and ARI by method, if they were asked for.
+    embedder : transformer or None
+        What has seen the images before the method.
+    missing : dict
+        Why there is no such file, by name; an empty reason where there is one.
+    """
+
+    clusters: Clusters
+    seconds: dict[str, float]
+    scores: Scores | None
+    embedder: Any
+    missing: dict[str, str] = field(default_factory=dict)
+
+
+def cluster_images(
+    images: Any,
+    n_clusters: int | str = "auto",
+    *,
+    estimator: Any = None,
+    embedder: Any = "auto",
+    on_error: str = "warn",
+    n_jobs: int | None = -1,
+    random_state: Any = None,
+) -> ImageClusters:
+    """Cluster a folder of images, or image files.
+
+    Parameters
+    ----------
+    images : str, path-like or sequence of them
+        A folder, searched with its sub-folders, or the files.
+    n_clusters : int or "auto", default="auto"
+        Number of clusters; "auto" is the one that `select_n_clusters` finds.
+    estimator : estimator, default=None
+        A clusterer of this package, whose `n_clusters` and `random_state` are replaced; None is
+        that which suits the images.
+    embedder : ImageEmbedder, "auto" or None, default="auto"
+        Turns images into features that the estimator clusters. "auto" is ``ImageEmbedder()`` for
+        images that are coloured or larger than 32 pixels, unless the estimator has an encoder or
+        an image_shape of its own. None trains on the pixels.
+    on_error : {"warn", "raise", "skip"}, default="warn"
+        What to do about files that are no readable images.
+    n_jobs : int, default=-1
+        Number of decoding threads; -1 is one for each processor.
+    random_state : int, RandomState or None, default=None
+        Seed of the estimator.
+
+    Returns
+    -------
+    clusters : ImageClusters
+        ``.labels``, ``.table``, ``.show()``.
+
+    Raises
+    ------
+    ValueError
+        If there is no readable image, or a parameter of the estimator is unusable.
+    ImportError
+        If the network is not installed; says what to do.
+
+    Notes
+    -----
+    The labels of ImageNet's thousand classes have shaped the features of ``ImageEmbedder()``: they
+    flatter on photos of such things. Features are clustered by `CCClustering`; small grey images by
+    `DECClustering`, or `SeCuClustering` if there are less than 600 for a cluster.
+    """
+    settings = Settings(
+        n_clusters=n_clusters,
+        method=None if estimator is None else type(estimator),
+        params={} if estimator is None else clone(estimator).get_params(deep=False),
+        random_state=random_state,
+        embedder=embedder,
+        on_error=on_error,
+        n_jobs=n_jobs,
+    )
+    found = cluster(ImageFiles(images), settings).clusters
+    assert isinstance(found, ImageClusters)
+    return found
+
+
+def cluster(
+    source: Source, settings: Settings, out: Path | None = None, listener: Listener = SILENT
+) -> Outcome:
+    """Read samples, cluster them, and write the result folder, all of it or nothing.
+
+    Parameters
+    ----------
+    source : Source
+    settings : Settings
+    out : path, default=None
+        The result folder; None writes nothing.
+    listener : Listener
+        Hears what is chosen and done.
+
+    Returns
+    -------
+    outcome : Outcome
+
+    Raises
+    ------
+    ValueError, OSError
+        If something can't be done; as early as it is known.
+    """
+    source.check(settings)
+    if out is None:
+        return _learn(source, settings, None, listener)
+    if settings.sort_into is not None:
+        check_sort_target(settings.sort_into, source.place, out)
+    with result_folder(
+        out, source.place, overwrite=settings.overwrite, resume=settings.resume
+    ) as folder:
+        outcome = _learn(source, settings, out, listener)
+        outcome = _write(folder, outcome, source, settings, out, listener)
+    if settings.sort_into is not None:
+        table = outcome.clusters.assignments
+        sort_images(settings.sort_into, source.files, table.paths, table.labels, link=settings.link)
+    return outcome
+
+
+def _learn(source: Source, settings: Settings, out: Path | None, listener: Listener) -> Outcome:
+    """Read samples, embed them if a network suits, cluster and score them."""
+    watch = _Stopwatch()
+    pixels = source.read(settings)
+    watch.lap("read")
+    task = plan(settings, pixels, out, listener)
+    rows = pixels
+    if task.embedder is not None:
+        with task.clock.during("embed"):
+            rows = source.embed(task.embedder, task.hear_of_images)
+        watch.lap("embed")
+    with task.clock.during("fit"), heard_warnings() as told:
+        estimator, found = _train(rows, settings, task, listener)
+        clusters = source.gather(estimator, rows)
+    watch.lap("fit")
+    refit = None
+    if rows is not pixels and watch.laps["fit"] < LITTLE * watch.laps["embed"]:
+        refit = partial(_labels_of_another_seed, estimator, rows)
+    seen = None if rows is pixels else pixels
+    evidence = judge(rows, clusters.labels, pixels=seen, refit=refit)
+    listener.judged(evidence)
+    watch.lap("judge")
+    clusters = replace(
+        clusters, warnings=told, evidence=evidence, n_clusters_scores=_mean_scores(found)
+    )
+    scores = None
+    if settings.score:
+        scores = scores_beside_kmeans(clusters, source.classes, rows, pixels)
+        watch.lap("score")
+    return Outcome(
+        clusters=clusters,
+        seconds=watch.laps,
+        embedder=task.embedder,
+        scores=scores,
+    )
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be done with samples, once they have been seen.
+
+    Parameters
+    ----------
+    embedder : transformer or None
+        What makes features of images.
+    method : class of an estimator
+    kept : path or None
+        Folder for the state of the training.
+    clock : Clock
+    n_samples : int
+    """
+
+    embedder: Any
+    method: type[Any]
+    kept: Path | None
+    clock: Clock
+    n_samples: int
+
+    def hear_of_images(self, done: int, computed: int) -> None:
+        """Hear how many images are embedded; those that were kept took no time."""
+        left = self.n_samples - done
+        if computed:
+            self.clock.hear(computed / (computed + left))
+
+
+def plan(settings: Settings, pixels: NDArray[Any], out: Path | None, listener: Listener) -> Task:
+    """Choose what was left open, and tell."""
+    cache = None if out is None else out / FEATURES
+    embedder = suitable_embedder(settings, pixels, cache)
+    if settings.embedder == "auto" and embedder is not None:
+        listener.network_chosen(embedder)
+    method = settings.method
+    if method is None:
+        shape = None if embedder is not None else image_shape_of(pixels)
+        method = suitable_method(
+            shape, len(pixels), settings.n_clusters, are_features=embedder is not None
+        )
+        listener.method_chosen(name_of(method))
+    expected = {}
+    if embedder is not None:
+        searched = settings.n_clusters == "auto"
+        expected = expected_seconds(name_of(method), len(pixels), settings.effort, searched)
+    kept = None if out is None else out / CHECKPOINT
+    return Task(embedder, method, kept, Clock(expected, listener.time_left), len(pixels))
+
+
+def _train(
+    rows: NDArray[Any], settings: Settings, task: Task, listener: Listener
+) -> tuple[Any, NClusters | None]:
+    """Fit the method to rows, after its number of clusters was found if it was left open."""
+    own_progress = settings.verbose if task.embedder is None else 0
+    estimator = make_estimator(task.method, settings, task.kept, own_progress)
+    scale_training(estimator, rows, settings)
+    found = settle_n_clusters(estimator, rows, task.kept)
+    if found is not None:
+        listener.n_clusters_chosen(found)
+    hooks = [] if task.embedder is None or listener is SILENT else [Steps(task.clock)]
+    fit(estimator, rows, hooks)
+    return estimator, found
+
+
+def fit(estimator: Any, rows: NDArray[Any], hooks: Sequence[Hook] = ()) -> None:
+    """Train, on one thread where images are small: more would mostly wait for each other."""
+    small = rows.ndim > 2 and rows[0].size <= LARGEST_FOR_ONE_THREAD
+    with threadpool_limits(1 if small else None):
+        if hooks and hasattr(estimator, "fit_with"):
+            estimator.fit_with(rows, hooks)
+        else:
+            estimator.fit(rows)
+
+
+def _labels_of_another_seed(estimator: Any, rows: NDArray[Any]) -> NDArray[Any]:
+    """Labels of the same fit with another seed, quietly."""
+    twin = clone(estimator)
+    places = {"checkpoint": None, "memory": None, "random_state": OTHER_SEED}
+    twin.set_params(**{k: v for k, v in places.items() if k in twin.get_params(deep=False)})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit(twin, rows)
+    labels: NDArray[Any] = twin.labels_
+    return labels
+
+
+def _mean_scores(found: NClusters | None) -> dict[int, float] | None:
+    """Score of each number of clusters, over all subsamples."""
+    if found is None:
+        return None
+    means = found.scores.mean(axis=0).tolist()
+    return dict(zip(found.k_range.tolist(), means, strict=True))
+
+
+@contextmanager
+def heard_warnings() -> Iterator[list[str]]:
+    """Texts of the warnings that are shown meanwhile."""
+    told: list[str] = []
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def hear(message: Any, *rest: Any, **more: Any) -> None:
+            told.append(" ".join(str(message).split()))
+            show(message, *rest, **more)
+
+        warnings.showwarning = hear
+        yield told
+
+
+def _write(
+    folder: Path,
+    outcome: Outcome,
+    source: Source,
+    settings: Settings,
+    out: Path,
+    listener: Listener,
+) -> Outcome:
+    """Write what must not be lost, then what can be done without."""
+    clusters, watch = outcome.clusters, _Stopwatch(outcome.seconds)
+    write_data(folder, clusters.assignments, clusters.estimator, clusters.embedding)
+    watch.lap("save")
+    listener.drawing()
+    views = {
+        "labels.parquet": clusters.assignments.to_parquet,
+        **source.views(clusters, facts_of(clusters.method, outcome.scores, watch.laps), out),
+    }
+    missing = {name: _attempt(write, folder / name) for name, write in views.items()}
+    watch.lap("draw")
+    write_summary(folder, _summary(outcome, source, out))
+    return replace(outcome, missing=missing)
+
+
+def _attempt(write: Callable[[Path], Any], file: Path) -> str:
+    """Write one file; return why there is none, or an empty string."""
+    try:
+        written = write(file)
+    # Whatever happens here, hours of training must not be lost for want of a picture.
+    except (Exception, KeyboardInterrupt) as error:
+        file.unlink(missing_ok=True)
+        return " ".join(str(error).split()) or type(error).__name__
+    return "" if written is not False else "it needs pip install 'skdeepclust[table]'"
+
+
+def _summary(outcome: Outcome, source: Source, out: Path) -> dict[str, Any]:
+    summary = summary_of_run(outcome.clusters, outcome.seconds) | source.summary()
+    if outcome.embedder is not None:
+        summary["embedder"] = settings_of_embedder(outcome.embedder, out)
+        summary["network"] = facts_of_network(outcome.embedder)
+    if outcome.scores is not None:
+        summary["scores"] = outcome.scores
+    clusters = outcome.clusters
+    if clusters.n_clusters_scores is not None:
+        summary["n_clusters_scores"] = clusters.n_clusters_scores
+    summary["warnings"] = clusters.warnings
+    summary["evidence"] = None if clusters.evidence is None else clusters.evidence.as_dict()
+    return summary
+
+
+class _Stopwatch:
+    """Seconds of each stage, in order."""
+
+    def __init__(self, laps: dict[str, float] | None = None) -> None:
+        self.laps: dict[str, float] = {} if laps is None else laps
+        self._last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.laps[name], self._last = now - self._last, now

@@ -1,0 +1,161 @@
+"""New samples into the clusters of an earlier result, some thousands at a time."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import gen_batches
+
+from ..data.folders import find_files, listing
+from ..data.images import check_images, read_readable_images
+from ..pretrained.embedder import ImageEmbedder
+from .arrays import ArrayFile, RowAssignments, read_array
+from .images import names_in
+from .likeness import Company
+from .results import FEATURES, read_embedding, read_model, read_summary
+from .sources import count_of_files
+from .table import Assignments
+
+CHUNK = 4096  # samples that are in memory at once
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What an earlier result says of new samples.
+
+    Attributes
+    ----------
+    table : Assignments
+        One row for each sample.
+    n_strangers : int
+        Samples that resemble nothing that was clustered.
+    what : str
+        The number of samples, in words.
+    """
+
+    table: Assignments
+    n_strangers: int
+    what: str
+
+
+def predict(out: Path, source: str) -> Prediction:
+    """Assign samples to the clusters of a result, and look for those that belong to none.
+
+    Parameters
+    ----------
+    out : path
+        The result folder.
+    source : str
+        A folder of images, one image, or an array file.
+
+    Returns
+    -------
+    prediction : Prediction
+
+    Raises
+    ------
+    FileNotFoundError
+        If `out` is no result.
+    ValueError
+        If the samples are not of the kind that was clustered, or none can be read.
+    """
+    summary = read_summary(out)
+    oracle = _Oracle(read_model(out), _embedder(summary, out), Company(read_embedding(out)))
+    if ArrayFile.takes(source):
+        rows = read_array(source)
+        tables = [
+            oracle.table(RowAssignments, range(part.start, part.stop), rows[part])
+            for part in gen_batches(len(rows), CHUNK)
+        ]
+        what = f"{len(rows):,} rows"
+    else:
+        oracle.check_sees_images(out, source)
+        root, paths = _files_of(source)
+        skipped: list[tuple[str, str]] = []
+        tables = [
+            oracle.table(Assignments, names_in(root, readable), images)
+            for readable, images in oracle.read(paths, skipped)
+        ]
+        _check_any(tables, source, skipped)
+        n_read = sum(map(len, tables))
+        what = f"{n_read:,} images, {count_of_files(skipped)} skipped"
+    table = tables[0].joined(tables[1:])
+    return Prediction(table, int(oracle.company.are_strangers(table.outlier_scores).sum()), what)
+
+
+def _embedder(summary: dict[str, Any], out: Path) -> ImageEmbedder | None:
+    """The network that has seen the images of a result, if there was one."""
+    settings = summary.get("embedder")
+    return None if settings is None else ImageEmbedder(**{"cache_dir": out / FEATURES, **settings})
+
+
+def _files_of(source: str) -> tuple[str, list[str]]:
+    """The folder that names are relative to, and the files in it that may be images."""
+    if os.path.isfile(source):
+        return os.path.dirname(source) or ".", [source]
+    if not os.path.isdir(source):
+        raise FileNotFoundError(f"there is no folder or image {source!r}.")
+    found, _ = find_files(source)
+    return source, [os.path.join(source, *parts) for parts in sorted(found) if not found[parts]]
+
+
+def _check_any(tables: list[Any], source: str, skipped: list[tuple[str, str]]) -> None:
+    """Warn of files that were left out; refuse if none was read."""
+    if not tables:
+        raise ValueError(f"there is no readable image in {source!r}{listing(skipped)}.")
+    if skipped:
+        warnings.warn(f"{len(skipped)} files are left out{listing(skipped)}.", stacklevel=2)
+
+
+@dataclass(frozen=True)
+class _Oracle:
+    """An estimator with the network before it and the samples that it knows."""
+
+    estimator: Any
+    embedder: ImageEmbedder | None
+    company: Company
+
+    def table(self, kind: type[Assignments], names: Any, samples: NDArray[Any]) -> Assignments:
+        """One row for each of some samples."""
+        rows = samples
+        if self.embedder is not None and samples.ndim != 2:
+            rows = self.embedder.transform(samples)
+        proba = self.estimator.predict_proba(rows)
+        alone = self.company.outlier_scores(np.asarray(self.estimator.transform(rows)))
+        return kind.of(names, proba, outlier_scores=alone)
+
+    def check_sees_images(self, out: Path, source: str) -> None:
+        """Refuse images where vectors were clustered."""
+        if self.embedder is None and self.estimator.image_shape_ is None:
+            raise ValueError(
+                f"{str(out)!r} is the result of vectors, and predicts those of a .npy file. Got "
+                f"{source!r} instead."
+            )
+
+    def read(
+        self, paths: list[str], skipped: list[tuple[str, str]]
+    ) -> Iterator[tuple[list[str], NDArray[Any]]]:
+        """Readable files, and what the estimator sees of them; ``skipped`` gets the others."""
+        for start in range(0, len(paths), CHUNK):
+            some = paths[start : start + CHUNK]
+            images, unreadable = self._read(some)
+            skipped += [(some[i], reason) for i, reason in sorted(unreadable.items())]
+            if len(images):
+                yield [path for i, path in enumerate(some) if i not in unreadable], images
+
+    def _read(self, paths: list[str]) -> tuple[NDArray[Any], dict[int, str]]:
+        if self.embedder is None:
+            height, width, channels = self.estimator.image_shape_
+            shape = (height, width) if channels == 1 else (height, width, channels)
+            return read_readable_images(paths, shape, n_jobs=-1)
+        reasons = {os.fspath(path): why for path, why in check_images(paths, n_jobs=-1)}
+        good = [path for path in paths if path not in reasons]
+        features = self.embedder.transform(good) if good else np.empty((0, 0))
+        return features, {i: reasons[path] for i, path in enumerate(paths) if path in reasons}

@@ -1,0 +1,47 @@
+"""The page of a result again, with whatever clusters its table has now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..data.files import whole_file
+from .images import ImageFiles
+from .results import read_result, read_summary
+from .scoring import agreement
+from .summary import facts_of
+
+
+def rewrite_page(out: Path, folder: str | None = None) -> Path:
+    """Write the page of an earlier result again.
+
+    Parameters
+    ----------
+    out : path
+        The result folder.
+    folder : str, default=None
+        Where the images are now; None is where they were.
+
+    Returns
+    -------
+    page : path
+
+    Raises
+    ------
+    FileNotFoundError
+        If `out` is no result.
+    ValueError
+        If it is that of an array, or the table can't be used.
+    """
+    summary = read_summary(out)
+    if "array" in summary:
+        raise ValueError(f"{str(out)!r} is the result of an array, which has no page.")
+    folder = folder or summary["folder"]
+    result = read_result(out, folder, summary)
+    scores = None
+    if result.classes is not None:
+        scores = {summary["method"]: agreement(result.classes, result.labels)}
+    facts = facts_of(summary["method"], scores, summary["seconds"])
+    page = out / "report.html"
+    with whole_file(page) as new:
+        ImageFiles(folder).views(result, facts, out)[page.name](new)
+    return page

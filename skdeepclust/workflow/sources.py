@@ -1,0 +1,129 @@
+"""What the pipeline asks of samples, wherever they come from, and of their clusters.
+
+A kind of source is a class of one file: `images.py` and `arrays.py` have the two that there are.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .evidence import Evidence
+from .settings import Settings
+from .table import Assignments
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Clusters:
+    """Clusters of samples.
+
+    Attributes
+    ----------
+    assignments : Assignments
+        A row for each sample.
+    embedding : ndarray of shape (n_samples, embedding_dim)
+    estimator : fitted estimator
+    warnings : sequence of str
+        What the fit complained of.
+    evidence : Evidence or None
+        What can be said of the clusters without labels.
+    n_clusters_scores : dict of float, or None
+        Score of each number of clusters, if the number was left open.
+    """
+
+    assignments: Assignments
+    embedding: NDArray[Any]
+    estimator: Any
+    warnings: Sequence[str] = ()
+    evidence: Evidence | None = None
+    n_clusters_scores: dict[int, float] | None = None
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """Cluster of each sample."""
+        return self.assignments.labels
+
+    @property
+    def method(self) -> str:
+        """The method's name on the command line."""
+        return name_of(type(self.estimator))
+
+
+class Source(ABC):
+    """Samples to be clustered.
+
+    Attributes
+    ----------
+    place : str
+        The folder or file that they are read from; "" if there is no such one place.
+    classes : ndarray of str, or None
+        Known classes, for scores only; there after `read`.
+    files : sequence or ndarray of str
+        Files of the samples; empty if each is no file of its own. There after `read`.
+    """
+
+    place: str
+    classes: NDArray[Any] | None = None
+    files: Sequence[str] | NDArray[Any] = ()
+
+    @abstractmethod
+    def check(self, settings: Settings) -> None:
+        """Refuse what can't be done with samples of this kind, before they are read."""
+
+    @abstractmethod
+    def read(self, settings: Settings) -> NDArray[Any]:
+        """Read vectors (n, d), or images (n, H, W) or (n, H, W, C)."""
+
+    @abstractmethod
+    def embed(self, embedder: Any, heard: Callable[[int, int], None]) -> NDArray[Any]:
+        """Features (n, d) of what was read; ``heard`` as in `features_of`."""
+
+    @abstractmethod
+    def gather(self, estimator: Any, rows: NDArray[Any]) -> Clusters:
+        """Ask a fitted estimator about the rows that it was fitted on."""
+
+    @abstractmethod
+    def views(
+        self, clusters: Any, facts: Sequence[tuple[str, str]], out: Path
+    ) -> dict[str, Callable[[Path], Any]]:
+        """Pictures of clusters: what writes each, by the name that its file has in `out`."""
+
+    @abstractmethod
+    def summary(self) -> dict[str, Any]:
+        """What was read, for `summary.json`."""
+
+    @abstractmethod
+    def counts(self) -> tuple[str, str]:
+        """How many samples there are, and what was left out, in words."""
+
+
+def features_of(embedder: Any, images: Any, heard: Callable[[int, int], None]) -> NDArray[Any]:
+    """What a transformer makes of images.
+
+    Parameters
+    ----------
+    embedder : ImageEmbedder or another transformer
+    images : as the embedder takes them
+    heard : callable (done, computed)
+        Called now and then by an `ImageEmbedder`.
+    """
+    if hasattr(embedder, "transform_with"):
+        features: NDArray[Any] = embedder.fit(images).transform_with(images, heard)
+        return features
+    return np.asarray(embedder.fit_transform(images))
+
+
+def name_of(method: type[Any]) -> str:
+    """Name of a method on the command line: that of its class in short."""
+    return method.__name__.removesuffix("Clustering").lower()
+
+
+def count_of_files(files: Sequence[Any]) -> str:
+    """So many unreadable files, in words."""
+    return f"{len(files)} unreadable file{'s' if len(files) != 1 else ''}"

@@ -1,0 +1,131 @@
+"""How long a run takes: told once before the work, and then what is left of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from ..engine import Hook, Run
+
+OFTEN = 10  # times that a run tells what is left, about
+SELDOM = 5.0  # seconds between two times, at least
+
+
+# Seconds on one core of the machine of benchmarks/RESULTS.md: of any number of images, and of each
+# thousand. Features of photos by the network in the box.
+EMBED = (2.0, 14.0)
+SEARCH = (10.0, 0.0)
+DRAW = (5.0, 5.0)
+HEADS = {
+    "cc": (3.0, 8.0),
+    "gmm": (0.5, 0.2),
+    "hdbscan": (0.5, 0.3),
+    "kmeans": (0.5, 0.1),
+    "turtle": (7.0, 2.0),
+    "umap": (10.0, 5.0),
+}
+
+
+def expected_seconds(
+    method: str, n_samples: int, effort: float, searched: bool
+) -> dict[str, float]:
+    """Seconds of each stage of clustering images by features, as far as they were measured.
+
+    Parameters
+    ----------
+    method : str
+    n_samples : int
+    effort : float
+        Factor of the training.
+    searched : bool
+        Whether the number of clusters is found.
+    """
+
+    def seconds(fixed: float, of_thousand: float) -> float:
+        return fixed + of_thousand * n_samples / 1000
+
+    fit = effort * seconds(*HEADS.get(method, (0.0, 0.0)))
+    return {
+        "embed": seconds(*EMBED),
+        "fit": fit + (seconds(*SEARCH) if searched else 0.0),
+        "draw": seconds(*DRAW),
+    }
+
+
+class Clock:
+    """Time left in stages that come one after the other.
+
+    The stage that is under way is as fast as it has been so far. Those to come take what they took
+    where they were measured, times the pace of this machine: what a stage has taken, as a multiple
+    of what was expected.
+
+    Parameters
+    ----------
+    expected : dict of float
+        Seconds of each stage where they were measured, in order.
+    tell : callable (stage, seconds left)
+        Hears the whole time first, then now and then what is left.
+    """
+
+    def __init__(self, expected: dict[str, float], tell: Callable[[str, float], None]) -> None:
+        self.expected, self.tell = expected, tell
+        self.pace = 1.0
+        self.due, self.pause = 0.0, SELDOM
+        self.stage, self.began = "", time.perf_counter()
+
+    @contextmanager
+    def during(self, stage: str) -> Iterator[None]:
+        """Go through a stage."""
+        self.stage, self.began = stage, time.perf_counter()
+        yield
+        if expected := self.expected.pop(stage, 0.0):
+            self.pace = self.passed / expected
+
+    @property
+    def passed(self) -> float:
+        """Seconds since the stage began."""
+        return time.perf_counter() - self.began
+
+    def hear(self, fraction: float) -> None:
+        """Hear how much of the stage is done."""
+        left = self.passed * (1 / fraction - 1)
+        if expected := self.expected.get(self.stage):
+            self.pace = self.passed / (fraction * expected)
+        self._tell(left)
+
+    def hear_of_part(self, seconds_left: float) -> None:
+        """Hear how long one part of the stage still takes, after which others may come."""
+        planned = self.pace * self.expected.get(self.stage, 0.0) - self.passed
+        self._tell(max(seconds_left, planned))
+
+    def _tell(self, left: float) -> None:
+        now = time.perf_counter()
+        if now < self.due:
+            return
+        left += self.pace * sum(s for stage, s in self.expected.items() if stage != self.stage)
+        if self.due == 0:
+            self.pause = max(SELDOM, left / OFTEN)
+        self.due = now + self.pause
+        self.tell(self.stage, left)
+
+
+class Steps(Hook):
+    """Tells a clock how long each phase of a training still takes."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._began = self._start = 0.0
+
+    def on_phase_start(self, run: Run) -> None:
+        """Begin to count."""
+        self._began, self._start = time.perf_counter(), -1.0
+
+    def on_step_end(self, run: Run) -> None:
+        """Count in epochs; a phase that is resumed doesn't begin at the first."""
+        if self._start < 0:
+            self._start, self._began = run.progress, time.perf_counter()
+            return
+        done = run.progress - self._start
+        rate = (time.perf_counter() - self._began) / done
+        self._clock.hear_of_part(rate * max(0.0, run.n_epochs_planned - run.progress))

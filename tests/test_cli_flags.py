@@ -1,0 +1,90 @@
+"""Flags come from signatures; wrong ones are refused."""
+
+import pytest
+
+import skdeepclust
+from skdeepclust.cli import main
+from skdeepclust.cli.flags import literal
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("50", 50),
+        ("1e-3", 0.001),
+        ("(500, 10)", (500, 10)),
+        ("500,10", (500, 10)),
+        ("None", None),
+        ("auto", "auto"),
+        ("timm:vit", "timm:vit"),
+        ("007", "007"),
+        ("__import__('os')", "__import__('os')"),
+    ],
+)
+def test_values_are_literals_or_text(text, value):
+    assert literal(text) == value
+
+
+def test_new_method_gets_its_flags_for_nothing(toy, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main(["cluster", *toy, "--help"])
+    assert exit_.value.code == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "--batch-size VALUE Images at once; 50% of what fits. (default: 8)" in text
+    assert "--random-state" not in text
+    assert "--verbose" not in text
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["sing"],
+        ["cluster"],
+        ["cluster", "a", "-k", "many"],
+        ["cluster", "a", "-k", "0"],
+        ["cluster", "a", "--out", "b", "--n-clusters", "2", "--method", "none"],
+        ["cluster", "a", "--out", "b", "--n-clusters", "2", "--method", "toy", "--no-such", "1"],
+        ["cluster", "a", "--out", "b", "--n-clusters", "2", "--method", "toy", "--batch", "1"],
+        ["cluster", "a", "--out", "b", "--n-clusters", "2", "--method", "toy", "--seed", "x"],
+    ],
+)
+def test_wrong_arguments_exit_with_2(toy, argv, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main(argv)
+    assert exit_.value.code == 2
+    assert "error:" in capsys.readouterr().err
+
+
+def test_auto_has_no_flag_that_one_of_its_methods_would_not_hear(folder, tmp_path, capsys):
+    with pytest.raises(SystemExit):  # an alpha of SeCu is not one of DECS
+        main(["cluster", str(folder), "-k", "2", "--out", str(tmp_path / "out"), "--alpha", "3"])
+    assert "--alpha" in capsys.readouterr().err
+
+
+def test_wrong_flags_are_told_in_few_lines(capsys):
+    with pytest.raises(SystemExit):
+        main(["cluster", "a", "--no-such"])
+    assert len(capsys.readouterr().err.splitlines()) <= 3
+
+
+def test_bare_command_shows_its_help(capsys):
+    assert main([]) == 0
+    assert "{cluster,predict,report}" in capsys.readouterr().out
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main(["--version"])
+    assert exit_.value.code == 0
+    assert capsys.readouterr().out == f"skdeepclust {skdeepclust.__version__}\n"
+
+
+def test_help_begins_with_what_one_needs_first(capsys):
+    with pytest.raises(SystemExit):
+        main(["cluster", "--help"])
+    text = capsys.readouterr().out
+    first, rest = text.split("\nimages:\n")
+    needed = ["-k K", "--out", "--method", "--encoder", "--overwrite"]
+    assert all(f"\n  {flag}" in first for flag in needed)
+    assert "--sort-into" not in first
+    assert "hyper-parameters of auto" in rest

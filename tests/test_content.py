@@ -1,0 +1,97 @@
+"""What a page shows is what the table says; images in no cluster come last."""
+
+import numpy as np
+import pytest
+from pages import clustering
+
+from skdeepclust.workflow.evidence import BETTER, Evidence, Rival
+from skdeepclust.workflow.page.content import _confusion, gather
+from skdeepclust.workflow.table import Assignments
+
+
+def content(table, images, embedding, **more):
+    return gather(
+        table, title="Photos", images=images, pictures=images, embedding=embedding, **more
+    )
+
+
+def without_some(table, every=4):
+    """The table with each so-and-so-many-th image in no cluster."""
+    labels = np.where(np.arange(len(table)) % every == 0, -1, table.labels)
+    return Assignments(table.paths, labels, table.confidence, table.second, table.outlier_scores)
+
+
+def evidence(*verdict):
+    return Evidence(0.5, Rival(0.4, 0.6), None, None, 0.2, None, verdict)
+
+
+def test_confusion_puts_matches_on_the_diagonal():
+    table = _confusion(["a", "a", "b", "b", "b"], np.array([1, 1, 0, 0, 1]))
+    assert table.classes == ["a", "b"]
+    assert table.clusters == [1, 0]
+    assert table.counts == [[2, 0], [1, 2]]
+    assert table.shares == [[1, 0], [0.333, 0.667]]
+
+
+def test_images_in_no_cluster_match_no_class_and_come_last():
+    table = _confusion(["a", "a", "b", "b"], np.array([-1, -1, 0, 1]))
+    assert table.clusters == [1, 0, -1] or table.clusters == [0, 1, -1]
+    assert [row[-1] for row in table.counts] == [2, 0]
+    assert table.left_out == 0
+
+
+def test_images_in_no_cluster_are_a_card_without_number_that_comes_last():
+    table, images, embedding = clustering()
+    found = content(without_some(table), images, embedding)
+    assert [card.name for card in found.clusters] == [
+        "cluster 0", "cluster 1", "cluster 2", "unclustered",
+    ]  # fmt: skip
+    assert found.n_clusters == 3
+    last = found.clusters[-1]
+    assert (last.id, last.size, last.share) == (-1, 15, 0.25)
+    looks = [(card.colour, card.marker) for card in found.clusters]
+    assert len(set(looks)) == 4
+    assert looks[:3] == [(c.colour, c.marker) for c in content(table, images, embedding).clusters]
+
+
+def test_mean_confidence_is_that_of_images_in_clusters():
+    table, images, embedding = clustering()
+    some = without_some(table)
+    found = content(some, images, embedding)
+    assert found.mean_confidence == pytest.approx(some.confidence[some.labels >= 0].mean())
+    nothing = Assignments(*[table.paths, np.full(60, -1), *list(vars(table).values())[2:]])
+    found = content(nothing, images, embedding)
+    assert found.mean_confidence == pytest.approx(table.confidence.mean())
+    assert found.n_clusters == 0
+
+
+def test_examples_without_confidence_are_not_called_near_or_far():
+    table, images, embedding = clustering()
+    some = without_some(table)
+    ranked = content(some, images, embedding).clusters[-1]
+    assert ranked.headings == ("Nearest to a cluster", "Farthest from any")
+    some.confidence[some.labels < 0] = 0
+    assert content(some, images, embedding).clusters[-1].headings[0] == "Some of them"
+
+
+def test_a_warning_is_not_repeated_by_the_verdict():
+    said = evidence("Features say nothing.", f"So and so: {BETTER}.")
+    table, images, embedding = clustering()
+    assert content(table, images, embedding, evidence=said).verdict == list(said.verdict)
+    told = content(table, images, embedding, evidence=said, warnings=[f"{BETTER} here"])
+    assert told.verdict == ["Features say nothing."]
+    assert told.told == [f"{BETTER} here"]
+
+
+def test_infinite_outlier_scores_are_none_in_the_data():
+    table, images, embedding = clustering()
+    table.outlier_scores[:2] = np.inf, np.nan
+    assert content(table, images, embedding).data["outlier"][:2] == [None, None]
+
+
+def test_the_method_is_explained_if_it_is_ours():
+    table, images, embedding = clustering()
+    found = content(table, images, embedding, facts=[("method", "decs")])
+    assert "Sample Stability" in found.meanings["decs"]
+    other = content(table, images, embedding, facts=[("method", "birch"), ("ACC", "1")])
+    assert "birch" not in other.meanings

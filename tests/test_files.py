@@ -1,0 +1,37 @@
+"""A file is written whole or not at all."""
+
+import pytest
+
+from skdeepclust.data.files import whole_file, write_whole
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_failed_write_leaves_the_file_as_it_was(tmp_path):
+    file = tmp_path / "labels.csv"
+    write_whole(file, b"old")
+    with pytest.raises(TypeError):
+        write_whole(file, None)
+    assert file.read_bytes() == b"old"
+    assert names(tmp_path) == ["labels.csv"]
+
+
+def test_earlier_file_stays_until_the_new_one_is_complete(tmp_path):
+    file = tmp_path / "page.html"
+    file.write_text("old")
+    with whole_file(file) as new:
+        new.write_text("half")
+        assert file.read_text() == "old"
+        new.write_text("whole")
+    assert file.read_text() == "whole"
+    assert names(tmp_path) == ["page.html"]
+
+
+def test_two_writers_of_one_file_do_not_meet(tmp_path):
+    with whole_file(tmp_path / "a") as first, whole_file(tmp_path / "a") as second:
+        first.write_text("first")
+        second.write_text("second")
+    assert (tmp_path / "a").read_text() == "first"  # the one that ended last
+    assert names(tmp_path) == ["a"]
