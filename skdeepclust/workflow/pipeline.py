@@ -117,8 +117,8 @@ def cluster_images(
     Notes
     -----
     The labels of ImageNet's thousand classes have shaped the features of ``ImageEmbedder()``: they
-    flatter on photos of such things. Features are clustered by `CCClustering`; small grey images by
-    `DECClustering`, or `SeCuClustering` if there are less than 600 for a cluster.
+    flatter on photos of such things. `TURTLEClustering` clusters features; small grey images go to
+    `DECClustering`, or to `SeCuClustering` if there are less than 600 for a cluster.
     """
     settings = Settings(
         n_clusters=n_clusters,
