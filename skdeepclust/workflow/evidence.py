@@ -31,8 +31,8 @@ LARGE, CELLS = 1024, 8  # images of more values are seen as 8 x 8 cells
 NUMBERS = (2, 5, 10)  # of clusters in which structure is looked for, beside that which was asked
 # Measured on 200 to 1,000 rows. k-means parts at most 0.65 of what it parts in a cloud where a
 # trained network made the features (or of digits, texts), 0.66 to 1.06 where they are noise, pixels
-# of photos, or an untrained network's of depthwise convolutions or VGG's. Of the other 14 untrained
-# networks, looks explain 0.37 to 0.92, of the trained at most 0.18.
+# of photos, or an untrained network's of depthwise convolutions or VGG's. Of the other 12 untrained
+# networks, looks of photos explain 0.37 to 0.92, of the trained at most 0.18.
 CLOUDY, PLAIN = 0.7, 0.4
 FAR_FEWER = 0.5  # neighbours than k-means: true classes keep 0.58 to 1.06 of its, on ten data sets
 FOUND = 0.1  # of neighbours, or k-means found nothing either
