@@ -6,7 +6,7 @@ from skdeepclust.workflow.page.terms import TERMS, meanings
 def test_methods_of_ours_are_explained_by_their_first_line():
     found = meanings([("time", "3 s"), ("method", "decs")])
     assert found["decs"] == "Deep Embedding Clustering Driven by Sample Stability (DECS)."
-    assert meanings([("method", "hdbscan"), ("decs", "x")]) == TERMS
+    assert meanings([("method", "spectral"), ("decs", "x")]) == TERMS
 
 
 def test_every_meaning_is_a_sentence():
