@@ -7,7 +7,14 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from skdeepclust.workflow.likeness import Company, near_duplicates, outlier_scores
+from skdeepclust.workflow.likeness import (
+    MOST_KNOWN,
+    Company,
+    at_unit_length,
+    near_duplicates,
+    outlier_scores,
+    some_of,
+)
 
 
 def test_outlier_scores_by_hand():
@@ -83,11 +90,28 @@ def test_new_samples_are_told_from_those_that_are_known():
     assert company.are_strangers(company.outlier_scores(new)).tolist() == [False, False, True]
 
 
-def test_what_was_lonely_in_the_fit_sets_the_bound_of_strangers():
-    known = np.append(np.arange(20.0), 50.0)[:, None]
+def test_strangers_lie_further_than_nearly_all_that_is_known():
+    known = np.append(np.arange(999.0), 2000.0)[:, None]  # one of a thousand is alone
     company = Company(known, n_neighbors=1)
-    assert company.strange == 31
-    assert not company.are_strangers(company.outlier_scores(np.array([[75.0]]))).any()
+    new = np.array([[500.2], [-0.9], [-1.1], [2001.0]])
+    assert company.are_strangers(company.outlier_scores(new)).tolist() == [
+        False,
+        False,
+        True,
+        False,
+    ]
+
+
+def test_length_of_features_means_nothing():
+    features = np.array([[3.0, 4.0], [30.0, 40.0], [0.0, 0.0]])
+    np.testing.assert_allclose(at_unit_length(features), [[0.6, 0.8], [0.6, 0.8], [0, 0]])
+
+
+def test_some_are_drawn_of_many_and_the_same_ones_again():
+    few, many = np.arange(5), np.arange(MOST_KNOWN + 5)
+    assert (some_of(few) == few).all()
+    assert len(np.unique(some_of(many))) == MOST_KNOWN
+    assert (some_of(many) == some_of(many)).all()
 
 
 def test_company_of_one_sample_or_of_equal_ones_is_no_error():

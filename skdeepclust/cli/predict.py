@@ -24,6 +24,6 @@ def run(args: argparse.Namespace) -> None:
         console.say(f"{found.what}; written to {args.to}")
     if found.n_strangers:
         console.tell(
-            f"{found.n_strangers:,} of {len(found.table):,} resemble nothing that was clustered: "
-            "see those with the highest outlier_score"
+            f"{found.n_strangers:,} of {len(found.table):,} resemble nothing that was clustered; "
+            "of what was, 1 % would be told so. Their outlier_score is the highest."
         )

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from ..ops.neighbors import knn
 
-STRANGE = 2.0  # times the ordinary distance, at least, to resemble nothing that is known
+STRANGE = 0.99  # share of the known samples that lie nearer to the others than a stranger
+MOST_KNOWN = 20_000  # samples that are remembered
 SAME = 0.1  # a JPEG of quality 40 is nearer than this to its original, two digits are not
 FAINTEST = 8 / 255  # contrast below this is noise, and is not stretched
 _CELLS = 8  # a descriptor has 8 x 8 cells, which outlive rescaling and compression
@@ -48,25 +49,40 @@ class Company:
 
     Parameters
     ----------
-    embedding : ndarray of shape (n_samples, embedding_dim)
+    known : ndarray of shape (n_samples, dim)
     n_neighbors : int. No more than the other samples are used.
     """
 
-    def __init__(self, embedding: NDArray[Any], n_neighbors: int = 10) -> None:
-        n_neighbors = max(1, min(n_neighbors, len(embedding) - 1))
-        self.nearest = NearestNeighbors(n_neighbors=n_neighbors).fit(embedding)
+    def __init__(self, known: NDArray[Any], n_neighbors: int = 10) -> None:
+        n_neighbors = max(1, min(n_neighbors, len(known) - 1))
+        self.nearest = NearestNeighbors(n_neighbors=n_neighbors).fit(known)
         apart = self.nearest.kneighbors()[0].mean(axis=1)  # from the nearest others
         self.ordinary = float(np.median(apart)) or 1.0
-        self.strange = max(STRANGE, float(apart.max()) / self.ordinary)
+        self.strange = float(np.quantile(apart, STRANGE)) / self.ordinary
 
-    def outlier_scores(self, embedding: NDArray[Any]) -> NDArray[np.float64]:
+    def outlier_scores(self, new: NDArray[Any]) -> NDArray[np.float64]:
         """How far new samples lie from those that are known, as a multiple of the ordinary."""
-        apart: NDArray[np.float64] = self.nearest.kneighbors(embedding)[0].mean(axis=1)
+        apart: NDArray[np.float64] = self.nearest.kneighbors(new)[0].mean(axis=1)
         return apart / self.ordinary
 
     def are_strangers(self, scores: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Whether samples lie further from the known ones than any of these from the others."""
+        """Whether samples lie further from the known ones than nearly all of these do."""
         return scores > self.strange
+
+
+def at_unit_length(features: NDArray[Any]) -> NDArray[np.float32]:
+    """Features whose distance is a matter of direction, as it means more than length."""
+    length = np.linalg.norm(features, axis=1, keepdims=True)
+    unit: NDArray[np.float32] = (features / np.maximum(length, 1e-12)).astype(np.float32)
+    return unit
+
+
+def some_of(rows: NDArray[Any]) -> NDArray[Any]:
+    """At most as many rows as are remembered, drawn with a fixed seed."""
+    if len(rows) <= MOST_KNOWN:
+        return rows
+    drawn = np.random.default_rng(0).choice(len(rows), MOST_KNOWN, replace=False)
+    return rows[np.sort(drawn)]
 
 
 def near_duplicates(images: NDArray[np.uint8]) -> list[NDArray[np.intp]]:

@@ -59,6 +59,8 @@ class Outcome:
         ACC, NMI and ARI by method, if they were asked for.
     embedder : transformer or None
         What has seen the images before the method.
+    features : ndarray of shape (n_samples, n_features), or None
+        What it made of them.
     missing : dict
         Why there is no such file, by name; an empty reason where there is one.
     """
@@ -67,6 +69,7 @@ class Outcome:
     seconds: dict[str, float]
     scores: Scores | None
     embedder: Any
+    features: NDArray[Any] | None = field(repr=False)
     missing: dict[str, str] = field(default_factory=dict)
 
 
@@ -206,6 +209,7 @@ def _learn(source: Source, settings: Settings, out: Path | None, listener: Liste
         clusters=clusters,
         seconds=watch.laps,
         embedder=task.embedder,
+        features=None if rows is pixels else rows,
         scores=scores,
     )
 
@@ -329,7 +333,7 @@ def _write(
 ) -> Outcome:
     """Write what must not be lost, then what can be done without."""
     clusters, watch = outcome.clusters, _Stopwatch(outcome.seconds)
-    write_data(folder, clusters.assignments, clusters.estimator, clusters.embedding)
+    write_data(folder, clusters, outcome.features)
     watch.lap("save")
     listener.drawing()
     views = {

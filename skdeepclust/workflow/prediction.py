@@ -18,8 +18,8 @@ from ..data.images import check_images, read_readable_images
 from ..pretrained.embedder import ImageEmbedder
 from .arrays import ArrayFile, RowAssignments, read_array
 from .images import names_in
-from .likeness import Company
-from .results import FEATURES, read_embedding, read_model, read_summary
+from .likeness import Company, at_unit_length
+from .results import FEATURES, read_company, read_model, read_summary
 from .sources import count_of_files
 from .table import Assignments
 
@@ -67,7 +67,7 @@ def predict(out: Path, source: str) -> Prediction:
         If the samples are not of the kind that was clustered, or none can be read.
     """
     summary = read_summary(out)
-    oracle = _Oracle(read_model(out), _embedder(summary, out), Company(read_embedding(out)))
+    oracle = _Oracle(read_model(out), _embedder(summary, out), read_company(out))
     if ArrayFile.takes(source):
         rows = read_array(source)
         tables = [
@@ -128,8 +128,9 @@ class _Oracle:
         if self.embedder is not None and samples.ndim != 2:
             rows = self.embedder.transform(samples)
         proba = self.estimator.predict_proba(rows)
-        alone = self.company.outlier_scores(np.asarray(self.estimator.transform(rows)))
-        return kind.of(names, proba, outlier_scores=alone)
+        has_features = self.embedder is not None
+        place = at_unit_length(rows) if has_features else np.asarray(self.estimator.transform(rows))
+        return kind.of(names, proba, outlier_scores=self.company.outlier_scores(place))
 
     def check_sees_images(self, out: Path, source: str) -> None:
         """Refuse images where vectors were clustered."""

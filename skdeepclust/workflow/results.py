@@ -17,6 +17,8 @@ from ..data.images import read_readable_images
 from ..loading import load
 from .evidence import Evidence
 from .images import SHOWN, ImageClusters
+from .likeness import Company, at_unit_length, some_of
+from .sources import Clusters
 from .table import Assignments
 
 RESULT_FILES = {
@@ -99,17 +101,27 @@ def _overlap(a: Path, b: Path) -> bool:
     return a == b or a in b.parents or b in a.parents
 
 
-def write_data(folder: Path, table: Assignments, estimator: Any, embedding: NDArray[Any]) -> None:
-    """Write what must not be lost: table, model and embedding."""
+def write_data(folder: Path, clusters: Clusters, features: NDArray[Any] | None) -> None:
+    """Write what must not be lost: table, model and embedding.
+
+    Parameters
+    ----------
+    folder : path
+    clusters : Clusters
+    features : ndarray of shape (n_samples, n_features), or None
+        What a network made of the samples before the method; some are kept, so that new samples
+        can be told from them.
+    """
+    table = clusters.assignments
     (folder / "labels.csv").write_bytes(table.to_csv())
-    if hasattr(estimator, "save"):
-        estimator.save(folder / "model")
-    file = folder / "embedding.npz"
+    if hasattr(clusters.estimator, "save"):
+        clusters.estimator.save(folder / "model")
+    kept: dict[str, Any] = {"embedding": clusters.embedding}
     if table.KEY == "path":
-        paths = np.array([os.fsencode(path) for path in table.paths])
-        np.savez(file, paths=paths, embedding=embedding)
-    else:
-        np.savez(file, embedding=embedding)
+        kept["paths"] = np.array([os.fsencode(path) for path in table.paths])
+    if features is not None:
+        kept[FEATURES] = at_unit_length(some_of(features)).astype(np.float16)
+    np.savez(folder / "embedding.npz", **kept)
 
 
 def read_summary(out: Path) -> dict[str, Any]:
@@ -143,11 +155,11 @@ def read_model(out: Path) -> Any:
     return load(out / "model")
 
 
-def read_embedding(out: Path) -> NDArray[Any]:
-    """What the method made of each sample of an earlier run."""
+def read_company(out: Path) -> Company:
+    """What new samples of an earlier run are compared with: features, or else embeddings."""
     with np.load(out / "embedding.npz") as stored:
-        embedding: NDArray[Any] = stored["embedding"]
-    return embedding
+        known = stored[FEATURES if FEATURES in stored else "embedding"]
+    return Company(known.astype(np.float32))
 
 
 def read_result(out: Path, source: str, summary: dict[str, Any]) -> ImageClusters:
