@@ -350,7 +350,7 @@ class TURTLEClustering(NeighborTransformer, BaseDeepClustering):
         Steps of the labelling.
     n_inner : int, default=10
         Steps of the classifiers for each of these.
-    batch_size : int, default=10000
+    batch_size : int, default=5000
         Samples in a step of the labelling; at most all.
     lr : float, default=0.01
         Learning rate of Adam for labelling and classifiers, constant.
@@ -452,7 +452,7 @@ class TURTLEClustering(NeighborTransformer, BaseDeepClustering):
         n_init: int = 3,
         n_outer: int = 150,
         n_inner: int = 10,
-        batch_size: int = 10_000,
+        batch_size: int = 5_000,
         lr: float = 0.01,
         image_shape: Any = None,
         device: Any = "auto",
