@@ -25,7 +25,7 @@ from ..ops.lloyd import assign
 
 LOOKED_AT, STRUCTURE_OF = 2000, 1000  # rows whose neighbours are counted; that are compared further
 FEWEST = 200  # with fewer rows, nothing of this can be told from chance
-STARTED_ON, N_STARTS = 5000, 5  # k-means starts so often, on at most so many rows
+STARTED_ON, N_STARTS = 5000, 10  # k-means starts so often, on at most so many rows
 BLOCK = 1024  # rows that are floats at once
 LARGE, CELLS = 1024, 8  # images of more values are seen as 8 x 8 cells
 NUMBERS = (2, 5, 10)  # of clusters in which structure is looked for, beside that which was asked
