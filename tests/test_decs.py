@@ -3,10 +3,12 @@ import math
 import numpy as np
 import pytest
 import torch
+from test_self_training import settings
 from torch import nn
 
 from skdeepclust import DECSClustering
 from skdeepclust.base import objective as objective_module
+from skdeepclust.base.objective import Core
 from skdeepclust.engine import Hook
 from skdeepclust.families import autoencoder
 from skdeepclust.methods.decs import (
@@ -439,20 +441,9 @@ def decs_objective(n_clusters=3, dim=2, **options):
         "row_variance_weight": 0.4,
         "batch_variance_weight": 1.0,
         "balance_weight": 0.0,
-        "alpha": 0.5,
-        "init": "k-means",
-        "n_init": 1,
-        "bfloat16": False,
-        "schedule": None,
     }
-    objective = DECSObjective(
-        encoder=nn.Identity(),
-        decoder=nn.Identity(),
-        embedding_dim=dim,
-        n_clusters=n_clusters,
-        **{**defaults, **options},
-    )
-    return objective
+    core, plan = Core(nn.Identity(), dim, n_clusters), settings(alpha=0.5)
+    return DECSObjective(core, nn.Identity(), plan, **{**defaults, **options})
 
 
 @pytest.mark.parametrize("threshold", ["otsu", 0.4])
