@@ -11,7 +11,7 @@ from sklearn.metrics import adjusted_rand_score
 
 import skdeepclust
 from skdeepclust import TURTLEClustering
-from skdeepclust.methods.turtle import EVEN, UNEVEN, LinearHeads, TURTLEObjective, border
+from skdeepclust.methods.turtle import EVEN, UNEVEN, LinearHeads, TURTLEObjective, agreement, border
 from skdeepclust.neighboring import Spaces
 from skdeepclust.nn import PrincipalSpaces
 
@@ -127,6 +127,14 @@ def test_gamma_follows_the_data(blobs, uneven):
     assert model.gamma_ == UNEVEN
     assert "unlike size" in model.evidence_
     assert adjusted_rand_score(uneven[1], model.labels_) > 0.9
+
+
+def test_agreement_is_the_mean_over_pairs():
+    same, other = [0, 0, 1, 1], [0, 1, 0, 1]
+    one = adjusted_rand_score(same, other)
+    partitions = torch.tensor([same, [1, 1, 0, 0], other])
+    assert agreement(partitions) == pytest.approx((1 + 2 * one) / 3)
+    assert agreement(partitions[:1]) == 0
 
 
 def test_border_by_hand():
