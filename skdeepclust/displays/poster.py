@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from .._optional import optional
-from .choosing import check_lengths, flatten, small_pictures, surest_and_doubtful
+from .choosing import Plane, check_lengths, flatten, small_pictures, surest_and_doubtful
 from .clusters import draw_map
 from .style import DOUBT, PALE, heading, look_of, row_title
 
@@ -30,6 +30,7 @@ def plot_clusters(
     confidence: ArrayLike,
     *,
     n_examples: int = 12,
+    plane: Plane | None = None,
     random_state: int | np.random.RandomState | None = 0,
 ) -> Figure:
     """Examples of every cluster, the surest and the most doubtful, beside a map of all.
@@ -48,6 +49,8 @@ def plot_clusters(
         How sure each image is of its cluster.
     n_examples : int, default=12
         Images per cluster; the first half are the surest, the second half, framed, the least sure.
+    plane : Plane, default=None
+        Points of the map, if they are known; the embedding is then not looked at.
     random_state : int, RandomState instance or None, default=0
         Decides between images of equal confidence, and the map. An int gives the same picture
         every time.
@@ -112,7 +115,7 @@ def plot_clusters(
         note = f"and {len(names) - len(kept)} smaller clusters"
         page.text(left, height - 0.15, note, color=PALE, fontsize=9)
 
-    points, shown, how = flatten(embedding, labels, rng)
+    points, shown, how = plane or flatten(embedding, labels, rng)
     heading(page, map_left, "Map of the embedding")
     page.text(map_left, top - 0.08, how, color=PALE, fontsize=9)
     box = (map_left / width, 1 - (top + map_side) / height, map_side / width, map_side / height)
