@@ -15,8 +15,9 @@ import torch
 from common import record, stopwatch
 
 from skdeepclust._optional import optional
-from skdeepclust.ops import kmeans, knn
+from skdeepclust.ops import kmeans
 from skdeepclust.ops.lloyd import lloyd_kmeans
+from skdeepclust.ops.neighbors import faiss_search, nearest_others, sklearn_search, torch_search
 
 SIZES, DIM, N_NEIGHBORS = (10_000, 60_000), 256, 20
 
@@ -45,6 +46,9 @@ KMEANS = {
 }
 
 
+SEARCHES = {"scikit-learn": sklearn_search, "torch": torch_search, "faiss": faiss_search}
+
+
 def inertia(z: torch.Tensor, centers: torch.Tensor) -> float:
     """Sum of squared distances to the closest centre."""
     closest = [torch.cdist(block, centers).amin(1) for block in z.double().split(4096)]
@@ -71,16 +75,17 @@ def compare_kmeans(z: torch.Tensor, n_clusters: int) -> None:
 
 def compare_neighbors(z: torch.Tensor) -> None:
     reference = None
-    for backend in ("sklearn", "torch", "faiss"):
+    x = z - z.mean(0)
+    for backend, search in SEARCHES.items():
         with stopwatch() as seconds:
-            _, indices = knn(z, N_NEIGHBORS, backend=backend)
+            _, indices = nearest_others(x, search(x, N_NEIGHBORS + 1))
         found = indices.sort(dim=1).values
         reference = found if reference is None else reference
         common = (found[:, :, None] == reference[:, None]).any(2)
         record(
             "kmeans",
             task="neighbours",
-            backend=backend.replace("sklearn", "scikit-learn"),
+            backend=backend,
             n=len(z),
             k=N_NEIGHBORS,
             ratio=common.double().mean().item(),
@@ -89,7 +94,7 @@ def compare_neighbors(z: torch.Tensor) -> None:
 
 
 def main() -> None:
-    knn(mixture(100), 1, backend="faiss")  # imports it, outside the clock
+    faiss_search(mixture(100), 1)  # imports it, outside the clock
     for n in SIZES:
         z = mixture(n)
         for n_clusters in (10, 100):

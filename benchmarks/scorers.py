@@ -20,10 +20,10 @@ from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 
 from skdeepclust import DECSClustering
+from skdeepclust.families.consensus import rank_partitions
 from skdeepclust.metrics import (
     clustering_accuracy,
     make_unsupervised_scorer,
-    rank_partitions,
     simplified_silhouette_score,
 )
 

@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from .methods.decs import DECSClustering
     from .methods.hadis import HaDisClustering
     from .methods.idec import IDECClustering
+    from .methods.neighbor_embedding import NeighborEmbedding
     from .methods.scan import SCANClustering
     from .methods.secu import SeCuClustering
     from .methods.selective import SelectiveClustering
     from .methods.self_labeling import SelfLabelingClustering
     from .methods.self_supervised import SelfSupervisedEncoder
     from .methods.tcl import TCLClustering
+    from .methods.temi import TEMIClustering
+    from .methods.turtle import TURTLEClustering
     from .pretrained.embedder import ImageEmbedder
     from .workflow.pipeline import cluster_images
 
@@ -35,12 +38,15 @@ _WHERE = {
     "HaDisClustering": ".methods.hadis",
     "IDECClustering": ".methods.idec",
     "ImageEmbedder": ".pretrained.embedder",
+    "NeighborEmbedding": ".methods.neighbor_embedding",
     "SCANClustering": ".methods.scan",
     "SeCuClustering": ".methods.secu",
     "SelectiveClustering": ".methods.selective",
     "SelfLabelingClustering": ".methods.self_labeling",
     "SelfSupervisedEncoder": ".methods.self_supervised",
     "TCLClustering": ".methods.tcl",
+    "TEMIClustering": ".methods.temi",
+    "TURTLEClustering": ".methods.turtle",
     "cluster_images": ".workflow.pipeline",
     "load": ".loading",
 }
@@ -54,12 +60,15 @@ __all__ = [
     "HaDisClustering",
     "IDECClustering",
     "ImageEmbedder",
+    "NeighborEmbedding",
     "SCANClustering",
     "SeCuClustering",
     "SelectiveClustering",
     "SelfLabelingClustering",
     "SelfSupervisedEncoder",
     "TCLClustering",
+    "TEMIClustering",
+    "TURTLEClustering",
     "__version__",
     "cluster_images",
     "datasets",

@@ -47,7 +47,7 @@ def optional(name: str, *, extra: str, purpose: str) -> ModuleType:
     extra : str
         The extra of skdeepclust that installs it.
     purpose : str
-        What needs it; the subject of the error's sentence, such as ``"knn_backend='faiss'"``.
+        What needs it; the subject of the error's sentence, such as ``"reading HEIC images"``.
 
     Returns
     -------

@@ -63,7 +63,7 @@ def load_image_folder(
         data : ndarray of shape (n_images,) of str, or (n_images, H, W[, C]), uint8
             The paths, or with an `image_shape` the pixels.
         paths : ndarray of shape (n_images,) of str
-            Sorted by folder and file name.
+            In the order of folders and file names.
         target : ndarray of shape (n_images,), int64, or None
             Index into `target_names`. None if there are no sub-folders with images, or if there are
             also images beside the sub-folders.

@@ -1,14 +1,14 @@
 """How many clusters there are: one representation, every k, and the evidence for each.
 
-The methods of this package want to be told the number of clusters. `select_n_clusters` trains
-a representation once, without clusters, and compares all numbers on it. No label is used.
+The methods of this package need the number of clusters. `select_n_clusters` trains a
+representation once, without clusters, and compares all numbers on it. It uses no label.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,18 +16,15 @@ from scipy.linalg import eigh
 from scipy.sparse import csr_matrix
 from sklearn.base import clone
 from sklearn.cluster import KMeans
-from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import kneighbors_graph
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _num_samples
 
 from .displays import NClustersDisplay
 from .families.autoencoder import AutoencoderClustering
-from .metrics.unsupervised import simplified_silhouette_score
 
 __all__ = ["NClusters", "select_n_clusters"]
 
-CRITERIA = ("modularity", "silhouette", "stability")
 FEWEST_NEIGHBORS = 15
 NEIGHBORS = 40  # a sample's neighbours are 1 in so many
 
@@ -44,17 +41,17 @@ class NClusters:
         The numbers that were compared.
     scores : ndarray of shape (n_repeats, n_k)
         Score of each number on each subsample.
-    criterion : str
-        What the scores are.
     representation : ndarray of shape (n_samples, dim)
         What was compared in, for a look of your own.
+    criterion : str
+        What the scores are: ``"modularity"``.
     """
 
     n_clusters: int
     k_range: NDArray[np.int64]
     scores: NDArray[np.float64]
-    criterion: str
     representation: NDArray[Any]
+    criterion: ClassVar[str] = "modularity"
 
     def plot(self, ax: Any = None) -> NClustersDisplay:
         """Draw mean score and spread over the subsamples against the number of clusters.
@@ -68,7 +65,7 @@ class NClusters:
         -------
         display : NClustersDisplay
         """
-        display = NClustersDisplay(self.k_range, self.scores, self.criterion, self.n_clusters)
+        display = NClustersDisplay(self.k_range, self.scores, self.n_clusters)
         return display.plot(ax)
 
 
@@ -78,7 +75,6 @@ def select_n_clusters(
     k_range: Iterable[int] = range(2, 21),
     *,
     representation: Any = None,
-    criterion: str = "modularity",
     n_repeats: int = 5,
     max_samples: int = 1500,
     random_state: Any = 0,
@@ -94,12 +90,8 @@ def select_n_clusters(
     k_range : iterable of int >= 2, default=range(2, 21)
         Numbers to compare.
     representation : array of shape (n_samples, dim) or fitted transformer, default=None
-        Used instead of what the estimator learns, such as the features of a pretrained network
+        What stands in for what the estimator learns, such as the features of a pretrained network
         or of any method's ``transform``.
-    criterion : {"modularity", "silhouette", "stability"}, default="modularity"
-        ``"modularity"``: Newman's modularity, on the graph of nearest neighbours, of its
-        spectral partition into k. ``"silhouette"``: simplified silhouette of k-means.
-        ``"stability"``: adjusted Rand index of two k-means that saw one half each.
     n_repeats : int >= 1, default=5
         Random subsamples, whose scores are averaged.
     max_samples : int, default=1500
@@ -121,11 +113,12 @@ def select_n_clusters(
 
     Notes
     -----
-    Each sample has max(15, n / 40) neighbours, n being the size of a subsample: a cluster with
-    fewer members is not seen, so that about 20 clusters are the most that can be told. Clusters
-    in only two or three dimensions are cut into pieces, and data without clusters gets an answer,
-    too: look at the plot. A sharp maximum is evidence; on a plateau several numbers are as good.
-    Of two and more stable clusterings, ``"stability"`` names the smallest.
+    A number is scored by Newman's modularity of a spectral partition of the graph of nearest
+    neighbours. Each sample has max(15, n / 40) neighbours, n being the size of a subsample: a
+    cluster with fewer members is not seen, so that the method tells about 20 clusters apart at
+    most. It cuts clusters in only two or three dimensions into pieces, and it names a number for
+    data without clusters, too: look at the plot. A sharp maximum is evidence; on a plateau
+    several numbers are as good.
 
     References
     ----------
@@ -140,7 +133,7 @@ def select_n_clusters(
     >>> select_n_clusters(None, X, range(2, 9), representation=X).n_clusters
     4
     """
-    numbers = _check_arguments(k_range, criterion, n_repeats, max_samples)
+    numbers = _check_arguments(k_range, n_repeats, max_samples)
     rng = check_random_state(random_state)
     points = _represent(estimator, X, representation)
     size = min(max_samples, len(points) * 4 // 5)
@@ -149,23 +142,18 @@ def select_n_clusters(
             f"k_range goes up to {numbers[-1]}, which {len(points)} samples, compared in "
             f"subsamples of {size}, cannot show; end it below {size // 2}."
         )
-    score = {"modularity": _modularities, "silhouette": _silhouettes, "stability": _stabilities}
     draws = [rng.choice(len(points), size, replace=False) for _ in range(n_repeats)]
-    scores = np.array([list(score[criterion](points[draw], numbers, rng)) for draw in draws])
+    scores = np.array([list(_modularities(points[draw], numbers, rng)) for draw in draws])
     best = int(numbers[scores.mean(axis=0).argmax()])
-    return NClusters(best, numbers, scores, criterion, points)
+    return NClusters(best, numbers, scores, points)
 
 
-def _check_arguments(
-    k_range: Iterable[int], criterion: str, n_repeats: int, max_samples: int
-) -> NDArray[np.int64]:
+def _check_arguments(k_range: Iterable[int], n_repeats: int, max_samples: int) -> NDArray[np.int64]:
     """Return the numbers to compare, ascending; refuse what cannot be used, before training."""
     listed = list(k_range)
     numbers = np.unique(np.asarray(listed))
     if len(listed) == 0 or numbers.dtype.kind not in "iu" or numbers[0] < 2:
         raise ValueError(f"k_range={k_range!r} should hold integers >= 2, such as range(2, 21).")
-    if criterion not in CRITERIA:
-        raise ValueError(f"criterion={criterion!r} should be one of {list(CRITERIA)}.")
     if n_repeats < 1:
         raise ValueError(f"n_repeats={n_repeats!r} should be >= 1.")
     if max_samples < 10:
@@ -244,23 +232,3 @@ def modularity(graph: csr_matrix, labels: NDArray[Any]) -> float:
     edges = member.T @ (graph @ member)  # (K, K)
     e = edges / edges.sum()
     return float(np.trace(e) - np.square(e.sum(axis=0)).sum())  # Eq. (5)
-
-
-def _silhouettes(
-    points: NDArray[Any], numbers: NDArray[np.int64], rng: np.random.RandomState
-) -> Iterator[float]:
-    seed = rng.randint(2**31 - 1)
-    for k in numbers:
-        labels = KMeans(k, n_init=5, random_state=seed).fit_predict(points)
-        yield simplified_silhouette_score(points, labels)
-
-
-def _stabilities(
-    points: NDArray[Any], numbers: NDArray[np.int64], rng: np.random.RandomState
-) -> Iterator[float]:
-    """Agreement on all points of two k-means that saw one half each."""
-    halves = np.array_split(rng.permutation(len(points)), 2)
-    seed = rng.randint(2**31 - 1)
-    for k in numbers:
-        one, other = (KMeans(k, n_init=5, random_state=seed).fit(points[half]) for half in halves)
-        yield adjusted_rand_score(one.predict(points), other.predict(points))

@@ -11,8 +11,11 @@ QUICK = {
     "base": {"max_epochs": 2},
     "pretraining": {"pretrain_epochs": 1, "max_epochs": 2, "n_init": 1},
     "projection_dim": {"max_epochs": 2},
+    "n_outer": {"n_steps": 10, "n_outer": 30},
+    "n_components": {"n_steps": 10},
     "contrast_epochs": {"max_epochs": 2, "contrast_epochs": 1},  # k-means fills all clusters
     "pretrain_epochs": {"pretrain_epochs": 2, "max_iter": 2, "clustering_lr": 1e-4, "n_init": 1},
+    "beta": {"max_epochs": 60, "n_heads": 2, "lr": 3e-3},  # TEMI starts from no clusters at all
     "label_weight": {"max_epochs": 10},  # SeCu's clusters start close to each other
     "max_epochs": {"max_epochs": 2},
 }
@@ -20,6 +23,7 @@ QUICK = {
 CUT_OFF = {
     "pretraining": {"pretrain_epochs": 3, "max_epochs": 3, "n_updates": 2, "n_init": 2},
     "pretrain_epochs": {"pretrain_epochs": 3, "max_iter": 12, "n_init": 2},
+    "n_outer": {"n_steps": 3, "n_outer": 12, "n_init": 2},
     "max_epochs": {"max_epochs": 6},
 }
 

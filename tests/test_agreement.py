@@ -1,4 +1,3 @@
-import doctest
 from itertools import permutations
 
 import numpy as np
@@ -12,6 +11,7 @@ from skdeepclust.metrics import (
     expected_calibration_error,
     match_labels,
 )
+from skdeepclust.metrics.agreement import calibration_bins
 
 
 def brute_force_accuracy(true, pred):
@@ -44,12 +44,6 @@ def random_labels(seed, n=12, most=4):
     rng = np.random.default_rng(seed)
     k_true, k_pred = rng.integers(1, most + 1, 2)
     return rng.integers(0, k_true, n).tolist(), rng.integers(0, k_pred, n).tolist()
-
-
-def test_the_examples_in_the_docstrings_hold():
-    failed, attempted = doctest.testmod(metrics)
-    assert attempted > 0
-    assert failed == 0
 
 
 def test_nmi_and_ari_are_those_of_scikit_learn():
@@ -169,6 +163,17 @@ def test_ece_by_hand():
     # All right. Bins of a half: {0.2, 0.5} with gap 1 - 0.35, {0.6} with gap 1 - 0.6.
     ece = expected_calibration_error([0, 0, 0], [3, 3, 3], [0.2, 0.5, 0.6], n_bins=2)
     assert ece == pytest.approx(2 / 3 * 0.65 + 1 / 3 * 0.4)
+
+
+def test_bins_by_hand():
+    # (0.5, 1]: 2 of 3 right, mean 0.8. [0, 0.5]: 1 of 1, 0.4. Two more of four bins are empty.
+    truth, labels, confidence = [0, 0, 1, 1], [5, 5, 5, 9], [0.9, 0.8, 0.7, 0.4]
+    bins = calibration_bins(truth, labels, confidence, 2)
+    assert bins.confidence.tolist() == pytest.approx([0.4, 0.8])
+    assert bins.accuracy.tolist() == pytest.approx([1, 2 / 3])
+    assert bins.share.tolist() == [0.25, 0.75]
+    assert bins.error == pytest.approx(0.25)
+    assert [len(column) for column in calibration_bins([0, 0], [1, 1], [0.1, 0.9], 4)] == [2] * 3
 
 
 def test_ece_of_certain_and_right_is_zero_and_of_certain_and_wrong_is_one():

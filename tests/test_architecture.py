@@ -6,6 +6,7 @@ checker sees count as well.
 """
 
 import ast
+import importlib.util
 import inspect
 import json
 import re
@@ -133,15 +134,94 @@ def test_every_wing_has_a_floor_and_every_floor_a_wing():
     assert set(FLOOR) == wings - {"__pycache__"}, floors()
 
 
+def without_namesake(package, tests):
+    """Source files whose tests a reader would not find by the name.
+
+    ``data/samples.py`` has ``test_samples.py`` or ``test_data_samples.py``; where two wings have a
+    file of that name, only one of them goes without its wing.
+    """
+    shared = set()
+    for path in sorted(package.rglob("*.py")):
+        name = path.stem.lstrip("_")
+        if path.stem in ("__init__", "__main__", "_version"):
+            continue
+        if (tests / f"test_{path.parent.name}_{name}.py").exists():
+            continue
+        if name in shared or not (tests / f"test_{name}.py").exists():
+            yield str(path.relative_to(package))
+        shared.add(name)
+
+
+def test_every_source_file_has_its_namesake():
+    assert list(without_namesake(PACKAGE, Path(__file__).parent)) == []
+
+
+def test_a_missing_namesake_is_noticed(tmp_path):
+    package, tests = tmp_path / "skdeepclust", tmp_path / "tests"
+    for name in ("__init__.py", "ops/__init__.py", "ops/_a.py", "ops/parts.py", "nn/parts.py"):
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / name).touch()
+    tests.mkdir()
+    assert list(without_namesake(package, tests)) == ["nn/parts.py", "ops/_a.py", "ops/parts.py"]
+    for name in ("test_a.py", "test_parts.py"):
+        (tests / name).touch()
+    assert list(without_namesake(package, tests)) == ["ops/parts.py"]
+    (tests / "test_ops_parts.py").touch()
+    assert list(without_namesake(package, tests)) == []
+
+
 def test_the_house_is_small():
     assert len(FLOOR) <= MOST_ENTRIES, floors()
     assert len(FLOORS) <= MOST_FLOORS, floors()
 
 
-@pytest.mark.parametrize("wing", sorted(p.name for p in PACKAGE.iterdir() if p.is_dir()))
-def test_every_wing_says_who_lives_there(wing):
-    if wing != "__pycache__":
-        assert ast.get_docstring(ast.parse((PACKAGE / wing / "__init__.py").read_text()))
+WINGS = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
+
+
+@pytest.mark.parametrize("wing", WINGS)
+def test_every_wing_says_who_lives_there_and_who_must_not(wing):
+    doc = ast.get_docstring(ast.parse((PACKAGE / wing / "__init__.py").read_text()))
+    first, _, rest = doc.partition("\n")
+    assert re.search(r".*\w[.;] .*(\b[Nn]o\b|\b[Nn]othing\b|lives in)", first), first
+    assert not rest or rest.startswith("\n")
+
+
+def drawing():
+    """The script that draws the picture of the wings."""
+    file = Path(__file__).parents[1] / "docs" / "draw_architecture.py"
+    spec = importlib.util.spec_from_file_location("draw_architecture", file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_picture_of_the_wings_is_current():
+    script = drawing()
+    assert script.FILE.read_text(encoding="utf-8") == script.draw(), (
+        "run python docs/draw_architecture.py"
+    )
+
+
+def test_arrows_of_the_picture_lead_to_all_that_is_imported_and_nowhere_else():
+    script = drawing()
+    drawn = {}
+    for a, b in script.arrows():
+        drawn.setdefault(a, set()).add(b)
+    for module, targets in import_graph(PACKAGE).items():
+        home = home_of(module)
+        for wing in {home_of(target) for target in targets} - {home}:
+            if not {home, wing} & script.HIDDEN:
+                assert wing in script.reached(drawn, home), f"{home} imports {wing}"
+    assert all(FLOOR[a] > FLOOR[b] for a, b in script.arrows())
+
+
+def test_files_that_the_page_on_architecture_names_exist():
+    root = Path(__file__).parents[1]
+    page = (root / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(\w+/[\w/]*\w+\.py)`", page))
+    assert len(named) > 10
+    homes = (PACKAGE, root)
+    assert [file for file in named if not any((home / file).exists() for home in homes)] == []
 
 
 @pytest.mark.parametrize(
@@ -286,13 +366,6 @@ def test_nobody_calls_the_embedding_of_the_base_past_a_parent():
 
 
 # --- Tests: a namesake for each file ------------------------------------------------------------
-
-
-@pytest.mark.parametrize("wing", ["base", "engine", "families", "methods"])
-def test_every_file_has_a_namesake_among_the_tests(wing):
-    tests = {path.stem for path in Path(__file__).parent.glob("test_*.py")}
-    files = {path.stem for path in (PACKAGE / wing).glob("*.py")} - {"__init__"}
-    assert {f for f in files if not {f"test_{f}", f"test_{wing}_{f}"} & tests} == set()
 
 
 # --- Late imports -------------------------------------------------------------------------------

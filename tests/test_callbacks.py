@@ -103,3 +103,15 @@ def test_sklearn_progress_bar_in_a_grid_search(blobs, capfd):
 
 def test_without_callbacks_there_is_no_hook(blobs):
     assert callback_hooks(quick(), blobs[0]) == []
+
+
+QUICK = {
+    "encoder": "mlp:16",
+    "embedding_dim": 3,
+    "pretrain_epochs": 8,
+    "max_iter": 4,
+    "clustering_lr": 1e-4,
+    "batch_size": 32,
+    "n_init": 2,
+    "random_state": 0,
+}

@@ -3,10 +3,12 @@ import math
 import numpy as np
 import pytest
 import torch
+from test_self_training import settings
 from torch import nn
 
 from skdeepclust import DECSClustering
 from skdeepclust.base import objective as objective_module
+from skdeepclust.base.objective import Core
 from skdeepclust.engine import Hook
 from skdeepclust.families import autoencoder
 from skdeepclust.methods.decs import (
@@ -439,20 +441,9 @@ def decs_objective(n_clusters=3, dim=2, **options):
         "row_variance_weight": 0.4,
         "batch_variance_weight": 1.0,
         "balance_weight": 0.0,
-        "alpha": 0.5,
-        "init": "k-means",
-        "n_init": 1,
-        "bfloat16": False,
-        "schedule": None,
     }
-    objective = DECSObjective(
-        encoder=nn.Identity(),
-        decoder=nn.Identity(),
-        embedding_dim=dim,
-        n_clusters=n_clusters,
-        **{**defaults, **options},
-    )
-    return objective
+    core, plan = Core(nn.Identity(), dim, n_clusters), settings(alpha=0.5)
+    return DECSObjective(core, nn.Identity(), plan, **{**defaults, **options})
 
 
 @pytest.mark.parametrize("threshold", ["otsu", 0.4])
@@ -468,23 +459,6 @@ def test_the_objective_is_eqs_2_1_to_2_5_with_its_own_threshold(form, threshold)
     expected = slow_loss(Z, M, t=t, alpha=0.5, lam=0.3, beta=0.7, quadratic=form == "quadratic")
     assert objective.t.item() == pytest.approx(t)
     assert value.item() == pytest.approx(expected, abs=1e-6)
-
-
-def test_imbalance_by_hand():
-    equal = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
-    assert imbalance(equal).item() == pytest.approx(0)
-    # Mean (3/4, 1/4): 3/4 ln(3/2) + 1/4 ln(1/2) = 0.130812
-    skewed = torch.tensor([[1.0, 0.0], [0.5, 0.5]])
-    assert imbalance(skewed).item() == pytest.approx(0.130812, abs=1e-6)
-
-
-def test_imbalance_of_a_vanished_cluster_is_finite():
-    # All samples in one of two clusters: ln 2, the largest value, and a usable gradient.
-    q = torch.tensor([[1.0, 0.0], [1.0, 0.0]], requires_grad=True)
-    value = imbalance(q)
-    value.backward()
-    assert value.item() == pytest.approx(0.693147, abs=1e-6)
-    assert q.grad.isfinite().all()
 
 
 def test_balance_weight_adds_its_term_to_the_loss():

@@ -1,5 +1,6 @@
 """Docstrings say what the signatures say: every parameter, in the same words everywhere."""
 
+import doctest
 import importlib
 import inspect
 import re
@@ -124,6 +125,7 @@ OF_PAPER = {
     "hidden_dim",
     "lr",
     "max_epochs",
+    "n_heads",
     "n_init",
     "n_neighbors",
     "temperature",
@@ -170,3 +172,21 @@ def test_functions_document_what_they_return(name):
 def test_modules_have_a_first_line(name):
     first = (importlib.import_module(name).__doc__ or "").splitlines()[0]
     assert first.endswith(".")
+
+
+# Those of the methods train for longer than a test may take.
+@pytest.mark.parametrize(
+    "name",
+    [
+        "displays.clusters",
+        "metrics.agreement",
+        "metrics.unsupervised",
+        pytest.param("model_selection", marks=pytest.mark.slow),
+    ],
+)
+def test_examples_in_docstrings_hold(name):
+    if name.startswith("displays"):
+        pytest.importorskip("matplotlib").use("Agg")
+    failed, attempted = doctest.testmod(importlib.import_module(f"skdeepclust.{name}"))
+    assert attempted > 0
+    assert failed == 0

@@ -298,9 +298,6 @@ def test_the_module_of_a_builder_is_not_trained(blobs):
     assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
 
 
-# --- scikit-learn's callbacks ----------------------------------------------------------------
-
-
 # --- fit_with: hooks in a fit ------------------------------------------------------------------
 
 

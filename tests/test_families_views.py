@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from scipy.sparse import csr_array
 from torch import nn
 
@@ -19,7 +18,6 @@ from skdeepclust import (
 from skdeepclust.engine import Hook
 from skdeepclust.families import views
 from skdeepclust.ops import knn
-from skdeepclust.ops.losses import imbalance, pair_contrast
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -156,61 +154,3 @@ def test_what_is_saved_predicts_and_holds_no_neighbours(blobs, tmp_path):
     model.save(tmp_path / "model.npz")
     again = skdeepclust.load(tmp_path / "model.npz")
     np.testing.assert_array_equal(again.predict_proba(blobs[0]), model.predict_proba(blobs[0]))
-
-
-# --- Two heads --------------------------------------------------------------------------------
-
-
-def slow_pair_contrast(a, b, t, same):
-    """NT-Xent, row by row."""
-    rows, n = [*a, *b], len(a)
-    losses = []
-    for i, row in enumerate(rows):
-        partner = (i + n) % (2 * n)
-        cosines = [F.cosine_similarity(row, other, dim=0) / t for other in rows]
-        rivals = [
-            cosines[j].exp()
-            for j in range(2 * n)
-            if j == partner or (j != i and not same[i % n, j % n])
-        ]
-        losses.append(-(cosines[partner].exp() / sum(rivals)).log())
-    return sum(losses) / len(losses)
-
-
-def test_pair_contrast_by_hand():
-    a, b = torch.eye(2), 3 * torch.eye(2)  # cosines: 1 with the partner, 0 with two others
-    assert pair_contrast(a, b, 1.0).item() == pytest.approx(math.log(1 + 2 / math.e))
-    assert pair_contrast(a, b, 0.5).item() == pytest.approx(math.log(1 + 2 / math.e**2))
-
-
-@pytest.mark.parametrize("n_same", [0, 3])
-def test_pair_contrast_equals_a_slow_loop(n_same):
-    generator = torch.Generator().manual_seed(0)
-    a, b = torch.randn(2, 6, 4, generator=generator)
-    group = torch.arange(6).clamp(min=n_same)  # the first few differ, the others are one group
-    same = group == group[:, None]
-    expected = slow_pair_contrast(a, b, 0.5, same)
-    torch.testing.assert_close(pair_contrast(a, b, 0.5, same), expected)
-
-
-def test_without_pairs_that_are_no_rivals_all_others_are():
-    a, b = torch.randn(2, 5, 3, generator=torch.Generator().manual_seed(1))
-    none = torch.zeros(5, 5, dtype=torch.bool)
-    torch.testing.assert_close(pair_contrast(a, b, 0.5), slow_pair_contrast(a, b, 0.5, none))
-
-
-def test_imbalance_by_hand():
-    assert imbalance(torch.eye(4)).item() == pytest.approx(0, abs=1e-6)  # sure, and equal sizes
-    assert imbalance(torch.full((3, 4), 0.25)).item() == pytest.approx(0, abs=1e-6)
-    one = torch.eye(4)[[0, 0, 0]]
-    assert imbalance(one).item() == pytest.approx(math.log(4))
-    assert imbalance(torch.tensor([[1.0, 0.0], [0.5, 0.5]])).item() == pytest.approx(
-        math.log(2) + 0.75 * math.log(0.75) + 0.25 * math.log(0.25)
-    )
-
-
-def test_an_empty_cluster_gives_no_nan():
-    logits = torch.tensor([[0.0, -200.0], [0.0, -300.0]], requires_grad=True)
-    p = logits.softmax(1)
-    (imbalance(p) + pair_contrast(p.T, p.T, 1.0)).backward()
-    assert logits.grad.isfinite().all()

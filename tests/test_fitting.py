@@ -2,14 +2,30 @@
 
 import copy
 import warnings
+from types import SimpleNamespace
 
+import families
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.pipeline import make_pipeline
 
-from skdeepclust import DECClustering, DECSClustering, IDECClustering
-from skdeepclust.base.fitting import all_or_nothing, draw_seed, fitted_attributes
+from skdeepclust import (
+    DECClustering,
+    DECSClustering,
+    IDECClustering,
+    SCANClustering,
+    SelfLabelingClustering,
+)
+from skdeepclust.base.fitting import (
+    all_or_nothing,
+    draw_seed,
+    fitted_attributes,
+    seed_unseeded,
+    warn_of_interruption,
+)
 from skdeepclust.families.autoencoder import AutoencoderObjective
 
 EVERY = [DECSClustering, DECClustering, IDECClustering]
@@ -147,3 +163,72 @@ def test_a_success_is_kept():
     with all_or_nothing(thing):
         thing.labels_ = [1]
     assert thing.labels_ == [1]
+
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+def test_a_wrappers_seed_reaches_what_it_wraps(blobs):
+    def fit():
+        base = families.quick(SCANClustering, 3).set_params(random_state=None)
+        return SelfLabelingClustering(base, max_epochs=1, random_state=0).fit(blobs[0])
+
+    assert np.array_equal(fit().predict_proba(blobs[0]), fit().predict_proba(blobs[0]))
+
+
+def test_what_a_fit_has_left_ends_in_an_underscore():
+    estimator = SimpleNamespace(lr=1, labels_=2, _n_features_out=3, _cache=4, __own_=5)
+    assert fitted_attributes(estimator) == {"labels_": 2, "_n_features_out": 3}
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_block_that_fails_leaves_what_was_there(error):
+    estimator = SimpleNamespace(lr=1, labels_="old")
+
+    @all_or_nothing(estimator)
+    def fit():
+        estimator.labels_, estimator.history_, estimator.lr = "new", [], 2
+        raise error
+
+    with pytest.raises(error):
+        fit()
+    assert vars(estimator) == {"lr": 2, "labels_": "old"}
+    with all_or_nothing(estimator):
+        estimator.labels_ = "new"
+    assert estimator.labels_ == "new"
+
+
+def test_seeds_follow_random_state_and_leave_numpys_own_alone():
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    assert draw_seed(3) == draw_seed(3) != draw_seed(4)
+    assert draw_seed(None) != draw_seed(None)
+    assert (np.random.get_state()[1] == before).all()  # noqa: NPY002
+    rng = np.random.RandomState(0)
+    assert draw_seed(rng) != draw_seed(rng)
+
+
+def test_only_what_has_no_seed_gets_one():
+    model = make_pipeline(KMeans(random_state=5), KMeans())
+    seed_unseeded(model, 0)
+    seeds = [step.random_state for step in model]
+    assert seeds[0] == 5
+    assert isinstance(seeds[1], int)
+    again = make_pipeline(KMeans(random_state=5), KMeans())
+    seed_unseeded(again, 0)
+    assert [step.random_state for step in again] == seeds
+
+
+@pytest.mark.parametrize(
+    ("history", "epoch", "says"),
+    [
+        ([], 0, "before the first epoch ended"),
+        ([{}], 1, "in epoch 2 of 8 of the pretrain phase"),
+        ([{}] * 8, 8, "after the pretrain phase"),
+    ],
+)
+def test_an_interruption_says_how_far_the_fit_got(history, epoch, says):
+    phase = SimpleNamespace(name="pretrain")
+    run = SimpleNamespace(history=history, epoch=epoch, n_epochs_planned=8, phase=phase)
+    with pytest.warns(ConvergenceWarning, match=says) as caught:
+        warn_of_interruption(run, 1)
+    assert caught[0].filename == __file__

@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from families import quick
 
 from skdeepclust import DECClustering
-from skdeepclust.data.guard import farthest, ruled_by_few, unlike_fit
+from skdeepclust.data.guard import blocks, extent, farthest, ruled_by_few, unlike_fit
 from skdeepclust.data.samples import Scaling
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1)).astype(np.uint8)
@@ -42,6 +42,20 @@ def test_the_farthest_value_is_found_beyond_the_first_chunk():
     X = np.zeros((5000, 3))
     X[4500, 1] = -7
     assert farthest(X, Scaling.of_vectors(X)) == ((4500, 1), -7.0)
+
+
+def test_rows_are_looked_at_in_small_blocks():
+    assert [part.stop for part in blocks(np.zeros((150, 3)))] == [64, 128, 150]
+    wide = np.broadcast_to(0.0, (5, 2**17))  # two rows are a block
+    assert [part.stop for part in blocks(wide)] == [2, 4, 5]
+    assert [part.stop for part in blocks(np.broadcast_to(0.0, (2, 2**20)))] == [1, 2]
+
+
+def test_the_extent_by_hand():
+    rows = np.arange(200.0).reshape(100, 2)  # two blocks
+    low, high, spread = extent(rows, Scaling(np.array([0.0, 1.0]), 2.0))
+    assert (low, high) == (0.0, 99.0)
+    assert spread == pytest.approx(np.sqrt(np.square(rows - [0, 1]).mean()) / 2)
 
 
 def test_one_hot_pixel_is_named():

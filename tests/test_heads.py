@@ -2,7 +2,15 @@ import pytest
 import torch
 from torch import nn
 
-from skdeepclust.nn import hidden_layer, instance_head, linear_map, predictor, projector
+from skdeepclust.nn import (
+    CosineHeads,
+    hidden_layer,
+    instance_head,
+    linear_map,
+    perceptron,
+    predictor,
+    projector,
+)
 
 HEADS = pytest.mark.parametrize("head", [projector, predictor])
 
@@ -98,3 +106,36 @@ def test_weights_of_single_layers_come_from_the_given_generator_alone(make):
     one, two, three = (next(iter(net.parameters())) for net in (first, same, other))
     assert torch.equal(one, two)
     assert not torch.equal(one, three)
+
+
+def test_heads_at_once_are_heads_one_by_one():
+    heads = CosineHeads(3, (5, 7, 4), 2, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        heads.gains.mul_(torch.tensor([[[2.0], [3.0]]]))
+    x = torch.randn(6, 5, generator=torch.Generator().manual_seed(1))
+    together = heads(x)
+    for h in range(3):
+        z = nn.functional.gelu(x @ heads.weights[0][h] + heads.biases[0][h])
+        z = nn.functional.normalize(z @ heads.weights[1][h] + heads.biases[1][h], dim=1)
+        directions = nn.functional.normalize(heads.directions[h], dim=1)
+        torch.testing.assert_close(together[h], z @ directions.T * torch.tensor([2.0, 3.0]))
+
+
+def test_cosine_heads_start_small_and_keep_their_digits_under_autocast():
+    heads = CosineHeads(4, (90, 200, 50), 3, generator())
+    for weight, bias in zip(heads.weights, heads.biases, strict=True):
+        assert abs(weight.std() - 0.02) < 5e-4
+        assert not bias.any()
+    with torch.autocast("cpu", torch.bfloat16):
+        s = heads(torch.rand(6, 90))
+    assert s.dtype == torch.float32
+    assert s.abs().max() <= 1 + 1e-6
+    assert not torch.equal(s, s.bfloat16().float())
+
+
+def test_a_perceptron_is_one_head_before_its_cosines():
+    net = perceptron((6, 9, 4), generator())
+    assert [type(m) for m in net] == [nn.Flatten, nn.Linear, nn.GELU, nn.Linear]
+    x = torch.rand(5, 2, 3)
+    hidden = nn.functional.gelu(x.flatten(1) @ net[1].weight.T + net[1].bias)
+    torch.testing.assert_close(net(x), hidden @ net[3].weight.T + net[3].bias)

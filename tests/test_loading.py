@@ -1,5 +1,8 @@
 """Which estimator a file becomes, and by which parameters of today."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -7,14 +10,17 @@ from torch import nn
 
 import skdeepclust
 from skdeepclust import (
+    DECClustering,
     DECSClustering,
     HaDisClustering,
+    IDECClustering,
     SCANClustering,
     SeCuClustering,
     SelectiveClustering,
     TCLClustering,
     load,
 )
+from skdeepclust.base.estimator import ESTIMATORS
 from skdeepclust.loading import LEFT_OUT, RENAMED, _as_today
 
 QUICK = {"embedding_dim": 2, "pretrain_epochs": 1, "max_iter": 1, "n_init": 1, "random_state": 0}
@@ -97,3 +103,39 @@ def test_every_older_name_is_unknown_to_one_estimator_at_least():
     names = [set(x._get_param_names()) for x in estimators]
     assert all(any(old not in known for known in names) for old in LEFT_OUT | set(RENAMED))
     assert all(any(new in known for known in names) for new in RENAMED.values())
+
+
+def test_a_file_reads_in_a_fresh_interpreter(blobs, tmp_path):
+    X = blobs[0]
+    model = quick(IDECClustering, 3).fit(X)
+    np.save(tmp_path / "X.npy", X)
+    code = (
+        "import sys, numpy as np, skdeepclust, torch; torch.set_num_threads(1)\n"
+        "z = skdeepclust.load(sys.argv[1]).transform(np.load(sys.argv[2]))\n"
+        "np.save(sys.argv[3], z)"
+    )
+    arguments = [saved(model, tmp_path), tmp_path / "X.npy", tmp_path / "z.npy"]
+    subprocess.run([sys.executable, "-c", code, *map(str, arguments)], check=True)
+    np.testing.assert_array_equal(np.load(tmp_path / "z.npy"), model.transform(X))
+
+
+def test_what_a_wrapper_wraps_is_made_before_it(blobs, tmp_path):
+    model = SelectiveClustering(quick(DECClustering, 3)).fit(blobs[0])
+    twin = load(saved(model, tmp_path))
+    assert type(twin.base) is DECClustering
+    assert twin.base.n_clusters == 3
+    np.testing.assert_array_equal(twin.predict_proba(blobs[0]), model.predict_proba(blobs[0]))
+
+
+def test_every_public_estimator_is_known():
+    public = {name for name in skdeepclust.__all__ if name.endswith("Clustering")}
+    assert public <= set(ESTIMATORS)
+
+
+def test_parameters_of_earlier_files_have_their_present_names():
+    today = _as_today(
+        skdeepclust.HaDisClustering, {"hsd_temperature": 0.2, "compile": "auto", "lr": 0.1}
+    )
+    assert today == {"temperature": 0.2, "lr": 0.1}
+    with pytest.raises(TypeError, match="typo"):  # and what no version had is no silent loss
+        skdeepclust.HaDisClustering(**_as_today(skdeepclust.HaDisClustering, {"typo": 1}))

@@ -7,84 +7,93 @@ import torch.nn.functional as F
 from skdeepclust._optional import available
 from skdeepclust.ops import knn, neighbors
 
-BACKENDS = ["torch", "sklearn", *(["faiss"] if available("faiss") else [])]
-each_backend = pytest.mark.parametrize("backend", BACKENDS)
+SEARCHES = ["torch_search", "sklearn_search", *(["faiss_search"] if available("faiss") else [])]
+
+
+@pytest.fixture(params=SEARCHES)
+def search(request, monkeypatch):
+    """One of the searches, whatever would be the fastest."""
+    monkeypatch.setattr(neighbors, "choose_search", lambda x: getattr(neighbors, request.param))
+
+
+each_search = pytest.mark.usefixtures("search")
 
 
 def points(n=80, d=6, seed=0):
     return torch.randn(n, d, generator=torch.Generator().manual_seed(seed))
 
 
-@each_backend
-def test_neighbours_on_a_line_by_hand(backend):
+@each_search
+def test_neighbours_on_a_line_by_hand():
     z = torch.tensor([[0.0], [1.0], [3.0], [7.0]])
-    distances, indices = knn(z, 2, backend=backend)
+    distances, indices = knn(z, 2)
     assert indices.tolist() == [[1, 2], [0, 2], [1, 0], [2, 1]]
     assert distances.tolist() == [[1, 3], [1, 2], [2, 3], [4, 6]]
 
 
-@each_backend
-def test_cosine_distances_by_hand(backend):
+@each_search
+def test_cosine_distances_by_hand():
     z = torch.tensor([[2.0, 0.0], [0.0, 9.0], [-1.0, 0.0], [3.0, 3.0]])
-    distances, indices = knn(z, 3, metric="cosine", backend=backend)
+    distances, indices = knn(z, 3, metric="cosine")
     near, far = 1 - 0.5**0.5, 1 + 0.5**0.5
     assert indices.tolist() == [[3, 1, 2], [3, 0, 2], [1, 3, 0], [0, 1, 2]]
     expected = [[near, 1, 2], [near, 1, 1], [1, far, 2], [near, near, far]]
     torch.testing.assert_close(distances, torch.tensor(expected))
 
 
-@each_backend
+@each_search
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
 @pytest.mark.parametrize(("n", "d", "k"), [(80, 6, 5), (30, 2, 29), (2, 3, 1), (200, 40, 20)])
-def test_neighbours_are_those_of_the_full_matrix(backend, metric, n, d, k):
+def test_neighbours_are_those_of_the_full_matrix(metric, n, d, k):
     z = points(n, d).double()
     full = 1 - F.normalize(z) @ F.normalize(z).T if metric == "cosine" else torch.cdist(z, z)
     full.fill_diagonal_(torch.inf)
     expected = full.sort(1)
-    distances, indices = knn(z.float(), k, metric=metric, backend=backend)
+    distances, indices = knn(z.float(), k, metric=metric)
     torch.testing.assert_close(distances.double(), expected.values[:, :k], atol=1e-5, rtol=1e-4)
     assert (indices == expected.indices[:, :k]).double().mean() > 0.999
     assert indices.dtype == torch.int64
 
 
-@each_backend
-def test_duplicates_are_neighbours_at_distance_zero_and_in_the_order_of_their_index(backend):
+@each_search
+def test_duplicates_are_neighbours_at_distance_zero_and_in_the_order_of_their_index():
     z = points(12).repeat(3, 1)  # 0, 12 and 24 are one point, and so on
-    distances, indices = knn(z, 2, backend=backend)
+    distances, indices = knn(z, 2)
     assert not distances.any()
     for i, found in enumerate(indices.tolist()):
         assert found == [j for j in range(i % 12, 36, 12) if j != i]
 
 
-@each_backend
-def test_a_sample_with_more_duplicates_than_places_is_never_its_own_neighbour(backend):
+@each_search
+def test_a_sample_with_more_duplicates_than_places_is_never_its_own_neighbour():
     z = torch.cat([points(5), torch.ones(30, 6)])
-    distances, indices = knn(z, 3, backend=backend)
+    distances, indices = knn(z, 3)
     assert not (indices == torch.arange(35)[:, None]).any()
     assert not distances[5:].any()
     assert (indices[5:] >= 5).all()
 
 
-@each_backend
-def test_equal_distances_are_ordered_by_index(backend):
+@each_search
+def test_equal_distances_are_ordered_by_index():
     corners = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
-    _, indices = knn(corners, 4, backend=backend)
+    _, indices = knn(corners, 4)
     assert indices[0].tolist() == [1, 2, 3, 4]
 
 
-@each_backend
-def test_close_points_far_from_the_origin_keep_their_digits(backend):
+@each_search
+def test_close_points_far_from_the_origin_keep_their_digits():
     z = 1000 + torch.tensor([[0.0, 0.0], [0.125, 0.0], [0.0, 0.25], [9.0, 9.0]])
-    distances, indices = knn(z, 2, backend=backend)
+    distances, indices = knn(z, 2)
     assert distances[0].tolist() == [0.125, 0.25]
     assert indices[0].tolist() == [1, 2]
 
 
+@each_search
 def test_blocks_change_nothing(monkeypatch):
     z = points(50)
-    whole = knn(z, 4, backend="torch")
-    monkeypatch.setattr(neighbors, "CELLS", 60)
-    for ours, expected in zip(knn(z, 4, backend="torch"), whole, strict=True):
+    whole = knn(z, 4)
+    monkeypatch.setattr(neighbors, "MOST_ENTRIES", 60)
+    for ours, expected in zip(knn(z, 4), whole, strict=True):
         torch.testing.assert_close(ours, expected)
 
 
@@ -97,17 +106,19 @@ def test_there_must_be_k_other_samples(k):
 def test_trees_search_few_dimensions_and_faiss_many_where_it_is_installed(monkeypatch):
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(neighbors, "available", lambda name: name == "faiss")
-    assert neighbors.choose_backend(points(9, 5)) == "sklearn"
-    assert neighbors.choose_backend(points(9, 6)) == "faiss"
-    assert neighbors.choose_backend(points(9, 5).to("meta")) == "torch"
+    assert neighbors.choose_search(points(9, 5)) is neighbors.sklearn_search
+    assert neighbors.choose_search(points(9, 6)) is neighbors.faiss_search
+    assert neighbors.choose_search(points(9, 5).to("meta")) is neighbors.torch_search
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert neighbors.choose_backend(points(9, 6)) == "torch"
+    assert neighbors.choose_search(points(9, 6)) is neighbors.torch_search
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(neighbors, "available", lambda name: False)
-    assert neighbors.choose_backend(points(9, 6)) == "torch"
+    assert neighbors.choose_search(points(9, 6)) is neighbors.torch_search
 
 
-def test_automatic_search_gives_the_result_of_every_backend():
+@each_search
+def test_every_search_gives_the_same_result():
     z = points()
-    for ours, torchs in zip(knn(z, 5), knn(z, 5, backend="torch"), strict=True):
+    found = neighbors.torch_search(z, 6)
+    for ours, torchs in zip(knn(z, 5), neighbors.nearest_others(z, found), strict=True):
         torch.testing.assert_close(ours, torchs)

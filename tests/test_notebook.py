@@ -2,9 +2,10 @@
 
 import pytest
 import sklearn
+from families import quick
 
+import skdeepclust
 from skdeepclust import DECSClustering
-from skdeepclust.base.estimator import BaseDeepClustering
 from skdeepclust.base.notebook import fitted_facts
 
 
@@ -50,5 +51,13 @@ def test_names_are_escaped(model):
     assert "&lt;cluster&gt; phase" in model._repr_html_()
 
 
-def test_every_estimator_has_it():
-    assert "FittedFactsMixin" in [c.__name__ for c in BaseDeepClustering.__mro__]
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("name", ["CCClustering", "DECClustering", "SeCuClustering"])
+def test_every_clustering_has_it(name, blobs):
+    fitted = quick(getattr(skdeepclust, name), 3).fit(blobs[0])
+    assert "cluster phase" in fitted._repr_html_()
+
+
+def test_without_clusters_there_is_nothing_to_tell(blobs):
+    fitted = quick(skdeepclust.SelfSupervisedEncoder, 3).fit(blobs[0])
+    assert "skdeepclust-facts" not in fitted._repr_html_()

@@ -5,9 +5,10 @@ import inspect
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from skdeepclust.base import objective
-from skdeepclust.base.objective import Core
+from skdeepclust.base.objective import Core, Objective
 from skdeepclust.data.samples import Samples, Scaling
 from skdeepclust.engine import Run
 
@@ -179,3 +180,53 @@ def test_networks_compute_in_bfloat16_while_they_train_if_that_was_chosen(bfloat
     outs = [net.train(mode).embed(torch.ones(3, 2)) for mode in (True, False)]
     assert seen == [torch.bfloat16 if bfloat16 else torch.float32, torch.float32]
     assert {out.dtype for out in outs} == {torch.float32}
+
+
+def test_the_closest_cluster_is_the_largest_logit():
+    class ByDistance(Objective):
+        def logits(self, z):
+            return -torch.cdist(z, self.prototypes)
+
+    net = ByDistance(Core(nn.Identity(), 1, 2))
+    with torch.no_grad():
+        net.prototypes.copy_(torch.tensor([[0.0], [4.0]]))
+    x = torch.tensor([[1.0], [3.0], [9.0]])
+    assert net.predict(x).tolist() == [0, 1, 1]
+    q = net.predict_proba(x)
+    torch.testing.assert_close(q.sum(1), torch.ones(3))
+    torch.testing.assert_close(q[0, 0] / q[0, 1], torch.tensor(2.0).exp())  # distances 1 and 3
+    net.keep_clusters(torch.tensor([1]))
+    assert net.prototypes.tolist() == [[4.0]]
+    assert net.predict(x).tolist() == [0, 0, 0]
+
+
+class Broken(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.BatchNorm1d(3)
+
+    def forward(self, x):
+        return self.norm(x) / 0
+
+
+def test_a_network_that_gives_no_numbers_is_told_and_learns_nothing_from_the_probe():
+    net, run = run_over(blobs())
+    net.check_finite(run.samples)
+    assert net.training
+    net.encoder = Broken()
+    with pytest.raises(FloatingPointError, match="use a smaller lr"):
+        net.check_finite(run.samples)
+    assert net.training
+    assert net.encoder.norm.num_batches_tracked == 0
+
+
+def test_embeddings_are_kept_only_while_somebody_asks_and_gradients_are_wanted():
+    net, _ = run_over(blobs())
+    x = torch.ones(2, 3)
+    net.embed(x)
+    assert net.seen is None
+    net.seen = []
+    net.embed(x)
+    with torch.no_grad():
+        net.embed(x)
+    assert [z.tolist() for z in net.seen] == [x.tolist()]

@@ -143,6 +143,18 @@ def test_viewer_steps_with_keys_and_saves_corrections(opened):
     assert HOSTILE in table.paths
 
 
+def test_a_name_that_is_no_text_is_saved_as_it_is(view_of):
+    table, images, embedding = clustering()
+    table.paths[5] = 'caf\udce9 "1".png'
+    view = view_of(table, images, embedding)
+    view.locator("#cluster-0 .pic").first.click()
+    view.select_option("#move", "2")
+    view.keyboard.press("Escape")
+    with view.expect_download() as saved:
+        view.click("#save")
+    assert list(Assignments.read_csv(saved.value.path()).paths) == list(table.paths)
+
+
 @pytest.mark.parametrize("width", [360, 1280])
 def test_page_fits_its_window(opened, width):
     opened.set_viewport_size({"width": width, "height": 700})

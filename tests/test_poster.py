@@ -5,10 +5,10 @@ import sys
 import numpy as np
 import pytest
 
-from skdeepclust.displays.choosing import draw_samples, flatten, small_pictures, surest_and_doubtful
+from skdeepclust.displays import ClusterGalleryDisplay, ClusterMapDisplay
 from skdeepclust.displays.poster import plot_clusters
 
-pytest.importorskip("matplotlib")
+pytest.importorskip("matplotlib").use("Agg")
 
 
 def clustering(n=60, k=3, shape=(8, 8), dim=2, seed=0):
@@ -23,27 +23,6 @@ def drawn_text(figure):
     return [text.get_text() for axes in figure.axes for text in axes.texts]
 
 
-def test_surest_and_doubtful_by_hand():
-    own = np.array([True, True, False, True, True, True])
-    confidence = np.array([0.9, 0.2, 1.0, 0.7, 0.5, 0.3])
-    sure, doubtful = surest_and_doubtful(own, confidence, 4, np.random.RandomState(0))
-    assert sure.tolist() == [0, 3]
-    assert doubtful.tolist() == [1, 5]
-
-
-@pytest.mark.parametrize("size", [1, 2, 3, 4, 5])
-def test_small_cluster_shows_every_image_once(size):
-    own = np.arange(8) < size
-    chosen = surest_and_doubtful(own, np.linspace(0, 1, 8), 6, np.random.RandomState(0))
-    assert sorted(np.concatenate(chosen)) == list(range(size))
-
-
-def test_equal_confidences_do_not_show_the_first_files():
-    own = np.ones(1000, bool)
-    sure, _ = surest_and_doubtful(own, np.ones(1000), 12, np.random.RandomState(0))
-    assert sure.max() > 100
-
-
 @pytest.mark.parametrize("shape", [(8, 8), (8, 8, 1), (9, 5, 3), (5, 12, 4)])
 @pytest.mark.parametrize("k", [1, 2, 20])
 def test_each_cluster_has_number_size_and_confidence(shape, k):
@@ -53,6 +32,24 @@ def test_each_cluster_has_number_size_and_confidence(shape, k):
     for cluster in range(k):
         assert text.count(str(cluster)) == 2  # in its row and on the map
         assert f"confidence {confidence[labels == cluster].mean():.2f}" in text
+
+
+def test_the_poster_is_the_two_displays():
+    images, labels, embedding, confidence = clustering(60, 3, dim=4)
+    gallery_axes, map_axes = plot_clusters(images, labels, embedding, confidence).axes
+    rng = np.random.RandomState(0)
+    gallery = ClusterGalleryDisplay.from_predictions(
+        images, labels, confidence=confidence, random_state=rng
+    )
+    cluster_map = ClusterMapDisplay.from_predictions(
+        embedding, labels, confidence=confidence, random_state=rng
+    )
+    for ours, alone in ((gallery_axes, gallery.ax_), (map_axes, cluster_map.ax_)):
+        assert [t.get_text() for t in ours.texts] == [t.get_text() for t in alone.texts]
+        for a, b in zip(ours.images, alone.images, strict=True):
+            assert np.array_equal(a.get_array(), b.get_array())
+        for a, b in zip(ours.collections, alone.collections, strict=True):
+            assert np.array_equal(a.get_offsets(), b.get_offsets())
 
 
 def test_only_shown_images_are_looked_up():
@@ -86,38 +83,6 @@ def test_same_seed_same_picture(tmp_path):
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
-def test_numbers_other_than_uint8_share_one_scale():
-    pictures = small_pictures(
-        [np.zeros((2, 2)), np.full((2, 2), 8.0), np.full((2, 2), 16.0)], [0, 1, 2]
-    )
-    assert [int(pictures[i][0, 0]) for i in range(3)] == [0, 127, 255]
-
-
-def test_transparency_is_laid_on_white():
-    clear = np.zeros((2, 2, 4), np.uint8)
-    assert (small_pictures([clear], [0])[0] == 255).all()
-
-
-def test_large_image_is_made_small():
-    assert max(small_pictures([np.zeros((1000, 500, 3), np.uint8)], [0])[0].shape) == 160
-
-
-def test_map_of_a_large_set_shows_every_cluster():
-    labels = np.r_[np.zeros(9995, int), np.ones(5, int)]
-    shown = draw_samples(labels, np.random.RandomState(0))
-    assert len(shown) == len(set(shown)) == 2000
-    assert (labels[shown] == 1).sum() == 5
-
-
-@pytest.mark.parametrize(("n", "dim"), [(1, 3), (2, 5), (9, 4), (10, 3), (12, 60), (30, 1), (5, 2)])
-def test_every_embedding_becomes_finite_points_in_the_plane(n, dim):
-    embedding = np.random.default_rng(0).normal(size=(n, dim))
-    points, shown, _ = flatten(embedding, np.zeros(n, int), np.random.RandomState(0))
-    assert points.shape == (n, 2)
-    assert len(shown) == n
-    assert np.isfinite(points).all()
-
-
 @pytest.mark.parametrize("noise", [0, 1e-12])
 def test_collapsed_embedding_can_be_drawn(noise):  # TSNE(init="pca") ends the process on it
     images, labels, embedding, confidence = clustering(30, 2, dim=4)
@@ -138,7 +103,7 @@ def test_pyplot_is_left_alone(monkeypatch):
 @pytest.mark.parametrize(
     ("position", "value", "sentence"),
     [
-        (0, np.zeros((0, 8, 8)), "images must hold at least one image"),
+        (0, np.zeros((0, 8, 8)), "images must hold at least one sample"),
         (1, np.zeros(5, int), r"labels must have shape \(60,\)"),
         (2, np.zeros(60), r"embedding must have shape \(60, embedding_dim\)"),
         (3, np.zeros((60, 1)), r"confidence must have shape \(60,\)"),

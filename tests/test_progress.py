@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from skdeepclust import DECSClustering
-from skdeepclust.engine import progress
+from skdeepclust.engine import Progress, progress
 
 
 def quick(**params):
@@ -55,3 +55,43 @@ def test_a_log_file_has_about_ten_lines_a_phase_also_of_a_resumed_one(monkeypatc
     lines = err.getvalue().splitlines()
     assert len(lines) == n_lines + (first > 1)
     assert lines[-1] == "a: epoch 100/100, loss 0.5, 0 s left"
+
+
+@pytest.mark.parametrize("stream", [None, "closed"])
+def test_a_fit_needs_no_stderr(stream, blobs, monkeypatch, tmp_path):
+    if stream == "closed":
+        stream = open(tmp_path / "log", "w")  # noqa: SIM115
+        stream.close()
+    monkeypatch.setattr("sys.stderr", stream)
+    model = quick(verbose=1).fit(blobs[0])
+    assert hasattr(model, "labels_")
+
+
+def shown(n_epochs, epochs, monkeypatch):
+    """What a phase of so many epochs writes without rich."""
+    err = io.StringIO()
+    monkeypatch.setattr("sys.stderr", err)
+    monkeypatch.setattr(progress, "_bars_can_move", lambda: False)
+    run = SimpleNamespace(phase=SimpleNamespace(name="pretrain"), n_epochs_planned=n_epochs)
+    hook = Progress()
+    hook.on_fit_start(run)
+    hook.on_phase_start(run)
+    for epoch in epochs:
+        run.epoch, run.history = epoch, [{"loss": 0.25}]
+        hook.on_epoch_end(run)
+    hook.on_phase_end(run)
+    return err.getvalue().splitlines()
+
+
+def test_plain_lines_are_about_ten_a_phase(monkeypatch):
+    lines = shown(1000, range(1000), monkeypatch)
+    assert [line.split(",")[0] for line in lines] == [
+        f"pretrain: epoch {epoch}/1000" for epoch in (1, *range(100, 1001, 100))
+    ]
+    assert all("loss 0.25" in line for line in lines)
+
+
+def test_a_resumed_phase_counts_on_from_where_it_was(monkeypatch):
+    lines = shown(10, range(7, 10), monkeypatch)
+    assert [line.split(",")[0][-4:] for line in lines] == ["8/10", "9/10", "0/10"]
+    assert lines[-1].endswith(", 0 s left")

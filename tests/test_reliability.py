@@ -1,8 +1,6 @@
 """Faults that were silent or cost a fit: each test failed before its remedy."""
 
-import functools
 import threading
-import warnings
 
 import numpy as np
 import pandas as pd
@@ -19,58 +17,14 @@ from skdeepclust import (
     SCANClustering,
     SeCuClustering,
     SelectiveClustering,
-    SelfLabelingClustering,
-    SelfSupervisedEncoder,
 )
-from skdeepclust.base.fingerprint import spell
 from skdeepclust.data.samples import Scaling
 from skdeepclust.engine import Hook
-from skdeepclust.ops import kmeans
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
 # --- Which fit a checkpoint belongs to ------------------------------------------------------------
-
-
-def shifted(by):
-    return lambda x, generator: x + by
-
-
-class Noise:
-    def __init__(self, spread):
-        self.spread = spread
-
-    def __call__(self, x, generator):
-        return x + self.spread
-
-
-class LouderNoise(Noise):
-    def __call__(self, x, generator):
-        return x + 2 * self.spread
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        (lambda x, g: x, lambda x, g: x.flip(1)),
-        (shifted(0.1), shifted(0.2)),
-        (functools.partial(torch.add, other=0.1), functools.partial(torch.add, other=0.2)),
-        (Noise(0.1), Noise(0.2)),
-        (Noise(0.1), LouderNoise(0.1)),
-        (np.random.RandomState(0), np.random.RandomState(1)),
-        (nn.Sequential(nn.Dropout(0.1)), nn.Sequential(nn.Dropout(0.9))),
-    ],
-    ids=["lambda", "closure", "partial", "attribute", "method", "RandomState", "module"],
-)
-def test_two_values_that_differ_are_spelt_apart(one, other):
-    assert spell("augment", one) == spell("augment", one)
-    assert spell("augment", one) != spell("augment", other)
-
-
-def test_an_equal_object_is_spelt_alike_in_another_place():
-    assert spell("augment", Noise(0.1)) == spell("augment", Noise(0.1))
-    assert spell("augment", shifted(0.1)) == spell("augment", shifted(0.1))
 
 
 def test_what_has_no_attributes_is_refused_before_training(blobs, tmp_path):
@@ -139,20 +93,6 @@ def test_sparse_entries_are_summed_and_the_callers_matrix_is_left_alone():
     assert len(halves.data) == 2 * len(whole.data)
 
 
-def test_k_means_leaves_the_filters_of_the_process_alone():
-    z = torch.ones(20, 2)  # fewer distinct points than clusters: scikit-learn would warn
-    before = list(warnings.filters)
-    threads = [
-        threading.Thread(target=kmeans, args=(z, 3), kwargs={"n_init": 1, "seed": s})
-        for s in range(8)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert warnings.filters == before
-
-
 @pytest.mark.parametrize("ambient", ["float64", "inference", "autocast"])
 def test_what_the_session_has_set_in_torch_changes_nothing(ambient, blobs):
     expected = quick(SeCuClustering, 3).fit(blobs[0]).predict_proba(blobs[0])
@@ -202,21 +142,7 @@ def test_networks_of_users_in_threads_repeat_and_leave_the_generator():
     assert all(np.array_equal(alone[seed], together[seed]) for seed in range(3))
 
 
-def test_a_wrappers_seed_reaches_what_it_wraps(blobs):
-    def fit():
-        base = quick(SCANClustering, 3).set_params(random_state=None)
-        return SelfLabelingClustering(base, max_epochs=1, random_state=0).fit(blobs[0])
-
-    assert np.array_equal(fit().predict_proba(blobs[0]), fit().predict_proba(blobs[0]))
-
-
 # --- Remainders, interruptions, silence -----------------------------------------------------------
-
-
-@pytest.mark.parametrize("n", [34, 35])
-def test_no_batch_of_one_key(n):
-    X = np.random.default_rng(0).random((n, 6))
-    SelfSupervisedEncoder("moco", max_epochs=1, batch_size=16, random_state=0).fit(X)
 
 
 def test_an_interruption_before_the_first_phase_leaves_all_active(blobs):
@@ -234,13 +160,3 @@ def test_an_interruption_before_the_first_phase_leaves_all_active(blobs):
     model = SelectiveClustering(quick(DECClustering, 3))
     model.fit_with(blobs[0], [Stop()])
     assert model.active_mask_.all()
-
-
-@pytest.mark.parametrize("stream", [None, "closed"])
-def test_a_fit_needs_no_stderr(stream, blobs, monkeypatch, tmp_path):
-    if stream == "closed":
-        stream = open(tmp_path / "log", "w")  # noqa: SIM115
-        stream.close()
-    monkeypatch.setattr("sys.stderr", stream)
-    model = quick(DECClustering, 3).set_params(verbose=1).fit(blobs[0])
-    assert hasattr(model, "labels_")

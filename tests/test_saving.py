@@ -3,8 +3,6 @@
 import io
 import json
 import pickle
-import subprocess
-import sys
 import warnings
 import zipfile
 
@@ -165,20 +163,6 @@ def test_decoder_and_targets_are_not_kept(blobs, tmp_path):
 def test_no_module_in_a_pickle(blobs):
     content = pickle.dumps(quick().fit(blobs[0]))
     assert b"torch" not in content
-
-
-def test_a_file_reads_in_a_fresh_interpreter(blobs, tmp_path):
-    X = blobs[0]
-    model = quick(IDECClustering).fit(X)
-    np.save(tmp_path / "X.npy", X)
-    code = (
-        "import sys, numpy as np, skdeepclust, torch; torch.set_num_threads(1)\n"
-        "z = skdeepclust.load(sys.argv[1]).transform(np.load(sys.argv[2]))\n"
-        "np.save(sys.argv[3], z)"
-    )
-    arguments = [saved(model, tmp_path), tmp_path / "X.npy", tmp_path / "z.npy"]
-    subprocess.run([sys.executable, "-c", code, *map(str, arguments)], check=True)
-    np.testing.assert_array_equal(np.load(tmp_path / "z.npy"), model.transform(X))
 
 
 def test_saving_replaces_and_leaves_no_other_file(blobs, tmp_path):

@@ -32,3 +32,8 @@ def test_momentum_is_the_formula_of_byol():
     for k in range(11):
         expected = 1 - (1 - 0.996) * (math.cos(math.pi * k / 10) + 1) / 2
         assert rising_momentum(0.996, k / 10) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("done", "momentum"), [(0, 0.9), (0.5, 0.95), (1, 1.0), (2, 1.0)])
+def test_the_momentum_of_a_slow_copy_rises_to_one_and_stays(done, momentum):
+    assert rising_momentum(0.9, done) == pytest.approx(momentum)

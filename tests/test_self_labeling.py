@@ -7,15 +7,13 @@ import families
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 import skdeepclust
-from skdeepclust import CDCClustering, DECSClustering, SelfLabelingClustering
+from skdeepclust import CDCClustering, DECSClustering, SelfLabelingClustering, TURTLEClustering
 from skdeepclust.base.estimator import BaseDeepClustering
 from skdeepclust.methods.self_labeling import SelfLabelingObjective
-from skdeepclust.ops.losses import cluster_mean_loss
 
 PUBLIC = [getattr(skdeepclust, name) for name in skdeepclust.__all__]
 BASES = [x for x in PUBLIC if inspect.isclass(x) and issubclass(x, BaseDeepClustering)]
@@ -25,34 +23,6 @@ def quick(base=DECSClustering, threshold=0.5, **params):
     inner = families.quick(base, 3, encoder="mlp:8")
     tiny = {"max_epochs": 2, "batch_size": 16, "random_state": 0, **params}
     return SelfLabelingClustering(inner, threshold=threshold, **tiny)
-
-
-def test_loss_is_the_mean_over_clusters_of_trusted_samples():
-    logits = torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 3, 0], [5, 5, 5]])
-    y = torch.tensor([0, 0, 1, 2])
-    trusted = torch.tensor([True, True, True, False])
-    loss = [F.cross_entropy(logits[i : i + 1], y[i : i + 1]) for i in range(4)]
-    expected = ((loss[0] + loss[1]) / 2 + loss[2]) / 2
-    torch.testing.assert_close(cluster_mean_loss(logits, y, trusted), expected)
-
-
-def test_loss_has_scans_weights_by_inverse_frequency():
-    generator = torch.Generator().manual_seed(0)
-    logits = torch.randn(50, 4, generator=generator)
-    y = torch.randint(3, (50,), generator=generator)  # one cluster is absent
-    weight = torch.ones(4)
-    weight[:3] = 50 / y.bincount()
-    expected = F.cross_entropy(logits, y, weight=weight)
-    found = cluster_mean_loss(logits, y, torch.ones(50, dtype=torch.bool))
-    torch.testing.assert_close(found, expected)
-
-
-def test_without_a_certain_sample_nothing_is_learnt():
-    logits = torch.randn(5, 3, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    loss = cluster_mean_loss(logits, logits.argmax(1), torch.zeros(5, dtype=torch.bool))
-    loss.backward()
-    assert loss == 0
-    assert not logits.grad.any()
 
 
 @pytest.mark.parametrize("base", BASES, ids=lambda e: e.__name__)
@@ -68,9 +38,9 @@ def test_every_method_can_be_refined(base, blobs):
     assert not hasattr(model.base, "labels_")
     before, after = (m.objective_.state_dict() for m in (alone, model))
     names = [name for name in before if name.endswith("weight") or name == "prototypes"]
-    # CDC predicts by its calibration head alone.
-    idle = ("clustering_head", "prototypes") if base is CDCClustering else ()
-    trained = [name for name in names if not name.startswith(idle)]
+    # CDC predicts by its calibration head alone; TURTLE's prototypes are means.
+    idle = {CDCClustering: ("clustering_head", "prototypes"), TURTLEClustering: ("prototypes",)}
+    trained = [name for name in names if not name.startswith(idle.get(base, ()))]
     assert all(not torch.equal(before[name], after[name]) for name in trained)
 
 

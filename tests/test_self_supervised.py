@@ -1,19 +1,13 @@
-"""Self-supervised embeddings: each loss by hand or beside a slow loop, and what a fit promises."""
-
-import math
+"""Self-supervised embeddings: what a fit promises."""
 
 import numpy as np
 import pytest
-import torch
-import torch.nn.functional as F
 from sklearn.cluster import KMeans
 from sklearn.pipeline import make_pipeline
 
 import skdeepclust
 from skdeepclust import SelfSupervisedEncoder
 from skdeepclust.engine import Hook
-from skdeepclust.ops import pair_contrast
-from skdeepclust.ops.losses import queue_contrast
 
 methods = pytest.mark.parametrize("method", ["byol", "simclr", "moco"])
 
@@ -22,36 +16,6 @@ def tiny(method="byol", **params):
     settings = {"encoder": "mlp-skip:8", "hidden_dim": 8, "projection_dim": 4, "max_epochs": 3}
     settings |= {"batch_size": 16, "random_state": 0, "precision": "float32"}
     return SelfSupervisedEncoder(method, **{**settings, **params})
-
-
-def random_rows(n, seed):
-    return torch.randn(n, 3, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def test_pair_contrast_by_hand():
-    a, b = torch.tensor([[2.0, 0.0], [0.0, 1.0]]), torch.tensor([[1.0, 0.0], [0.0, 3.0]])
-    one = math.log1p(2 * math.exp(-2))  # cosine 1 with the partner, 0 with the two others
-    assert pair_contrast(a, b, 0.5).item() == pytest.approx(one)
-
-
-def test_pair_contrast_equals_a_slow_loop():
-    a, b = random_rows(5, 0), random_rows(5, 1)
-    views, losses = [*F.normalize(a, dim=1), *F.normalize(b, dim=1)], []
-    for i in range(10):
-        others = [math.exp(views[i] @ views[j] / 0.3) for j in range(10) if j != i]
-        losses.append(-math.log(math.exp(views[i] @ views[(i + 5) % 10] / 0.3) / sum(others)))
-    assert pair_contrast(a, b, 0.3).item() == pytest.approx(np.mean(losses))
-
-
-def test_queue_contrast_equals_a_slow_loop():
-    q, key, queue = (random_rows(n, n) for n in (4, 4, 7))
-    key[:], queue = F.normalize(random_rows(4, 2), dim=1), F.normalize(queue, dim=1)
-    losses = []
-    for i in range(4):
-        unit = q[i] / q[i].norm()
-        own = math.exp(unit @ key[i] / 0.2)
-        losses.append(-math.log(own / (own + sum(math.exp(unit @ k / 0.2) for k in queue))))
-    assert queue_contrast(q, key, queue, 0.2).item() == pytest.approx(np.mean(losses))
 
 
 @methods

@@ -127,42 +127,6 @@ def test_empty_phase(length):
     assert log.events == ["fit_start", "phase_start", "phase_end", "fit_end"]
 
 
-def test_events_in_order():
-    log = Log()
-    fit(Toy(("a", {"n_epochs": 2}), ("b", {"n_steps": 1})), n=8, hooks=[log])
-    epoch = ["epoch_start", "step_end", "step_end", "epoch_end"]
-    a = ["phase_start", *epoch, *epoch, "phase_end"]
-    b = ["phase_start", "epoch_start", "step_end", "epoch_end", "phase_end"]
-    assert log.events == ["fit_start", *a, *b, "fit_end"]
-
-
-def test_the_objective_hears_of_events_before_hooks():
-    order = []
-
-    class Listening(Toy):
-        def on_epoch_start(self, run):
-            order.append("objective")
-
-    class Other(Hook):
-        def on_epoch_start(self, run):
-            order.append("hook")
-
-    fit(Listening(("a", {"n_epochs": 1})), hooks=[Other()])
-    assert order == ["objective", "hook"]
-
-
-@pytest.mark.parametrize("event", ["on_epoch_start", "on_step_end", "on_epoch_end"])
-def test_a_hook_can_stop_a_phase_but_not_the_next(event):
-    def stop(self, run):
-        if run.phase.name == "a" and run.epoch == 1:
-            run.stop_phase = True
-
-    Stopper = type("Stopper", (Hook,), {event: stop})
-    run = fit(Toy(("a", {"n_epochs": 9}), ("b", {"n_epochs": 3})), hooks=[Stopper()])
-    phases = [record["phase"] for record in run.history]
-    assert phases == ["a"] * 2 + ["b"] * 3
-
-
 def test_only_active_samples_train():
     class Select(Hook):
         def on_epoch_start(self, run):
@@ -280,40 +244,6 @@ def test_a_schedule_scales_all_rates_but_the_constant_ones():
     assert rates == [[0.1, 3.0], [0.05, 3.0], [0.0, 3.0], [0.2, 3.0]]
 
 
-def test_progress_counts_epochs_with_their_fraction():
-    seen = []
-
-    class Watched(Toy):
-        def loss(self, views, index):
-            seen.append(run_of_fit[0].progress)
-            return super().loss(views, index)
-
-    run_of_fit = []
-
-    class Keep(Hook):
-        def on_fit_start(self, run):
-            run_of_fit.append(run)
-
-    fit(Watched(("a", {"n_epochs": 2})), hooks=[Keep()])
-    assert seen == pytest.approx([0, 1 / 3, 2 / 3, 1, 4 / 3, 5 / 3])
-
-
-def test_a_phase_starts_with_what_it_says():
-    order = []
-
-    class Starting(Toy):
-        def phases(self, run):
-            for phase in super().phases(run):
-                phase.start = lambda run: order.append(f"start {run.phase.name}")
-                yield phase
-
-        def on_phase_start(self, run):
-            order.append(f"event {run.phase.name}")
-
-    fit(Starting(("a", {"n_epochs": 1}), ("b", {"n_epochs": 1})))
-    assert order == ["start a", "event a", "start b", "event b"]
-
-
 def test_too_little_memory_is_told_with_the_batch_size_to_try():
     class Huge(Toy):
         def loss(self, views, index):
@@ -349,15 +279,21 @@ def test_interruption_ends_the_phase_and_the_fit():
     assert log.events.count("phase_start") == 1
 
 
-def test_forward_is_in_order_and_in_inference_mode():
-    modes = []
+def test_a_phase_may_have_batches_of_its_own_size():
+    toy = Toy(("a", {"n_steps": 3}), ("b", {"n_steps": 3, "batch_size": 7}))
+    run = fit(toy)
+    assert [len(b) for b in toy.batches] == [4, 4, 2, 7, 3, 7]
+    assert run.n_epochs_planned == 2
 
-    class Forward(Toy):
-        def on_epoch_end(self, run):
-            z = run.forward(lambda x: (modes.append(self.training), x)[1])
-            assert torch.equal(z, torch.arange(20.0).view(10, 2))
-            assert not z.requires_grad
-            assert self.training
 
-    fit(Forward(("a", {"n_epochs": 1})))
-    assert modes == [False]
+def test_a_phase_without_views_reads_no_sample(monkeypatch):
+    toy = Toy(("a", {"n_epochs": 1, "views": ()}))
+    read = []
+    batch = Samples.batch
+    monkeypatch.setattr(
+        Samples, "batch", lambda self, index: read.append(len(index)) or batch(self, index)
+    )
+    run = fit(toy)
+    assert sum(read) == 0
+    assert torch.cat(toy.batches).sort().values.tolist() == list(range(10))
+    assert run.batch.shape == (0, 2)

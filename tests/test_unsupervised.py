@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.cluster import KMeans
 from sklearn.datasets import make_blobs
 from sklearn.decomposition import PCA
-from sklearn.metrics import calinski_harabasz_score, silhouette_score
+from sklearn.metrics import adjusted_rand_score, calinski_harabasz_score, silhouette_score
 from sklearn.model_selection import (
     GridSearchCV,
     RandomizedSearchCV,
@@ -21,10 +21,12 @@ from sklearn.preprocessing import StandardScaler
 
 from skdeepclust import DECSClustering
 from skdeepclust.metrics import (
+    agreement_with_others,
+    generalization_score,
     get_scorer,
     get_scorer_names,
     make_unsupervised_scorer,
-    rank_partitions,
+    neighbor_score,
     simplified_silhouette_score,
 )
 
@@ -90,19 +92,109 @@ def test_noise_lowers_the_silhouette():
     )
 
 
-def test_candidates_that_agree_come_first():
-    same, renamed, other = [0, 0, 1, 1, 2, 2], [2, 2, 0, 0, 1, 1], [0, 1, 2, 0, 1, 2]
-    order, agreement = rank_partitions([other, same, renamed])
-    assert order.tolist() == [1, 2, 0]
-    # each of the two: 1 with its like, and what the other one gives
-    assert agreement[1] == agreement[2] == pytest.approx((1 + agreement[0]) / 2)
+def line(*counts):
+    """Clusters of so many samples on a line, far from each other: (X, labels)."""
+    labels = np.repeat(np.arange(len(counts)), counts)
+    return 100.0 * labels[:, None] + np.concatenate([np.arange(c) for c in counts])[:, None], labels
 
 
-def test_collapsed_candidates_are_last_and_have_no_say():
-    good = [0, 0, 1, 1]
-    order, agreement = rank_partitions([[0, 0, 0, 0], good, [3, 3, 3, 3], good])
-    assert order.tolist() == [1, 3, 0, 2]
-    assert agreement.tolist() == [-1, 1, -1, 1]
+def test_neighbours_by_hand():
+    # Of 12 and 6 samples the latter have 5 neighbours of their own, and 5 of the others.
+    X, labels = line(12, 6)
+    s = (12 * 1 + 6 * 0.5) / 18
+    chance = (12 / 18) ** 2 + (6 / 18) ** 2
+    assert neighbor_score(X, labels) == pytest.approx((s - chance) / (1 - chance))
+
+
+def test_neighbours_by_hand_with_noise():
+    # The last 11 are noise: they share a cluster with none, though they are each other's nearest.
+    X, labels = line(11, 11, 11)
+    chance = 2 / 9
+    noisy = np.where(labels == 2, -1, labels)
+    assert neighbor_score(X, noisy) == pytest.approx((2 / 3 - chance) / (1 - chance))
+
+
+def test_random_labels_have_neighbours_by_chance_whatever_the_sizes():
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(3000, 3))
+    for p in (0.5, 0.02):
+        assert abs(neighbor_score(X, rng.uniform(size=3000) < p)) < 0.02
+
+
+def test_generalization_by_hand():
+    # Two far clusters of 10, a label wrong in each: it is 18 of 20 that can be foretold.
+    X, labels = line(10, 10)
+    assert generalization_score(X, labels) == 1
+    labels[[5, 15]] = labels[[15, 5]]
+    assert generalization_score(X, labels) == pytest.approx(0.9)
+
+
+def test_noise_counts_as_wrong_in_generalization():
+    X, labels = line(10, 10, 5)
+    assert generalization_score(X, np.where(labels == 2, -1, labels)) == pytest.approx(0.8)
+
+
+def test_labels_by_chance_do_not_generalize():
+    rng = np.random.RandomState(0)
+    assert generalization_score(rng.normal(size=(400, 5)), rng.randint(0, 4, 400)) < 0.35
+
+
+@pytest.mark.parametrize("score", [generalization_score, neighbor_score])
+def test_evidence_about_one_cluster_or_noise_is_nan(score):
+    X = np.arange(20.0)[:, None]
+    for labels in (np.zeros(20, int), np.full(20, -1), np.repeat([0, -1], 10)):
+        assert np.isnan(score(X, labels))
+
+
+def test_a_cluster_smaller_than_the_folds_is_out():
+    assert np.isnan(generalization_score(*line(20, 4)))
+    assert generalization_score(*line(20, 5)) == 1
+
+
+def test_an_outlier_as_a_cluster_is_worth_half_of_the_right_clusters():
+    # s = 30 / 31, as only the outlier has other neighbours; chance = (30^2 + 1) / 31^2.
+    assert neighbor_score(*line(30, 1)) == pytest.approx(29 / 60)
+    assert neighbor_score(*line(30, 30)) == 1
+
+
+def test_two_classes_in_one_cluster_cost_what_the_halved_one_costs():
+    X, labels = make_blobs(300, centers=[[0, 0], [9, 0], [0, 9]], random_state=0)
+    united = np.where(labels == 2, 1, labels)
+    united[(labels == 0) & (X[:, 0] > 0)] = 2
+    for score in (generalization_score, neighbor_score):
+        assert score(X, united) < score(X, labels)
+    renamed = (labels + 1) % 3
+    assert agreement_with_others([united, labels, renamed]).argmin() == 0
+
+
+def test_evidence_on_many_samples_looks_at_some(monkeypatch):
+    monkeypatch.setattr("skdeepclust.metrics.unsupervised.MOST_SCORED", 40)
+    X, labels = line(50, 50)
+    labels[50] = 0  # not among those that are looked at, or it would cost something
+    assert generalization_score(X, labels) == neighbor_score(X, labels) == 1
+
+
+def test_each_family_has_one_vote_and_none_about_itself():
+    right, near, wrong = [0, 0, 0, 1, 1, 1], [0, 0, 1, 1, 1, 1], [0, 1, 0, 1, 0, 1]
+    found = [right, near, wrong, wrong]
+    ari = {(i, j): adjusted_rand_score(found[i], found[j]) for i in range(4) for j in range(4)}
+    one = agreement_with_others(found)
+    assert one[0] == pytest.approx((ari[0, 1] + ari[0, 2] + ari[0, 3]) / 3)
+    grouped = agreement_with_others(found, families=["a", "b", "c", "c"])
+    assert grouped[0] == pytest.approx((ari[0, 1] + ari[0, 2]) / 2)
+    assert grouped[2] == pytest.approx((ari[2, 0] + ari[2, 1]) / 2)
+
+
+def test_one_cluster_neither_agrees_nor_votes():
+    agreement = agreement_with_others([[0, 0, 1, 1], [5, 5, 5, 5], [1, 1, 0, 0]])
+    assert agreement[[0, 2]].tolist() == [1, 1]
+    assert np.isnan(agreement[1])
+    assert np.isnan(agreement_with_others([[0, 0, 1, 1], [0, 1, 1, 1]], families="aa")).all()
+
+
+def test_families_are_one_for_each_labeling():
+    with pytest.raises(ValueError, match="families has 1 entries for 2 labelings"):
+        agreement_with_others([[0, 1], [0, 1]], families=["a"])
 
 
 @pytest.mark.parametrize(
@@ -111,11 +203,14 @@ def test_collapsed_candidates_are_last_and_have_no_say():
 )
 def test_labelings_that_cannot_be_compared(labelings, message):
     with pytest.raises(ValueError, match=message):
-        rank_partitions(labelings)
+        agreement_with_others(labelings)
 
 
-@each_scorer
-def test_three_blobs_are_found_by_every_scorer(name):
+BLIND_TO_NUMBERS = ["generalization", "neighbors"]  # two blobs in one cluster cost them nothing
+
+
+@pytest.mark.parametrize("name", [name for name in SCORERS if name not in BLIND_TO_NUMBERS])
+def test_three_blobs_are_found_by_every_scorer_of_numbers(name):
     X, _ = make_blobs(150, centers=[[0, 0], [8, 0], [0, 8]], random_state=0)
     search = GridSearchCV(
         KMeans(n_init=3), {"n_clusters": [2, 3, 6]}, scoring=get_scorer(name), cv=2

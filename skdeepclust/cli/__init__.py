@@ -1,7 +1,4 @@
-"""The command line: arguments in, words out.
-
-Here live flags, and sentences for a terminal; nothing that reads, learns or writes a result does.
-"""
+"""The command line: flags and sentences. Nothing that reads, learns or writes a result."""
 
 from __future__ import annotations
 

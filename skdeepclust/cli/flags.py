@@ -103,9 +103,9 @@ def _add_first(group: Any, known: Iterable[str]) -> None:
         "--method",
         choices=["auto", *known],
         default="auto",
-        help="auto is cc for photos; for small grey images dec or, for less than 600 a cluster, "
-        "secu; for vectors secu or, for less than 150 a cluster, decs; kmeans, gmm and hdbscan "
-        "take a second (default: auto)",
+        help="auto is turtle for photos; for small grey images dec or, for less than 600 a "
+        "cluster, secu; for vectors secu or, for less than 150 a cluster, decs; kmeans, gmm and "
+        "hdbscan take a second (default: auto)",
     )
     group.add_argument(
         "--encoder",

@@ -1,1 +1,1 @@
-"""From what users have to batches on the device."""
+"""From what users have to batches on the device. No network, no loss."""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from sklearn.utils import gen_batches
 
 from .samples import Array, Scaling
 
 LOOKED_AT = 256  # samples at predict: far less work than a pass through a network
 FAR, SLIVER = 2.0, 0.02  # of the range of pixels in fit: beyond it, and of it
 RATIO = 10.0  # of the spread of vectors in fit
+MOST_ROWS, MOST_VALUES = 64, 2**18  # of a block
 MOST, EXTREME = 0.999, 100.0  # share of pixels; size of a value of vectors, in units of the spread
 
 
@@ -23,26 +27,39 @@ def unlike_fit(rows: Any, scaling: Scaling) -> str:
     rows : ndarray of shape (n, d) or (n, H, W, C), or CSR
     scaling : Scaling of the data of fit
     """
-    some = rows[:: max(1, rows.shape[0] // LOOKED_AT)]
-    values = (some.toarray() if sp.issparse(some) else np.asarray(some)).astype(np.float64)
-    scaled = (values - scaling.shift) / scaling.scale
-    low, high = float(scaled.min()), float(scaled.max())
+    low, high, spread = extent(rows[:: max(1, rows.shape[0] // LOOKED_AT)], scaling)
     start = "X is unlike the data of fit: its values"
     if rows.ndim == 2:
-        spread = float(np.sqrt(np.square(scaled).mean()))
         if 1 / RATIO <= spread <= RATIO:
             return ""
         return (
             f"{start} are {spread:.2g} times as far from the mean as those in fit. Scale X as it "
             "was scaled before fit."
         )
-    of_fit = f"{float(scaling.shift):g} to {float(scaling.shift) + scaling.scale:g}"
-    rest = f"({values.min():g} to {values.max():g}; in fit {of_fit}). Scale X likewise."
+    ends = (scaling.shift + scaling.scale * np.array([low, high, 0.0, 1.0])).tolist()
+    rest = "({:g} to {:g}; in fit {:g} to {:g}). Scale X likewise.".format(*ends)
     if high > FAR or low < 1 - FAR:
         return f"{start} lie outside the range of fit {rest}"
     if high - low < SLIVER:
         return f"{start} fill a sliver of the range of fit {rest}"
     return ""
+
+
+def extent(rows: Any, scaling: Scaling) -> tuple[float, float, float]:
+    """Smallest and largest value and root mean square, in the units of fit."""
+    low, high, squares = np.inf, -np.inf, 0.0
+    for part in blocks(rows):
+        values = rows[part].toarray() if sp.issparse(rows) else rows[part]
+        scaled = (values - scaling.shift) / scaling.scale
+        low, high = min(low, float(scaled.min())), max(high, float(scaled.max()))
+        squares += float(np.square(scaled).sum())
+    return low, high, float(np.sqrt(squares / math.prod(rows.shape)))
+
+
+def blocks(rows: Any) -> Iterator[slice]:
+    """Slices of few rows: no memory map is read whole, and no sparse matrix becomes dense."""
+    n_values = math.prod(rows.shape[1:])
+    return gen_batches(rows.shape[0], max(1, min(MOST_ROWS, MOST_VALUES // n_values)))  # type: ignore[no-any-return]
 
 
 def ruled_by_few(rows: Any, scaling: Scaling) -> str:
@@ -75,11 +92,11 @@ def ruled_by_few(rows: Any, scaling: Scaling) -> str:
 def farthest(rows: Array, scaling: Scaling) -> tuple[tuple[int, int], float]:
     """Row and column of the value farthest from the mean of its column, and the value."""
     best, where = -1.0, (0, 0)
-    for start in range(0, len(rows), 4096):  # a memory map is never read whole
-        distance = np.abs(rows[start : start + 4096] - scaling.shift)
+    for part in blocks(rows):
+        distance = np.abs(rows[part] - scaling.shift)
         place = int(distance.argmax())
         if distance.flat[place] > best:
             best = float(distance.flat[place])
             row, column = divmod(place, rows.shape[1])
-            where = (start + row, column)
+            where = (part.start + row, column)
     return where, float(rows[where])

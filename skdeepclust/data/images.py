@@ -37,6 +37,8 @@ import numpy.typing as npt
 from joblib import Parallel, delayed
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from .shapes import checked_image_shape
+
 __all__ = [
     "ImageReadError",
     "check_images",
@@ -115,7 +117,7 @@ def read_image(path: StrPath, image_shape: Sequence[int] | None = None) -> UInt8
     ImageReadError
         If the file cannot be read, naming the file and the reason.
     """
-    shape = None if image_shape is None else _check_image_shape(image_shape)
+    shape = None if image_shape is None else checked_image_shape(image_shape)
     with quiet_pillow():
         return _read_image(path, shape)
 
@@ -137,7 +139,7 @@ def decode_image(path: StrPath, image_shape: Sequence[int]) -> UInt8Array:
     ImageReadError
         If the file cannot be read, naming the file and the reason.
     """
-    return _read_image(path, _check_image_shape(image_shape))
+    return _read_image(path, checked_image_shape(image_shape))
 
 
 def read_images(
@@ -161,7 +163,7 @@ def read_images(
     ImageReadError
         For the first file, in the order of `paths`, that cannot be read.
     """
-    images, failed = _read_all(_as_names(paths), _check_image_shape(image_shape), n_jobs, True)
+    images, failed = _read_all(_as_names(paths), checked_image_shape(image_shape), n_jobs, True)
     if failed:
         raise failed[min(failed)]
     return images
@@ -185,7 +187,7 @@ def read_readable_images(
     unreadable : dict
         Reason by position in `paths`.
     """
-    images, failed = _read_all(_as_names(paths), _check_image_shape(image_shape), n_jobs, False)
+    images, failed = _read_all(_as_names(paths), checked_image_shape(image_shape), n_jobs, False)
     if failed:
         images = np.delete(images, sorted(failed), axis=0)
     return images, {i: error.reason for i, error in failed.items()}
@@ -231,7 +233,7 @@ def resize_images(
     -------
     images : ndarray of shape (n, H, W) or (n, H, W, C), uint8
     """
-    shape = _check_image_shape(image_shape)
+    shape = checked_image_shape(image_shape)
     resized = np.empty((len(images), *shape), dtype=np.uint8)
 
     def resize_into(i: int) -> None:
@@ -255,11 +257,11 @@ def resize_image(image: UInt8Array, image_shape: Sequence[int]) -> UInt8Array:
     -------
     image : ndarray of shape `image_shape`, uint8
     """
-    shape = _check_image_shape(image_shape)
+    shape = checked_image_shape(image_shape)
     if image.ndim == 3 and image.shape[2] == 1:
         image = image[..., 0]
     channels = shape[2] if len(shape) == 3 else 1
-    converted = _with_channels(Image.fromarray(image), channels)
+    converted = with_channels(Image.fromarray(image), channels)
     return np.array(_fit(converted, shape[1], shape[0])).reshape(shape)
 
 
@@ -268,7 +270,7 @@ def resolve_image_shape(paths: Iterable[StrPath]) -> tuple[int, ...]:
 
     The size is that of the files if all have the same (after EXIF rotation) and their long side is
     at most 96 pixels; otherwise it is 64 x 64. The shape is (H, W) if every file is grey, and
-    (H, W, 3) otherwise. Only headers are read, except for files of at most 96 pixels.
+    (H, W, 3) otherwise. Of files larger than 96 pixels, the headers are enough.
 
     Parameters
     ----------
@@ -327,7 +329,7 @@ def survey_images(
 def _upright_size(image: Image.Image) -> tuple[int, int]:
     if image.width == image.height:
         return image.size
-    # Some formats tell their orientation only after decoding; these are small.
+    # Some formats know their orientation only after decoding; these are small.
     return _decode_upright(image).size
 
 
@@ -382,21 +384,6 @@ def is_image_path_array(X: Any) -> bool:
     elif not isinstance(X, list | tuple):
         return False
     return len(X) > 0 and all(isinstance(item, str | os.PathLike) for item in X)
-
-
-def _check_image_shape(image_shape: Sequence[int]) -> tuple[int, ...]:
-    valid = (
-        isinstance(image_shape, list | tuple)
-        and len(image_shape) in (2, 3)
-        and all(isinstance(n, int | np.integer) and n > 0 for n in image_shape)
-        and (len(image_shape) == 2 or image_shape[2] in (1, 3, 4))
-    )
-    if not valid:
-        raise ValueError(
-            "image_shape should be (height, width) or (height, width, channels) with 1, 3 or 4 "
-            f"channels; got {image_shape!r}."
-        )
-    return tuple(int(n) for n in image_shape)
 
 
 def _as_names(paths: Iterable[StrPath]) -> list[str]:
@@ -494,12 +481,12 @@ def _read_image(path: StrPath, shape: tuple[int, ...] | None) -> UInt8Array:
     with _open_image(path) as image:
         if shape is None:
             channels = 1 if _is_grey(image) else 3
-            return np.array(_with_channels(_decode_upright(image), channels))
+            return np.array(with_channels(_decode_upright(image), channels))
         # Which side is the long one is unknown before the rotation, hence a square.
         side = 2 * max(shape[:2])
         image.draft(None, (side, side))
         channels = shape[2] if len(shape) == 3 else 1
-        image = _fit(_with_channels(_decode_upright(image), channels), shape[1], shape[0])
+        image = _fit(with_channels(_decode_upright(image), channels), shape[1], shape[0])
         return np.array(image).reshape(shape)
 
 
@@ -532,7 +519,8 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray(np.rint((values - low) / (high - low) * 255).astype(np.uint8))
 
 
-def _with_channels(image: Image.Image, channels: int) -> Image.Image:
+def with_channels(image: Image.Image, channels: int) -> Image.Image:
+    """Grey (1), RGB (3) or RGBA (4); what is transparent in the first two lies on white."""
     mode = {1: "L", 3: "RGB", 4: "RGBA"}[channels]
     if image.mode == mode and "transparency" not in image.info:
         return image  # `convert` would copy it

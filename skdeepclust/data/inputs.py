@@ -14,8 +14,8 @@ from sklearn.utils.validation import check_array, validate_data
 
 from .images import is_image_path_array, read_images, resolve_image_shape
 from .samples import Array
+from .shapes import CHANNELS, checked_image_shape
 
-CHANNELS = (1, 3, 4)
 DTYPES = [np.float64, np.float32, np.uint8]  # kept as they are; any other becomes the first
 
 
@@ -70,16 +70,8 @@ def _shape_in_fit(estimator: Any) -> Any:
 def _asked_image_shape(shape: Any) -> tuple[int, int, int] | None:
     if shape is None:
         return None
-    numbers = tuple(np.asarray(shape).tolist()) if np.ndim(shape) == 1 else ()
-    whole = all(isinstance(size, int) and size > 0 for size in numbers)
-    if len(numbers) == 2:
-        numbers = (*numbers, 1)
-    if len(numbers) != 3 or not whole or numbers[2] not in CHANNELS:
-        raise ValueError(
-            f"image_shape={shape!r} must be (height, width) or (height, width, channels) with 1, "
-            "3 or 4 channels, in whole pixels."
-        )
-    return numbers
+    height, width, *channels = checked_image_shape(shape)
+    return (height, width, channels[0] if channels else 1)
 
 
 def _tensor_to_array(X: torch.Tensor) -> Array:

@@ -15,14 +15,15 @@ DIMENSIONS = 100
 def latent_directions(rows: Any) -> Tensor:
     """Latent semantic analysis: directions in the first singular vectors, float32, (n, 101).
 
-    Two texts share hardly a word, so that in the rows themselves all are equally far from each
-    other, and short or empty ones, near the origin, would be the nearest neighbours of all.
-    Directions in fewer dimensions tell topics apart. Of fewer than 400 rows there are a quarter as
-    many; empty rows share the last, which is theirs alone.
+    Two texts share hardly a word. In the rows themselves all texts are equally far from each other,
+    and short or empty ones, near the origin, would be the nearest neighbours of all. Directions in
+    fewer dimensions tell topics apart. Fewer than 400 rows get a quarter as many dimensions. The
+    last dimension is for empty rows, and theirs alone.
 
     Parameters
     ----------
-    rows : sparse array of shape (n, d), n > 1 and d > 100. Never made dense.
+    rows : sparse array of shape (n, d), n > 1 and d > 100
+        It stays sparse.
 
     References
     ----------

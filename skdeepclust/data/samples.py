@@ -73,9 +73,9 @@ class Samples:
     Parameters
     ----------
     rows : ndarray of shape (n, d) or (n, H, W, C), or CSR of shape (n, d)
-        Never copied on the CPU; memory maps are read batch by batch and sparse rows become
-        dense one batch at a time. On a GPU the array is moved there once, as it is, if it fits
-        in half of the free memory.
+        The CPU makes no copy of it: memory maps are read batch by batch, and sparse rows become
+        dense one batch at a time. A GPU gets all of it once, in its own dtype, if it fits into
+        half of the free memory.
     scaling : Scaling
     device : torch.device
     """

@@ -1,8 +1,8 @@
-"""Pictures of a clustering as display objects, in scikit-learn's manner.
+"""Pictures of a clustering, as display objects like scikit-learn's. No estimator lives here.
 
 Each is made by ``from_estimator`` or ``from_predictions``, holds what it shows as attributes,
 and can be drawn again by ``plot(ax=...)``. They need matplotlib: ``pip install
-"skdeepclust[plot]"``. No estimator lives here.
+"skdeepclust[plot]"``.
 """
 
 from .clusters import ClusterGalleryDisplay, ClusterMapDisplay

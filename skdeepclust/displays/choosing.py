@@ -10,6 +10,8 @@ from PIL import Image
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
+from ..data.images import with_channels
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -18,24 +20,25 @@ _THUMBNAIL = 160  # pixels; cells are about as large at most
 
 
 def check_lengths(
-    images: Sequence[NDArray[Any]] | NDArray[Any],
+    source: str,
+    samples: Any,
     labels: NDArray[Any],
-    embedding: NDArray[Any],
     confidence: NDArray[Any],
+    embedding: NDArray[Any] | None = None,
 ) -> None:
-    """Refuse what is empty, ragged or of another length than the images."""
-    n = len(images)
+    """Refuse what does not fit the samples, which are called ``source`` in the error."""
+    n = len(samples)
     if n == 0:
-        raise ValueError("images must hold at least one image. Got none instead.")
-    if embedding.ndim != 2 or len(embedding) != n:
-        raise ValueError(
-            f"embedding must have shape ({n}, embedding_dim). Got {embedding.shape} instead."
-        )
+        raise ValueError(f"{source} must hold at least one sample. Got none instead.")
     for name, array in (("labels", labels), ("confidence", confidence)):
         if array.shape != (n,):
             raise ValueError(f"{name} must have shape ({n},). Got {array.shape} instead.")
-    for name, array in (("embedding", embedding), ("confidence", confidence)):
-        if not np.isfinite(array).all():
+    if embedding is not None and (embedding.ndim != 2 or len(embedding) != n):
+        raise ValueError(
+            f"embedding must have shape ({n}, embedding_dim). Got {embedding.shape} instead."
+        )
+    for name, values in (("confidence", confidence), ("embedding", embedding)):
+        if values is not None and not np.isfinite(values).all():
             raise ValueError(f"{name} must be finite. Got NaN or infinity instead.")
 
 
@@ -84,10 +87,8 @@ def small_pictures(
 def _shrink(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """At most as large as a cell, transparency laid on white."""
     picture = Image.fromarray(np.ascontiguousarray(image))
+    picture = with_channels(picture, 1 if image.ndim == 2 else 3)
     picture.thumbnail((_THUMBNAIL, _THUMBNAIL))
-    if picture.mode == "RGBA":
-        white = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(white, picture).convert("RGB")
     return np.asarray(picture)
 
 

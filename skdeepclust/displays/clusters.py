@@ -5,16 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from PIL import Image
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from .choosing import flatten, small_pictures, surest_and_doubtful
-from .style import Display, badge, look_of
+from .choosing import Plane, check_lengths, flatten, small_pictures, surest_and_doubtful
+from .layout import FOOT, HEAD, Layout, lay_out
+from .style import DOUBT, FAINT, INK, PALE, Display, badge, look_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike, NDArray
+
+    Pictures = list[NDArray[np.uint8]]
+
+MOST_ROWS = 30
 
 
 def draw_map(
@@ -43,7 +47,7 @@ def draw_map(
             badge(axes, x, y, name, look_of(position))
     axes.margins(0.04)
     for spine in axes.spines.values():
-        spine.set_color("#cccccc")
+        spine.set_color(FAINT)
 
 
 class ClusterMapDisplay(Display):
@@ -93,7 +97,7 @@ class ClusterMapDisplay(Display):
         estimator : fitted, with ``transform``, ``predict`` and ``predict_proba``
         X : as in the estimator's ``predict``
         random_state : int, RandomState or None, default=0
-            Decides which 2,000 samples are shown, and their map.
+            Seed of the choice of at most 2,000 samples, and of their map.
         ax : matplotlib Axes, default=None
             None makes a new figure.
 
@@ -121,7 +125,7 @@ class ClusterMapDisplay(Display):
         random_state: Any = 0,
         ax: Any = None,
     ) -> Self:
-        """Draw labels on an embedding: as it is in one or two dimensions, else through t-SNE.
+        """Draw labels on an embedding: its own plane in one or two dimensions, else t-SNE.
 
         Parameters
         ----------
@@ -130,7 +134,7 @@ class ClusterMapDisplay(Display):
         confidence : array-like of shape (n_samples,), default=None
             None: all alike.
         random_state : int, RandomState or None, default=0
-            Decides which 2,000 samples are shown, and their map.
+            Seed of the choice of at most 2,000 samples, and of their map.
         ax : matplotlib Axes, default=None
             None makes a new figure.
 
@@ -138,40 +142,44 @@ class ClusterMapDisplay(Display):
         -------
         display : ClusterMapDisplay, drawn
         """
-        points, labels = np.asarray(embedding, dtype=np.float64), np.asarray(labels)
+        rng = check_random_state(random_state)
+        return cls.of(embedding, labels, confidence, rng).plot(ax)
+
+    @classmethod
+    def of(
+        cls,
+        embedding: ArrayLike,
+        labels: ArrayLike,
+        confidence: ArrayLike | None,
+        rng: np.random.RandomState,
+        plane: Plane | None = None,
+    ) -> Self:
+        """What `from_predictions` draws, not drawn yet; ``plane`` has the points if known."""
+        points, labels = np.asarray(embedding), np.asarray(labels)
         sure = np.ones(len(labels)) if confidence is None else np.asarray(confidence)
-        _check_lengths(len(points), labels=labels, confidence=sure)
-        plane, shown, method = flatten(points, labels, check_random_state(random_state))
-        method = method.replace("images", "samples")
-        return cls(plane, labels[shown], sure[shown], method).plot(ax)
+        check_lengths("embedding", points, labels, sure, points)
+        points, shown, method = plane or flatten(points, labels, rng)
+        return cls(points, labels[shown], sure[shown], method.replace("images", "samples"))
 
     def plot(self, ax: Any = None) -> Self:
-        """Draw it.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            None makes a new figure.
-
-        Returns
-        -------
-        self
-        """
         ax = self._open(ax)
         draw_map(ax, self.points, self.labels, self.confidence, np.unique(self.labels))
         ax.set(xticks=[], yticks=[])
-        ax.set_title(self.method, fontsize="medium")
+        ax.set_title(self.method, loc="left", fontsize=9, color=PALE)
         return self
 
 
 class ClusterGalleryDisplay(Display):
-    """Examples of every cluster: the surest, and, behind a gap, the most doubtful.
+    """Examples of every cluster: the surest, and, framed, the most doubtful.
 
     Parameters
     ----------
-    pictures : list of (sure, doubtful), one for each cluster; lists of uint8 arrays
+    pictures : dict of (sure, doubtful), lists of uint8 arrays of shape (H, W) or (H, W, 3)
+        By the position of a cluster in ``names``. A cluster that is not in it gets no row.
     names : ndarray of shape (n_clusters,)
     sizes : ndarray of shape (n_clusters,), int
+    confidence : ndarray of shape (n_clusters,), in [0, 1]
+        Mean of each cluster.
 
     Attributes
     ----------
@@ -181,11 +189,13 @@ class ClusterGalleryDisplay(Display):
 
     def __init__(
         self,
-        pictures: list[tuple[list[NDArray[np.uint8]], list[NDArray[np.uint8]]]],
+        pictures: dict[int, tuple[Pictures, Pictures]],
         names: NDArray[Any],
         sizes: NDArray[np.intp],
+        confidence: NDArray[Any],
     ) -> None:
-        self.pictures, self.names, self.sizes = pictures, names, sizes
+        self.pictures, self.names = pictures, names
+        self.sizes, self.confidence = sizes, confidence
 
     @classmethod
     def from_estimator(
@@ -194,6 +204,7 @@ class ClusterGalleryDisplay(Display):
         images: Any,
         *,
         n_examples: int = 12,
+        max_clusters: int = MOST_ROWS,
         random_state: Any = 0,
         ax: Any = None,
     ) -> Self:
@@ -205,8 +216,10 @@ class ClusterGalleryDisplay(Display):
         images : array of shape (n_samples, H, W) or (n_samples, H, W, C)
         n_examples : int >= 2, default=12
             Images of each cluster, half of them the surest, half the least sure.
+        max_clusters : int >= 1, default=30
+            The largest clusters get a row, at most so many.
         random_state : int, RandomState or None, default=0
-            Decides between images of equal confidence.
+            Seed of the choice between images of equal confidence.
         ax : matplotlib Axes, default=None
             None makes a new figure.
 
@@ -220,6 +233,7 @@ class ClusterGalleryDisplay(Display):
             estimator.predict(images),
             confidence=estimator.predict_proba(images).max(axis=1),
             n_examples=n_examples,
+            max_clusters=max_clusters,
             random_state=random_state,
             ax=ax,
         )
@@ -232,6 +246,7 @@ class ClusterGalleryDisplay(Display):
         *,
         confidence: ArrayLike | None = None,
         n_examples: int = 12,
+        max_clusters: int = MOST_ROWS,
         random_state: Any = 0,
         ax: Any = None,
     ) -> Self:
@@ -240,14 +255,16 @@ class ClusterGalleryDisplay(Display):
         Parameters
         ----------
         images : sequence of n_samples arrays of shape (H, W) or (H, W, C)
-            Only the images that are shown are looked up.
+            The display looks up no other images than it shows.
         labels : array-like of shape (n_samples,)
         confidence : array-like of shape (n_samples,), default=None
             None: all alike, so that examples are random.
         n_examples : int >= 2, default=12
             Images of each cluster, half of them the surest, half the least sure.
+        max_clusters : int >= 1, default=30
+            The largest clusters get a row, at most so many.
         random_state : int, RandomState or None, default=0
-            Decides between images of equal confidence.
+            Seed of the choice between images of equal confidence.
         ax : matplotlib Axes, default=None
             None makes a new figure.
 
@@ -255,17 +272,40 @@ class ClusterGalleryDisplay(Display):
         -------
         display : ClusterGalleryDisplay, drawn
         """
+        rng = check_random_state(random_state)
+        gallery = cls.of(
+            images, labels, confidence, rng, n_examples=n_examples, max_clusters=max_clusters
+        )
+        return gallery.plot(ax)
+
+    @classmethod
+    def of(
+        cls,
+        images: Any,
+        labels: ArrayLike,
+        confidence: ArrayLike | None,
+        rng: np.random.RandomState,
+        *,
+        n_examples: int,
+        max_clusters: int = MOST_ROWS,
+    ) -> Self:
+        """What `from_predictions` draws, not drawn yet."""
         labels = np.asarray(labels)
         sure = np.ones(len(labels)) if confidence is None else np.asarray(confidence)
-        _check_lengths(len(images), labels=labels, confidence=sure)
-        if n_examples < 2:
-            raise ValueError(f"n_examples={n_examples} should be >= 2.")
-        rng = check_random_state(random_state)
-        names, sizes = np.unique(labels, return_counts=True)
-        chosen = [surest_and_doubtful(labels == name, sure, n_examples, rng) for name in names]
+        check_lengths("images", images, labels, sure)
+        for name, value, least in (
+            ("n_examples", n_examples, 2),
+            ("max_clusters", max_clusters, 1),
+        ):
+            if value < least:
+                raise ValueError(f"{name} must be >= {least}. Got {value} instead.")
+        names, own, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+        largest = np.sort(np.argsort(-sizes, kind="stable")[:max_clusters])
+        chosen = [surest_and_doubtful(own == i, sure, n_examples, rng) for i in largest]
         small = small_pictures(images, [i for halves in chosen for half in halves for i in half])
-        pictures = [tuple([small[int(i)] for i in half] for half in halves) for halves in chosen]
-        return cls(pictures, names, sizes).plot(ax)  # type: ignore[arg-type]
+        rows = [[[small[int(i)] for i in half] for half in halves] for halves in chosen]
+        pictures = {int(i): (row[0], row[1]) for i, row in zip(largest, rows, strict=True)}
+        return cls(pictures, names, sizes, np.bincount(own, sure) / sizes)
 
     def plot(self, ax: Any = None) -> Self:
         """Draw it.
@@ -273,47 +313,86 @@ class ClusterGalleryDisplay(Display):
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            None makes a new figure.
+            None makes a new figure. Pictures are laid out for the size that other axes have now.
 
         Returns
         -------
         self
         """
-        mosaic, row_height = self._mosaic()
-        width = 7.0
-        ax = self._open(ax, figsize=(width, 0.6 + width * len(mosaic) / mosaic.shape[1]))
-        # "nearest" keeps tiny images sharp; large ones are shrunk, which needs smoothing.
-        ax.imshow(mosaic, interpolation="nearest" if row_height <= 33 else "auto")
-        middles = (np.arange(len(self.names)) + 0.5) * row_height - 0.5
-        titles = [f"{name}  ({size:,})" for name, size in zip(self.names, self.sizes, strict=True)]
-        ax.set_yticks(middles, titles)
-        ax.set_xticks([])
-        ax.tick_params(length=0)
-        ax.spines[:].set_visible(False)
-        ax.set_title("most confident, then least confident", fontsize="medium")
+        if ax is None:
+            layout = self.layout()
+            return self.draw(self._open(None, figsize=layout.size), layout)
+        ax.set_axis_off()
+        if ax.figure.get_layout_engine() is not None:
+            ax.figure.draw_without_rendering()  # or the axes would still change their size
+        box, dpi = ax.get_window_extent(), ax.figure.dpi
+        return self.draw(ax, self.layout((box.width / dpi, box.height / dpi)))
+
+    def layout(self, page: tuple[float, float] | None = None) -> Layout:
+        """Arrange the pictures on a page (width, height) in inches; None: on one that suits."""
+        rows = self.pictures.values()
+        shapes = [picture.shape for halves in rows for half in halves for picture in half]
+        longest = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return lay_out(
+            len(rows),
+            max(longest),
+            n_halves=1 if longest[1] == 0 else 2,
+            ratio=float(np.clip(np.median([w / h for h, w, *_ in shapes]), 0.5, 2.0)),
+            foot=FOOT if len(rows) < len(self.names) else 0.0,
+            page=page,
+        )
+
+    def draw(self, ax: Axes, layout: Layout) -> Self:
+        """Draw it into axes of the size of the layout."""
+        self._open(ax)
+        ax.set_axis_off()
+        words = ("most confident", PALE), ("least confident", DOUBT)
+        for half, (word, colour) in enumerate(words[: layout.n_halves]):
+            x = layout.corner(0, half, 0)[0]
+            ax.text(x, HEAD - 0.08, word, color=colour, fontsize=9 * layout.scale)
+        for row, (position, halves) in enumerate(self.pictures.items()):
+            self._title_row(ax, position, layout.middle(row), layout)
+            for half, pictures in enumerate(halves):
+                frame = (DOUBT, 1.6 * layout.scale) if half else (FAINT, 0.5)
+                for j, picture in enumerate(pictures):
+                    draw_picture(ax, picture, layout.corner(row, half, j), layout.cell, *frame)
+        width, height = layout.size
+        if n_more := len(self.names) - len(self.pictures):
+            note = f"and {n_more} smaller cluster{'s' if n_more > 1 else ''}"
+            ax.text(0, height - 0.1, note, color=PALE, fontsize=9 * layout.scale)
+        ax.set(xlim=(0, width), ylim=(height, 0), aspect="equal")  # imshow moves them
         return self
 
-    def _mosaic(self) -> tuple[NDArray[np.uint8], int]:
-        """All pictures on one white page, and the height of a row."""
-        every = [p for halves in self.pictures for half in halves for p in half]
-        height = max(p.shape[0] for p in every) + 1
-        width = max(p.shape[1] for p in every) + 1
-        n_sure = max(len(sure) for sure, _ in self.pictures)
-        n_doubtful = max(len(doubtful) for _, doubtful in self.pictures)
-        gap = width // 2 if n_doubtful else 0
-        page = np.full(
-            (height * len(self.names), width * (n_sure + n_doubtful) + gap, 3), 255, np.uint8
-        )
-        for row, halves in enumerate(self.pictures):
-            for half, left in zip(halves, (0, n_sure * width + gap), strict=True):
-                for column, picture in enumerate(half):
-                    y, x = row * height, left + column * width
-                    rgb = np.asarray(Image.fromarray(picture).convert("RGB"))
-                    page[y : y + rgb.shape[0], x : x + rgb.shape[1]] = rgb
-        return page, height
+    def _title_row(self, ax: Axes, position: int, y: float, layout: Layout) -> None:
+        """The badge that the map shows too, the size, and the mean confidence."""
+        scale, size = layout.scale, self.sizes[position]
+        badge(ax, 0.16, y, self.names[position], look_of(position), scale)
+        if not layout.has_long_titles:
+            ax.text(0.4, y, f"{size:,}", color=INK, fontsize=9 * scale, va="center_baseline")
+            return
+        gap, images = 0.015 * scale, f"{size:,} image{'s' if size != 1 else ''}"
+        confidence = f"confidence {self.confidence[position]:.2f}"
+        ax.text(0.42, y - gap, images, color=INK, fontsize=9 * scale, va="bottom")
+        ax.text(0.42, y + gap, confidence, color=PALE, fontsize=8 * scale, va="top")
 
 
-def _check_lengths(n: int, **arrays: NDArray[Any]) -> None:
-    for name, array in arrays.items():
-        if array.shape != (n,):
-            raise ValueError(f"{name} of shape {array.shape} should have shape ({n},).")
+def draw_picture(
+    ax: Axes,
+    image: NDArray[np.uint8],
+    corner: tuple[float, float],
+    cell: tuple[float, float],
+    edge: str,
+    line_width: float,
+) -> None:
+    """Draw one image, undistorted, in the middle of its cell."""
+    from matplotlib.patches import Rectangle
+
+    zoom = min(cell[0] / image.shape[1], cell[1] / image.shape[0])
+    w, h = image.shape[1] * zoom, image.shape[0] * zoom
+    x, y = corner[0] + (cell[0] - w) / 2, corner[1] + (cell[1] - h) / 2
+    # "nearest" keeps tiny images sharp; large ones are shrunk, which needs smoothing.
+    ax.imshow(
+        image, cmap="gray", vmin=0, vmax=255, extent=(x, x + w, y + h, y), aspect="auto",
+        interpolation="nearest" if max(image.shape[:2]) <= 32 else "auto",
+    )  # fmt: skip
+    ax.add_patch(Rectangle((x, y), w, h, fill=False, edgecolor=edge, linewidth=line_width))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ..metrics import expected_calibration_error, match_labels
-from .style import COLOURS, Display
+from ..metrics.agreement import calibration_bins
+from .style import COLOURS, PALE, Display
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -102,31 +102,12 @@ class ReliabilityDisplay(Display):
         -------
         display : ReliabilityDisplay, drawn
         """
-        ece = expected_calibration_error(labels_true, labels_pred, confidence, n_bins=n_bins)
-        right = match_labels(labels_true, labels_pred) == np.asarray(labels_true)
-        conf = np.asarray(confidence, dtype=np.float64)
-        edges = np.arange(1, n_bins + 1) / n_bins
-        _, bins, counts = np.unique(
-            np.searchsorted(edges, conf), return_inverse=True, return_counts=True
-        )
-        mean_confidence = np.bincount(bins, conf) / counts
-        accuracy = np.bincount(bins, right) / counts
-        return cls(mean_confidence, accuracy, counts / len(conf), ece).plot(ax)
+        bins = calibration_bins(labels_true, labels_pred, confidence, n_bins)
+        return cls(bins.confidence, bins.accuracy, bins.share, bins.error).plot(ax)
 
     def plot(self, ax: Any = None) -> Self:
-        """Draw it.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            None makes a new figure.
-
-        Returns
-        -------
-        self
-        """
         ax = self._open(ax)
-        ax.plot([0, 1], [0, 1], ":", color="#717581", label="confidence = accuracy")
+        ax.plot([0, 1], [0, 1], ":", color=PALE, label="confidence = accuracy")
         ax.plot(self.mean_confidence, self.accuracy, "-", color=COLOURS[0], linewidth=1)
         ax.scatter(
             self.mean_confidence, self.accuracy, s=20 + 400 * self.share, color=COLOURS[0],
@@ -138,13 +119,12 @@ class ReliabilityDisplay(Display):
 
 
 class NClustersDisplay(Display):
-    """Score of each number of clusters, with its spread over subsamples.
+    """Modularity of each number of clusters, with its spread over subsamples.
 
     Parameters
     ----------
     k_range : ndarray of shape (n_k,), int
     scores : ndarray of shape (n_repeats, n_k)
-    criterion : str
     n_clusters : int
         The number that is marked.
 
@@ -154,24 +134,10 @@ class NClustersDisplay(Display):
     figure_ : matplotlib Figure
     """
 
-    def __init__(
-        self, k_range: NDArray[Any], scores: NDArray[Any], criterion: str, n_clusters: int
-    ) -> None:
-        self.k_range, self.scores = k_range, scores
-        self.criterion, self.n_clusters = criterion, n_clusters
+    def __init__(self, k_range: NDArray[Any], scores: NDArray[Any], n_clusters: int) -> None:
+        self.k_range, self.scores, self.n_clusters = k_range, scores, n_clusters
 
     def plot(self, ax: Any = None) -> Self:
-        """Draw it.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            None makes a new figure.
-
-        Returns
-        -------
-        self
-        """
         ax = self._open(ax)
         mean, spread = self.scores.mean(axis=0), self.scores.std(axis=0)
         chosen = mean[self.k_range == self.n_clusters]
@@ -184,6 +150,6 @@ class NClustersDisplay(Display):
             label=f"chosen: {self.n_clusters}",
         )  # fmt: skip
         ax.xaxis.get_major_locator().set_params(integer=True)
-        ax.set(xlabel="number of clusters", ylabel=f"{self.criterion} (mean and spread)")
+        ax.set(xlabel="number of clusters", ylabel="modularity (mean and spread)")
         ax.legend()
         return self

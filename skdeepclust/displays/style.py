@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from .._optional import optional
 
@@ -18,7 +18,10 @@ COLOURS = (
 )  # fmt: skip
 DARK = frozenset({"#3f90da", "#bd1f01", "#832db6", "#a96b59", "#717581"})
 MARKERS = ("o", "s", "^", "D", "v", "P")
-INK, PALE, DOUBT = "#222222", "#6b6b6b", "#d55e00"
+# Of a badge: its size, and how far from its middle two digits have room, both in points.
+BADGES = {"o": (17, 0), "s": (17, 0), "^": (27, -4), "D": (18, 0), "v": (27, 4), "P": (24, 0)}
+INK, PALE, GUIDE, FAINT = "#222222", "#6b6b6b", "#94a4a2", "#cccccc"  # from text to frames
+DOUBT = "#d55e00"
 
 
 def look_of(position: int) -> tuple[str, str, str]:
@@ -28,49 +31,44 @@ def look_of(position: int) -> tuple[str, str, str]:
     return colour, marker, "white" if colour in DARK else INK
 
 
-def heading(page: Axes, x: float, text: str) -> None:
-    """Bold words at the top of the poster."""
-    page.text(x, 0.3, text, color=INK, fontsize=13, fontweight="bold", va="center")
-
-
-def row_title(
-    page: Axes,
-    x: float,
-    y: float,
-    name: Any,
-    size: int,
-    confidence: float,
-    style: tuple[str, str, str],
+def badge(
+    axes: Axes, x: float, y: float, name: Any, style: tuple[str, str, str], scale: float = 1.0
 ) -> None:
-    """The badge that the map shows too, the size, and the mean confidence."""
-    badge(page, x + 0.16, y, name, style)
-    page.text(
-        x + 0.42, y - 0.015, f"{size:,} image{'s' if size != 1 else ''}",
-        color=INK, fontsize=9, va="bottom",
-    )  # fmt: skip
-    page.text(x + 0.42, y + 0.015, f"confidence {confidence:.2f}", color=PALE, fontsize=8, va="top")
-
-
-def badge(axes: Axes, x: float, y: float, name: Any, style: tuple[str, str, str]) -> None:
     """A cluster's number on its colour and marker."""
     colour, marker, writing = style
+    size, shift = BADGES[marker]
     axes.plot(
-        [x], [y], marker=marker, markersize=17, color=colour, markeredgecolor="white",
+        [x], [y], marker=marker, markersize=size * scale, color=colour, markeredgecolor="white",
         markeredgewidth=1.2, zorder=4,
     )  # fmt: skip
-    axes.text(
-        x, y, str(name), color=writing, fontsize=9, fontweight="bold", ha="center",
-        va="center_baseline", zorder=5,
+    axes.annotate(
+        str(name), (x, y), (0, shift * scale), textcoords="offset points", color=writing,
+        fontsize=9 * scale, fontweight="bold", ha="center", va="center_baseline", zorder=5,
     )  # fmt: skip
 
 
 class Display:
-    """Axes and figure of a display; set by ``plot``."""
+    """Something to look at: a subclass holds what it shows, and draws it."""
 
     ax_: Any
     figure_: Any
 
+    def plot(self, ax: Any = None) -> Self:
+        """Draw it.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            None makes a new figure.
+
+        Returns
+        -------
+        self
+        """
+        raise NotImplementedError
+
     def _open(self, ax: Any, figsize: tuple[float, float] | None = None) -> Any:
+        """Set ``ax_`` and ``figure_``; return the axes, new ones in place of None."""
         if ax is None:
             plt = optional("matplotlib.pyplot", extra="plot", purpose=type(self).__name__)
             _, ax = plt.subplots(figsize=figsize, layout="constrained")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from .style import COLOURS, Display
+from .style import COLOURS, GUIDE, PALE, Display
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,17 +63,6 @@ class TrainingCurveDisplay(Display):
         return cls(estimator.history_, terms).plot(ax)
 
     def plot(self, ax: Any = None) -> Self:
-        """Draw it.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            None makes a new figure.
-
-        Returns
-        -------
-        self
-        """
         ax = self._open(ax)
         phases = [record["phase"] for record in self.history]
         starts = [i for i in range(len(phases)) if i == 0 or phases[i] != phases[i - 1]]
@@ -85,10 +74,10 @@ class TrainingCurveDisplay(Display):
                 ax.plot(epochs[a:b], values[a:b], ".-", color=colour, markersize=4, label=label)
         for start in starts:
             if start:
-                ax.axvline(start + 0.5, color="#94a4a2", linewidth=0.8)
+                ax.axvline(start + 0.5, color=GUIDE, linewidth=0.8)
             ax.text(
                 start + 0.7, 1.01, phases[start], transform=ax.get_xaxis_transform(),
-                fontsize="small", color="#6b6b6b",
+                fontsize="small", color=PALE,
             )  # fmt: skip
         ax.set(xlabel="epoch", ylabel="loss")
         if self.terms:
@@ -143,22 +132,11 @@ class SelectionDisplay(Display):
         return cls(counts[0], counts[1], len(estimator.labels_)).plot(ax)
 
     def plot(self, ax: Any = None) -> Self:
-        """Draw it.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            None makes a new figure.
-
-        Returns
-        -------
-        self
-        """
         ax = self._open(ax)
         epochs = np.arange(1, len(self.active) + 1)
         ax.plot(epochs, self.active, ".-", color=COLOURS[0], markersize=4, label="active")
         ax.plot(epochs, self.returned, ".-", color=COLOURS[1], markersize=4, label="returned")
-        ax.axhline(self.n_samples, color="#94a4a2", linewidth=0.8)
+        ax.axhline(self.n_samples, color=GUIDE, linewidth=0.8)
         ax.set(xlabel="epoch of clustering", ylabel="samples", ylim=(0, None))
         ax.legend()
         return self

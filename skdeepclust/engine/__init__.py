@@ -1,4 +1,4 @@
-"""The training loop, the events it announces, and progress. No estimator lives here."""
+"""The training loop, the events it announces, and progress. No estimator and no loss."""
 
 from .checkpoint import Checkpoint
 from .hooks import Hook

@@ -33,7 +33,7 @@ class Phase:
         Length in passes over the data or in batches; exactly one is given.
     views : tuple of (callable (batch, generator) -> batch, or None)
         What the loss sees of each batch: one augmentation after the other; None is the batch
-        as it is.
+        as it is. With an empty tuple no sample is read: the loss only gets their numbers.
     schedule : callable (run) -> float, or None
         Factor on the learning rate of the coming step. Parameter groups that say
         ``"constant_lr": True`` keep theirs.
@@ -46,6 +46,7 @@ class Phase:
     partner : callable (run, order) -> others, or None
         Whom the last of the views shows in place of each sample of an epoch's order, such as a
         neighbour; a resting sample may be one. None is the sample itself.
+    batch_size : int, or None for that of the run
     smallest_batch : int
         A last batch with fewer samples is left out of the pass, unless it is the only one.
     clusters : bool
@@ -63,6 +64,7 @@ class Phase:
     start: Callable[[Run], None] | None = None
     draw: Callable[[Run, Tensor], Tensor] | None = None
     partner: Callable[[Run, Tensor], Tensor] | None = None
+    batch_size: int | None = None
     smallest_batch: int = 2
     clusters: bool = True
 
@@ -111,7 +113,8 @@ class Run:
         """Length of the current phase in epochs, a partial last one counted."""
         if self.phase.n_epochs is not None:
             return self.phase.n_epochs
-        return math.ceil((self.phase.n_steps or 0) / self.steps_per_epoch)
+        sizes = batch_sizes(len(self.samples), self.phase.batch_size or self.batch_size)
+        return math.ceil((self.phase.n_steps or 0) / len(sizes))
 
     def seed(self) -> int:
         """Draw a seed for a library that wants an integer."""

@@ -133,7 +133,7 @@ class Trainer:
         if phase.schedule is not None:
             _scale_lr(phase.optimizer, phase.schedule(run))
         try:
-            shown = [clean] * (len(phase.views) - 1) + [partner]
+            shown = ([clean] * (len(phase.views) - 1) + [partner])[: len(phase.views)]
             views = tuple(
                 x if augment is None else augment(x, run.device_generator)
                 for x, augment in zip(shown, phase.views, strict=True)
@@ -157,14 +157,18 @@ class Trainer:
                 f"{len(active)} of {len(run.active)} samples are active; 2 are needed."
             )
         order = (run.phase.draw or shuffled)(run, active)
-        sizes = batch_sizes(len(order), self.batch_size, run.phase.smallest_batch)
+        size = run.phase.batch_size or self.batch_size
+        sizes = batch_sizes(len(order), size, run.phase.smallest_batch)
         run.epoch_step, run.epoch_length = 0, len(sizes)
         if run.phase.n_steps is not None:
             sizes = sizes[: run.phase.n_steps - run.step]
         order = order[: sum(sizes)]
         on_device = order.to(run.samples.device)  # at once: no copy for each batch
-        batches = run.samples.stream(torch.split(order, sizes))
         numbers = torch.split(on_device, sizes)
+        if not run.phase.views:
+            nothing = run.samples.batch(order[:0])
+            return ((nothing, nothing, index) for index in numbers)
+        batches = run.samples.stream(torch.split(order, sizes))
         if run.phase.partner is None:
             return ((x, x, index) for x, index in zip(batches, numbers, strict=True))
         partners = run.samples.stream(torch.split(run.phase.partner(run, order), sizes))

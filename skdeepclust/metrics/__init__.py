@@ -1,7 +1,7 @@
-"""How well clusters agree with known classes, and how well confidence agrees with accuracy.
+"""Scores of a clustering, with classes and without. No torch, and nothing that trains.
 
-Cluster numbers mean nothing by themselves, so every score here is the same for every renaming
-of the clusters. Classes are used to score a finished clustering, never to fit one.
+Cluster numbers mean nothing by themselves, so that every score here is the same for every renaming
+of the clusters. Classes score a finished clustering; they never enter a fit. With classes:
 
 ====================================  ======================================================
 `clustering_accuracy`                 ACC, best one-to-one matching of clusters to classes
@@ -15,10 +15,12 @@ of the clusters. Classes are used to score a finished clustering, never to fit o
 Without classes, for searches and for finished candidates:
 
 ====================================  ======================================================
-`make_unsupervised_scorer`            scorer for `GridSearchCV`: silhouette in a fixed space,
-                                      stability over seeds or halves; `get_scorer` by name
+`make_unsupervised_scorer`            scorer for `GridSearchCV`: one of the next three in a
+                                      fixed space, or stability; `get_scorer` by name
 `simplified_silhouette_score`         silhouette with n * k distances
-`rank_partitions`                     candidates ordered by the agreement of the others
+`generalization_score`                accuracy of a classifier that learns the found labels
+`neighbor_score`                      nearest neighbours that share a cluster
+`agreement_with_others`               mean ARI with partitions of other families
 ====================================  ======================================================
 
 Papers differ in the mean that normalises NMI. The arithmetic mean is ``NMI_sum`` of Vinh, Epps &
@@ -35,23 +37,27 @@ from .agreement import (
     match_labels,
 )
 from .unsupervised import (
+    agreement_with_others,
+    generalization_score,
     get_scorer,
     get_scorer_names,
     make_unsupervised_scorer,
-    rank_partitions,
+    neighbor_score,
     simplified_silhouette_score,
 )
 
 __all__ = [
     "adjusted_rand_score",
+    "agreement_with_others",
     "clustering_accuracy",
     "contingency_table",
     "expected_calibration_error",
+    "generalization_score",
     "get_scorer",
     "get_scorer_names",
     "make_unsupervised_scorer",
     "match_labels",
+    "neighbor_score",
     "normalized_mutual_info_score",
-    "rank_partitions",
     "simplified_silhouette_score",
 ]

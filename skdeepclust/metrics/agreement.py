@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numbers
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -216,17 +216,47 @@ def expected_calibration_error(
     >>> round(ece, 12)
     0.25
     """
+    return calibration_bins(labels_true, labels_pred, confidence, n_bins).error
+
+
+class CalibrationBins(NamedTuple):
+    """What is in each bin of confidence that holds a sample, from the lowest on; (n_used,) each.
+
+    Parameters
+    ----------
+    confidence : ndarray
+        Mean of its samples.
+    accuracy : ndarray
+        Share of its samples whose cluster is matched to their class.
+    share : ndarray
+        Share of all samples that it holds.
+    """
+
+    confidence: NDArray[np.float64]
+    accuracy: NDArray[np.float64]
+    share: NDArray[np.float64]
+
+    @property
+    def error(self) -> float:
+        """Expected calibration error, Eq. (3) of Guo et al. 2017."""
+        return float(self.share @ np.abs(self.accuracy - self.confidence))
+
+
+def calibration_bins(
+    labels_true: ArrayLike, labels_pred: ArrayLike, confidence: ArrayLike, n_bins: int
+) -> CalibrationBins:
+    """Put samples into bins of confidence; arguments as in `expected_calibration_error`."""
     table, _, _, class_index, cluster_index = _crosstab(labels_true, labels_pred)
-    n = len(class_index)
     if not isinstance(n_bins, numbers.Integral) or isinstance(n_bins, bool) or n_bins < 1:
         raise ValueError(f"n_bins should be an integer >= 1. Got {n_bins!r} instead.")
-    conf = _check_confidence(confidence, n)
+    conf = _check_confidence(confidence, len(class_index))
     right = _class_of_cluster(table)[cluster_index] == class_index  # (n,); UNMATCHED is never right
     # k / n_bins, not k * (1 / n_bins): 0.3 must lie on the edge 3 / 10.
-    edges = np.arange(n_bins + 1) / n_bins
-    bins = np.searchsorted(edges[1:], conf, side="left")  # (lo, hi]; 0 falls in the first
-    gaps = np.bincount(bins, weights=right - conf, minlength=int(n_bins))  # |B| (acc - conf)
-    return float(np.abs(gaps).sum() / n)  # Eq. 3
+    edges = np.arange(1, n_bins + 1) / n_bins
+    bins = np.searchsorted(edges, conf, side="left")  # (lo, hi]; 0 falls in the first
+    _, bins, counts = np.unique(bins, return_inverse=True, return_counts=True)
+    means = (np.bincount(bins, weights) / counts for weights in (conf, right))
+    return CalibrationBins(*means, counts / len(conf))
 
 
 def _crosstab(

@@ -1,4 +1,4 @@
-"""Networks that know nothing about any paper."""
+"""Networks and their first weights. No data, no loss and no paper."""
 
 from .build import (
     build_decoder,
@@ -9,10 +9,22 @@ from .build import (
     parse_encoder,
 )
 from .ema import MomentumCopy
-from .heads import hidden_layer, instance_head, linear_map, predictor, projector
+from .heads import (
+    CosineHeads,
+    hidden_layer,
+    instance_head,
+    linear_map,
+    normalized_mlp,
+    perceptron,
+    predictor,
+    projector,
+)
+from .principal import PrincipalSpaces
 
 __all__ = [
+    "CosineHeads",
     "MomentumCopy",
+    "PrincipalSpaces",
     "build_decoder",
     "build_encoder",
     "build_trunk",
@@ -21,7 +33,9 @@ __all__ = [
     "hidden_layer",
     "instance_head",
     "linear_map",
+    "normalized_mlp",
     "parse_encoder",
+    "perceptron",
     "predictor",
     "projector",
 ]

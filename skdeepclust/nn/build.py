@@ -145,8 +145,8 @@ def build_trunk(
     Parameters
     ----------
     encoder : str, torch.nn.Module or callable (sample_shape, embedding_dim) -> Module
-        A named network comes without its last linear layer; a user's module is copied as it is;
-        a callable is called with ``embedding_dim=None``. ``"auto"`` is ``"mlp-skip"`` for
+        A named network comes without its last linear layer. A user's module is copied whole. A
+        callable is called with ``embedding_dim=None``. ``"auto"`` is ``"mlp-skip"`` for
         vectors, ``"convnet"`` for images up to 32 pixels, ``"resnet18"`` for larger ones.
     sample_shape : (d,) for vectors, (C, H, W) for images
     generator : torch.Generator

@@ -15,7 +15,7 @@ class MomentumCopy(nn.Module):
     Parameters
     ----------
     student : torch.nn.Module
-        Is copied as it is, in its mode; its parameters are never shared.
+        The copy has its mode and its weights, but shares no parameter with it.
     """
 
     def __init__(self, student: nn.Module) -> None:
@@ -38,7 +38,7 @@ class MomentumCopy(nn.Module):
         student : torch.nn.Module
             The network that was copied.
         momentum : float in [0, 1]
-            1 keeps the copy as it is, 0 makes it equal to the student.
+            1 leaves the copy unchanged, 0 makes it equal to the student.
         """
         move = get_ema_multi_avg_fn(momentum)  # type: ignore[no-untyped-call]
         move(list(self.net.parameters()), list(student.parameters()), 0)

@@ -28,7 +28,7 @@ def embedding_layer(n_features: int, embedding_dim: int | None) -> nn.Module:
 
 
 def halved_sizes(shape: Shape, n_halvings: int) -> list[tuple[int, int]]:
-    """Height and width of a map of ``shape`` (C, H, W), and of those that halving makes of it."""
+    """Height and width of a map of ``shape`` (C, H, W), and after each halving."""
     sizes = [(shape[1], shape[2])]
     for _ in range(n_halvings):
         sizes.append(((sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2))

@@ -1,11 +1,13 @@
-"""Clustering operations that know no paper."""
+"""Operations on embeddings and probabilities. No paper, no network and no training loop."""
 
 from .density import center_rows, density_weights, set_apart, weighted_means
+from .fuzzy_graph import fuzzy_graph
 from .kmeans import keep_names, kmeans
 from .losses import cluster_mean_loss, imbalance, pair_contrast, queue_contrast
 from .modularity import merge_by_modularity, merged_labels, neighbor_affinity
 from .neighbors import knn
 from .parts import cluster_by_parts
+from .principal import principal_axes
 from .student_t import squared_distances, student_t_log_affinity
 
 __all__ = [
@@ -13,6 +15,7 @@ __all__ = [
     "cluster_by_parts",
     "cluster_mean_loss",
     "density_weights",
+    "fuzzy_graph",
     "imbalance",
     "keep_names",
     "kmeans",
@@ -21,6 +24,7 @@ __all__ = [
     "merged_labels",
     "neighbor_affinity",
     "pair_contrast",
+    "principal_axes",
     "queue_contrast",
     "set_apart",
     "squared_distances",

@@ -67,8 +67,8 @@ def queue_contrast(q: Tensor, key: Tensor, queue: Tensor, t: float) -> Tensor:
 def imbalance(p: Tensor) -> Tensor:
     """KL divergence of the mean of probabilities (B, K) from equal shares; 0 if they are equal.
 
-    Equal to log K minus the entropy of the mean. Finite, with a finite gradient, also where a
-    cluster has vanished.
+    It equals log K minus the entropy of the mean. It is finite, and so is its gradient, also where
+    a cluster has vanished.
     """
     share = p.mean(0)
     return (share * (share * len(share)).clamp(min=1e-12).log()).sum()

@@ -21,10 +21,10 @@ def merge_by_modularity(affinity: Tensor, n_groups: int) -> Tensor:
     Clauset, Newman & Moore, "Finding community structure in very large networks", Physical Review
     E 70 (2004), Eqs. (7) and (8), with weights: the pair that gains most of
     Q = sum_i (e_ii - a_i^2), where e is the symmetric affinity, summing to 1, and a its row sums.
-    Once no union gains, the pair goes first for which (a_i a_j)^0.6 (a_i a_j / e_ij - 1) is
-    smallest: how much more often chance would let them touch, weighed by their sizes. Q itself
-    would join the two smallest, however far apart, and the ratio alone the two that touch most,
-    however large.
+    Once no union gains, the next pair is the one for which (a_i a_j)^0.6 (a_i a_j / e_ij - 1) is
+    smallest. The ratio says how much more often chance would let the two touch; the power weighs
+    it by their sizes. Q itself would join the two smallest, however far apart they are. The ratio
+    alone would join the two that touch most, however large they are.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def _merge_while_worth(e: Tensor, group: Tensor, n_groups: int, worth: Worth, le
             of[i] += of[j]
             of[j] = 0
         table[j] = table[:, j] = best[j] = -torch.inf
-        # Itself and those that are gone stay out of reach.
+        # The cluster itself stays out of reach, and so do clusters that are gone.
         table[i] = worth(e[i], a, a[i]).where(table[i] > -torch.inf, table[i])
         table[:, i] = table[i]
         group[group == j] = i
@@ -93,7 +93,7 @@ def merged_labels(labels: Tensor, affinity: Tensor, n_groups: int) -> Tensor:
     Parameters
     ----------
     labels : Tensor of shape (n,), int64 in [0, K')
-        Small cluster of each sample; those that hold none are left out.
+        Small cluster of each sample. A cluster without samples gets no group.
     affinity : Tensor of shape (K', K'), as in `merge_by_modularity`
     n_groups : int, >= 1
     """

@@ -21,9 +21,9 @@ MOST_SAMPLES = 20_000  # shape the parts, so that time hardly grows with the dat
 def cluster_by_parts(z: Tensor, n_clusters: int, *, seed: int, spherical: bool = False) -> Tensor:
     """Label samples by clusters that are joined from small parts, (n,).
 
-    k-means divides the samples into parts of about ten; those that hold many of each other's
-    nearest neighbours are joined by `merge_by_modularity`. Unlike with k-means alone, clusters need
-    be neither round nor equally wide. Fewer distinct samples than clusters leave some empty.
+    k-means divides the samples into parts of about ten. `merge_by_modularity` joins parts that
+    hold many of each other's nearest neighbours. So clusters need be neither round nor equally
+    wide, as they must for k-means alone. Fewer distinct samples than clusters leave some empty.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def cluster_by_parts(z: Tensor, n_clusters: int, *, seed: int, spherical: bool =
     n_clusters : int
     seed : int
     spherical : bool
-        Only the directions of rows count.
+        Whether the directions of rows count alone, and not their lengths.
     """
     x = F.normalize(z) if spherical else z - z.mean(0)
     some = x

@@ -8,8 +8,8 @@ from torch import Tensor
 def squared_distances(z: Tensor, prototypes: Tensor) -> Tensor:
     """Squared Euclidean distance of each row of z (B, d) to each prototype (K, d): (B, K).
 
-    Summed over differences rather than expanded into products, which would cancel when
-    clusters are tight and far from the origin.
+    The sum runs over differences. Products would be faster, but they cancel where clusters are
+    tight and far from the origin.
     """
     return (z.unsqueeze(1) - prototypes).square().sum(2)
 

@@ -15,10 +15,10 @@ from sklearn.decomposition import PCA
 from ..data.shapes import are_small_and_grey, image_shape_of
 from ..families.autoencoder import AUTO_PRETRAIN_STEPS, AutoencoderClustering
 from ..families.parts import PartsClustering, auto_parts
-from ..methods.cc import CCClustering
 from ..methods.dec import DECClustering
 from ..methods.decs import DECSClustering
 from ..methods.secu import SeCuClustering
+from ..methods.turtle import TURTLEClustering
 from ..model_selection import NClusters, select_n_clusters
 from ..pretrained.embedder import ImageEmbedder
 from .settings import Settings
@@ -81,7 +81,7 @@ def suitable_method(
         Whether the vectors come from a pretrained network.
     """
     if are_features:
-        return CCClustering
+        return TURTLEClustering
     k = USUAL_N_CLUSTERS if isinstance(n_clusters, str) else n_clusters
     in_parts = auto_parts(image_shape, n_samples, k) > 1
     if image_shape is None:

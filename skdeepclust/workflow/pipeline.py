@@ -41,7 +41,7 @@ from .summary import (
 )
 from .timing import Clock, Steps, expected_seconds
 
-LITTLE = 0.5  # of the time for features: as much may a second fit take, to see if seeds agree
+LITTLE = 0.1  # of the time for features: as much may a second fit take, to see if seeds agree
 OTHER_SEED = 1729
 LARGEST_FOR_ONE_THREAD = 32 * 32 * 3  # values of an image
 
@@ -120,8 +120,8 @@ def cluster_images(
     Notes
     -----
     The labels of ImageNet's thousand classes have shaped the features of ``ImageEmbedder()``: they
-    flatter on photos of such things. Features are clustered by `CCClustering`; small grey images by
-    `DECClustering`, or `SeCuClustering` if there are less than 600 for a cluster.
+    flatter on photos of such things. `TURTLEClustering` clusters features; small grey images go to
+    `DECClustering`, or to `SeCuClustering` if there are less than 600 for a cluster.
     """
     settings = Settings(
         n_clusters=n_clusters,
@@ -203,7 +203,7 @@ def _learn(source: Source, settings: Settings, out: Path | None, listener: Liste
     )
     scores = None
     if settings.score:
-        scores = scores_beside_kmeans(clusters, source.classes, rows, pixels)
+        scores = scores_beside_kmeans(clusters, source.classes)
         watch.lap("score")
     return Outcome(
         clusters=clusters,

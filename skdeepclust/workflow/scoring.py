@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans
 
 from .. import metrics
 from .sources import Clusters
@@ -14,36 +12,22 @@ from .sources import Clusters
 Scores = dict[str, dict[str, float]]  # ACC, NMI and ARI by name of the method
 
 
-def scores_beside_kmeans(
-    clusters: Clusters, classes: Any, rows: NDArray[Any], pixels: NDArray[Any]
-) -> Scores:
-    """Scores of the clusters, of k-means on what was clustered, and on the pixels behind it.
+def scores_beside_kmeans(clusters: Clusters, classes: Any) -> Scores:
+    """Scores of the clusters and of the k-means that they were judged by, so that the page agrees.
 
     Parameters
     ----------
-    clusters : Clusters
+    clusters : Clusters, with their `Evidence`
     classes : sequence of n_samples classes
-    rows : ndarray of shape (n_samples, ...)
-        What the method saw.
-    pixels : ndarray of shape (n_samples, ...)
-        What was read; `rows` itself where no network stood before the method.
     """
-    scores = {
-        clusters.method: agreement(classes, clusters.labels),
-        "k-means": agreement(classes, _kmeans(clusters.estimator, rows)),
-    }
-    if pixels is not rows:
-        scores["k-means on pixels"] = agreement(classes, _kmeans(clusters.estimator, pixels))
+    scores = {clusters.method: agreement(classes, clusters.labels)}
+    evidence = clusters.evidence
+    if evidence is not None:
+        rivals = {"k-means": evidence.kmeans, "k-means on pixels": evidence.kmeans_on_pixels}
+        for name, rival in rivals.items():
+            if rival is not None and rival.labels is not None:
+                scores[name] = agreement(classes, rival.labels)
     return scores
-
-
-def _kmeans(estimator: Any, rows: NDArray[Any]) -> NDArray[Any]:
-    flat = rows.reshape(len(rows), -1).astype(np.float32)
-    # Its own copy would be the largest array of all.
-    n_clusters = getattr(estimator, "n_clusters", None) or len(np.unique(estimator.labels_))
-    kmeans = KMeans(n_clusters, n_init=10, random_state=estimator.random_state, copy_x=False)
-    labels: NDArray[Any] = kmeans.fit_predict(flat)
-    return labels
 
 
 def agreement(classes: Any, labels: NDArray[Any]) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -261,14 +262,21 @@ def _confusion(classes: Sequence[str] | NDArray[Any], labels: NDArray[Any]) -> C
 def _columns(table: Assignments) -> dict[str, Any]:
     """The table as columns of small integers."""
     names = [printable(path) for path in table.paths]
+    unlinked = [i for i, name in enumerate(names) if name != table.paths[i]]
     return {
         "names": names,
-        "unlinked": [i for i, name in enumerate(names) if name != table.paths[i]],
+        "unlinked": unlinked,
+        "raw": [_base64(table.paths[i]) for i in unlinked],
         "cluster": table.labels.tolist(),
         "confidence": np.rint(table.confidence * 1000).astype(int).tolist(),
         "second": table.second.tolist(),
         "outlier": [round(v, 2) if np.isfinite(v) else None for v in table.outlier_scores.tolist()],
     }
+
+
+def _base64(path: str) -> str:
+    """Bytes of a path that is no valid text."""
+    return b64encode(path.encode("utf-8", "surrogateescape")).decode("ascii")
 
 
 def _kinds(classes: Sequence[str] | NDArray[Any] | None) -> dict[str, Any]:

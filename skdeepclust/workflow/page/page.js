@@ -380,12 +380,14 @@ move.addEventListener("change", () => {
 });
 $("#save").addEventListener("click", () => {
   const quote = text => `"${text.replaceAll('"', '""')}"`;
-  const rows = D.names.map((name, i) => [
-    quote(name), cluster[i], (D.confidence[i] / 1000).toFixed(3), D.second[i] < 0 ? '""' : D.second[i], D.outlier[i] ?? '""',
-  ].join(","));
+  // A name that is no valid text is written as the bytes that it is, or no file would have it.
+  const raw = new Map(D.unlinked.map((i, k) => [i, Uint8Array.from(quote(atob(D.raw[k])), c => c.charCodeAt(0))]));
+  const rows = D.names.flatMap((name, i) => [raw.get(i) ?? quote(name), "," + [
+    cluster[i], (D.confidence[i] / 1000).toFixed(3), D.second[i] < 0 ? '""' : D.second[i], D.outlier[i] ?? '""',
+  ].join(",") + "\n"]);
   const head = '"path","cluster","confidence","second_cluster","outlier_score"';
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([[head, ...rows, ""].join("\n")], {type: "text/csv"}));
+  link.href = URL.createObjectURL(new Blob([head, "\n", ...rows], {type: "text/csv"}));
   link.download = "labels.csv";
   link.click();
 });

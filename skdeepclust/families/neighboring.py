@@ -1,0 +1,243 @@
+"""Neighbour embedding by a network: what its transformer and clusterings on top of it share.
+
+Parametric UMAP with a contrastive loss (Damrich, Boehm, Hamprecht, Kobak; ICLR 2023).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..base.estimator import BaseDeepTransformer
+from ..base.objective import Core, Objective
+from ..data.samples import Samples
+from ..engine import LossTerms, Phase, Run
+from ..nn import PrincipalSpaces, normalized_mlp
+from ..ops import fuzzy_graph, principal_axes
+
+N_AXES = 256  # principal components of a space
+WIDTHS = (256, 256)
+LR = 1e-3
+ENOUGH_STEPS, UP_TO = 300, 10_000  # steps that suffice for so many samples; more take more
+READ = 1024  # rows read at once
+
+
+class EmbeddingNetwork(nn.Module):
+    """A network whose output is centred and has one standard deviation, once it is trained."""
+
+    shift: Tensor  # (d,)
+    scale: Tensor  # ()
+
+    def __init__(self, trunk: nn.Module, embedding_dim: int) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.register_buffer("shift", torch.zeros(embedding_dim))
+        self.register_buffer("scale", torch.ones(()))
+
+    def standardize(self, z: Tensor) -> None:
+        """Measure centre and deviation of what the network makes of all samples, (n, d)."""
+        self.shift.add_(self.scale * z.mean(0))
+        deviation = (z - z.mean(0)).square().mean().sqrt()
+        self.scale.mul_(deviation if deviation > 0 else 1.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        z: Tensor = self.trunk(x)
+        return (z - self.shift) / self.scale
+
+
+class Spaces(nn.Module):
+    """Several views of a sample, side by side: its principal components, and embeddings of it.
+
+    Parameters
+    ----------
+    principal : PrincipalSpaces
+    embeddings : sequence of EmbeddingNetwork
+    reads_components : bool
+        Whether the embeddings are made from the components; else from the sample itself.
+    """
+
+    def __init__(
+        self,
+        principal: PrincipalSpaces,
+        embeddings: Sequence[EmbeddingNetwork],
+        *,
+        reads_components: bool,
+    ) -> None:
+        super().__init__()
+        self.principal, self.embeddings = principal, nn.ModuleList(embeddings)
+        self.reads_components = reads_components
+
+    @property
+    def widths(self) -> list[int]:
+        """Columns of each space."""
+        return [*self.principal.n_axes, *(len(net.shift) for net in self.embeddings)]  # type: ignore[arg-type]
+
+    def embed(self, x: Tensor, number: int) -> Tensor:
+        """Embedding of this number of a batch, (B, d)."""
+        embedding: Tensor = self.embeddings[number](
+            self.principal(x) if self.reads_components else x
+        )
+        return embedding
+
+    def forward(self, x: Tensor) -> Tensor:
+        components = self.principal(x)
+        read = components if self.reads_components else x
+        return torch.cat([components, *(net(read) for net in self.embeddings)], dim=1)
+
+
+class NeighborObjective(Objective):
+    """p: principal components.  f: network.  a, b = f(x_i), f(x_j): ends of an edge {i, j}.
+
+    graph    w_ij: UMAP's fuzzy graph of the nearest others of each p_i               (E1)
+    draw     B edges, each with probability proportional to w_ij                      (E2)
+    near     s(a, b) = 1 / (1 + |a - b|^2)                                            (E3)
+    L        mean over edges m of -log( s(a_m, b_m) / sum_l s(a_m, b_l) )             (E4)
+
+    Eq. (E4) is InfoNCE: the other edges' second ends are the rivals. Equations are numbered here.
+    """
+
+    encoder: Spaces
+    graph: tuple[Tensor, Tensor, Tensor] | None = None  # heads, tails, weights
+
+    def __init__(self, core: Core, *, n_neighbors: int, n_steps: int | str, lr: float = LR) -> None:
+        super().__init__(core)
+        self.n_neighbors, self.n_steps, self.embedding_lr = n_neighbors, n_steps, lr
+        self.components_found = self.standardized = False
+
+    def embedding_phases(self, run: Run) -> Iterator[Phase]:
+        """Train one embedding after the other."""
+        for number, network in enumerate(self.encoder.embeddings):
+            n_steps = steps_for(len(run.samples)) if self.n_steps == "auto" else int(self.n_steps)
+            yield Phase(
+                "embed" if number == 0 else f"embed {number + 1}",
+                partial(self.neighbor_loss, number),
+                torch.optim.Adam(network.parameters(), self.embedding_lr, fused=True),
+                n_steps=n_steps,
+                views=(None, None),
+                schedule=partial(half_cosine, n_steps),
+                start=self.find_components,
+                draw=self.draw_edges,
+                partner=self.other_ends,
+                clusters=False,
+            )
+
+    @torch.no_grad()
+    def find_components(self, run: Run) -> None:
+        """Find the principal components of each space, once."""
+        if self.components_found:
+            return
+        self.components_found = True
+        principal = self.encoder.principal
+        for number, space in enumerate(principal.spaces):
+
+            def columns(number: int = number) -> Iterable[Tensor]:
+                return (principal.columns(x)[number] for x in read_rows(run.samples))
+
+            space.set_axes(*principal_axes(columns, principal.n_axes[number]))  # type: ignore[operator]
+
+    def graph_of(self, run: Run) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the edges of Eq. (E1), found once; a fit that resumes finds the same."""
+        if self.graph is None:
+            with torch.no_grad():
+                p = torch.cat([self.encoder.principal(x) for x in read_rows(run.samples)])
+            k = min(self.n_neighbors, len(p) - 1)
+            self.graph = fuzzy_graph(p, k)
+        return self.graph
+
+    def draw_edges(self, run: Run, active: Tensor) -> Tensor:
+        """Draw full batches of edges, at least as many as samples, Eq. (E2); return their heads."""
+        heads, tails, weights = self.graph_of(run)
+        heights = weights.double().cumsum(0)
+        n_edges = math.ceil(len(active) / run.batch_size) * run.batch_size
+        chance = torch.rand(n_edges, generator=run.generator, dtype=torch.float64)
+        edges = torch.searchsorted(heights, chance * heights[-1], right=True)
+        edges = edges.clamp(max=len(heads) - 1)
+        self._tails = tails[edges]
+        return heads[edges]
+
+    def other_ends(self, run: Run, order: Tensor) -> Tensor:
+        """Second ends of the edges that were drawn last."""
+        return self._tails[: len(order)]
+
+    def neighbor_loss(self, number: int, views: tuple[Tensor, ...], index: Tensor) -> LossTerms:
+        """Eq. (E4) of a batch of edges."""
+        ends = self.run_network(partial(self.encoder.embed, number=number), torch.cat(views))  # type: ignore[arg-type]
+        return {"neighbors": neighbor_contrast(*ends.chunk(2))}
+
+    def standardize(self, run: Run) -> None:
+        """Centre the embeddings and give each one standard deviation, once."""
+        if self.standardized:
+            return
+        with torch.no_grad():
+            for number, network in enumerate(self.encoder.embeddings):
+                network.standardize(run.forward(partial(self.encoder.embed, number=number)))  # type: ignore[operator]
+        self.standardized = True
+
+    def finish(self) -> None:
+        """Let go of the graph."""
+        self.graph = None
+        self.__dict__.pop("_tails", None)
+        super().finish()
+
+
+class NeighborTransformer(BaseDeepTransformer):
+    """Estimators that learn neighbour embeddings; a subclass adds ``__init__``."""
+
+    n_neighbors: int
+    n_embeddings: int = 1
+
+    def _column_widths(self) -> Sequence[int]:
+        """Columns of each space of features."""
+        return [self.n_features_in_]
+
+    def _build_encoder(self, generator: torch.Generator) -> Spaces:
+        principal = PrincipalSpaces(self._column_widths(), N_AXES)
+        by_components = isinstance(self.encoder, str) and self.encoder == "auto"
+        dim = self.embedding_dim
+
+        def trunk() -> nn.Module:
+            if by_components:
+                return normalized_mlp(sum(principal.n_axes), WIDTHS, dim, generator)
+            return super(NeighborTransformer, self)._build_encoder(generator)
+
+        nets = [EmbeddingNetwork(trunk(), dim) for _ in range(self.n_embeddings)]
+        return Spaces(principal, nets, reads_components=by_components)
+
+
+def neighbor_contrast(a: Tensor, b: Tensor) -> Tensor:
+    """Cross-entropy of finding the other end of each edge among all, Eqs. (E3) and (E4).
+
+    Parameters
+    ----------
+    a, b : Tensor of shape (B, d)
+        Ends of B edges.
+
+    References
+    ----------
+    Damrich, Boehm, Hamprecht & Kobak, From t-SNE to UMAP with contrastive learning, ICLR 2023.
+    """
+    # By products: exact enough where no end is far from all others, and ten times faster.
+    gaps = torch.addmm(b.square().sum(1), a, b.T, alpha=-2) + a.square().sum(1, keepdim=True)
+    log_s = -gaps.clamp(min=0).log1p()  # (B, B)
+    return F.cross_entropy(log_s, torch.arange(len(a), device=a.device))
+
+
+def steps_for(n_samples: int) -> int:
+    """Steps that suffice for so many samples: beyond 10,000, in proportion."""
+    return math.ceil(ENOUGH_STEPS * max(1.0, n_samples / UP_TO))
+
+
+def half_cosine(n_steps: int, run: Run) -> float:
+    """Factor on the learning rate, from 1 to 0."""
+    return (1 + math.cos(math.pi * run.step / n_steps)) / 2
+
+
+def read_rows(samples: Samples) -> Iterable[Tensor]:
+    """All samples, flattened, in large parts."""
+    parts = torch.split(torch.arange(len(samples)), READ)
+    return (x.flatten(1) for x in samples.stream(parts))

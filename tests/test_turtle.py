@@ -1,0 +1,228 @@
+"""TURTLE: one outer step by hand, what gamma guards against, several spaces, what is published."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import make_blobs
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import adjusted_rand_score
+
+import skdeepclust
+from skdeepclust import TURTLEClustering
+from skdeepclust.base.objective import Core
+from skdeepclust.families.neighboring import Spaces
+from skdeepclust.methods.turtle import EVEN, UNEVEN, LinearHeads, TURTLEObjective, border
+from skdeepclust.nn import PrincipalSpaces
+
+
+def quick(n_clusters=3, **params):
+    return TURTLEClustering(
+        n_clusters, **{"n_steps": 20, "n_outer": 40, "random_state": 0, **params}
+    )
+
+
+@pytest.fixture
+def uneven():
+    """Three clear clusters of 90, 20 and 10 samples in five dimensions."""
+    return make_blobs([90, 20, 10], 5, centers=None, cluster_std=0.5, random_state=1)
+
+
+# --- Equations ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def example():
+    """Four rows, one space of two columns, two clusters, two inner steps; float64."""
+    objective = TURTLEObjective(
+        Core(Spaces(PrincipalSpaces([2], 2), [], reads_components=True), 2, 2),
+        n_neighbors=1,
+        n_steps=1,
+        gammas=(10.0,),
+        n_restarts=1,
+        n_outer=1,
+        n_inner=2,
+        outer_batch=4,
+        outer_lr=1e-3,
+        generator=torch.Generator().manual_seed(0),
+    ).double()
+    theta = torch.tensor([[0.5, 0.2], [-0.4, 0.1]], dtype=torch.float64)
+    with torch.no_grad():
+        objective.task.weight[0].copy_(theta)
+        objective.task.gain[0].copy_(theta.norm(dim=1, keepdim=True))
+        objective.task.bias[0].copy_(torch.tensor([[0.1], [-0.1]]))
+        objective.classifiers.weight[0].copy_(0.1 * torch.eye(2))
+        objective.classifiers.bias[0].zero_()
+    objective._inner = torch.optim.Adam(objective.classifiers.parameters(), 1e-3)
+    z = torch.tensor([[1.0, 0.0], [0.8, 0.2], [-0.9, 0.1], [-1.0, -0.3]], dtype=torch.float64)
+    return objective, z
+
+
+def near(found, expected):
+    np.testing.assert_allclose(found.detach().numpy(), expected, rtol=0, atol=1e-6)
+
+
+def test_labelling_by_hand(example):
+    objective, z = example
+    near(objective.assign([z])[0][0, 0], [0.750260, 0.719100, 0.354344, 0.325195])
+
+
+def test_outer_step_by_hand(example):
+    objective, z = example
+    terms = objective.outer_loss([z], torch.tensor([10.0]))
+    near(objective.classifiers.weight[0], [[0.102, 0.002], [-0.002, 0.098]])
+    near(objective.classifiers.bias[0], [[0.002], [-0.002]])
+    near(terms["fit"], 0.676916)
+    near(terms["balance"] / 10, -0.690373)
+    (terms["fit"] + terms["balance"]).backward()
+    v, dv, dg = objective.task.weight[0], objective.task.weight[0].grad, objective.task.gain[0].grad
+    dtheta = dg * v / v.norm(dim=1, keepdim=True) + dv  # the gain is the norm here
+    near(dtheta, [[-0.045305, -0.002244], [0.045305, 0.002244]])
+    near(objective.task.bias[0].grad, [[0.313455], [-0.313455]])
+
+
+def test_inner_gradient_is_that_of_the_cross_entropy(example):
+    objective, z = example
+    tau = objective.assign([z])[0].detach()
+    w = objective.classifiers.weight[0].detach().clone().requires_grad_()
+    log_o = (w @ z.T).log_softmax(0)
+    (-(tau[0] * log_o).sum(0).mean()).backward()
+    objective.n_inner = 1
+    objective.fit_classifiers([z], tau)
+    near(objective.classifiers.weight[0].grad, w.grad)
+
+
+def test_candidates_share_nothing_but_the_batch():
+    z = torch.randn(20, 4, generator=torch.Generator().manual_seed(1))
+    heads = LinearHeads([4], 6, torch.Generator().manual_seed(0), normed=True)
+    before = heads(0, z)
+    heads.keep(slice(2, 4))
+    torch.testing.assert_close(heads(0, z), before[2:4])
+
+
+# --- Sizes of clusters ----------------------------------------------------------------------------
+
+
+def test_gamma_0_leaves_clusters_empty(blobs):
+    with pytest.warns(ConvergenceWarning, match="clusters hold a sample"):
+        model = quick(6, gamma=0.0).fit(blobs[0])
+    assert len(model.cluster_centers_) < 6
+
+
+@pytest.mark.filterwarnings("ignore:The clusters part")
+def test_a_large_gamma_makes_clusters_equal_whatever_the_data(uneven):
+    labels = quick(gamma=10.0).fit_predict(uneven[0])
+    assert np.bincount(labels).max() <= 60  # of 120, where the largest has 90
+
+
+def test_gamma_follows_the_data(blobs, uneven):
+    even = quick().fit(blobs[0])
+    assert even.gamma_ == EVEN
+    assert "like size" in even.evidence_
+    model = quick(n_outer=100).fit(uneven[0])
+    assert model.gamma_ == UNEVEN
+    assert "unlike size" in model.evidence_
+    assert adjusted_rand_score(uneven[1], model.labels_) > 0.9
+
+
+def test_border_by_hand():
+    # A chain 0 - 1 - 2 - 3 cut in the middle: 1 of 3 edges, against chance 1/2.
+    chain = torch.tensor([0, 1, 2]), torch.tensor([1, 2, 3]), torch.ones(3)
+    assert border(*chain, torch.tensor([0, 0, 2, 2])) == pytest.approx(2 / 3)
+    # Cut twice: 2 of 3, against 1 - (1/4 + 2/16), for two further clusters.
+    assert border(*chain, torch.tensor([0, 1, 2, 2])) == pytest.approx(2 / 3 / 0.625 / 2)
+    assert border(*chain, torch.zeros(4, dtype=torch.long)) == math.inf
+
+
+def test_a_gamma_that_is_given_is_taken(uneven):
+    model = quick(gamma=2.0).fit(uneven[0])
+    assert model.gamma_ == 2.0
+    assert "given" in model.evidence_
+
+
+# --- Spaces ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("change", [lambda X: 1000 * X, lambda X: X + 1e4, lambda X: X @ ROTATION])
+def test_scale_offset_and_rotation_do_not_matter(change, blobs):
+    expected = quick().fit_predict(blobs[0])
+    assert adjusted_rand_score(quick().fit_predict(change(blobs[0])), expected) == 1
+
+
+ROTATION = np.linalg.qr(np.random.default_rng(0).standard_normal((5, 5)))[0]
+
+
+def test_a_space_counts_as_much_as_another_whatever_its_scale(blobs):
+    X = blobs[0]
+    model = quick(spaces=(2, 3), n_embeddings=0).fit(X)
+    scaled = quick(spaces=(2, 3), n_embeddings=0).fit(np.hstack([1e3 * X[:, :2], X[:, 2:]]))
+    assert adjusted_rand_score(model.labels_, scaled.labels_) == 1
+    assert model.objective_.encoder.widths == [2, 3]
+
+
+@pytest.mark.parametrize("spaces", [(2, 2), (5, 0), (2.5, 2.5), ("a",)])
+def test_spaces_that_do_not_add_up_are_refused(spaces, blobs):
+    with pytest.raises(ValueError, match=r"spaces=.* add up to the columns of X"):
+        quick(spaces=spaces).fit(blobs[0])
+
+
+@pytest.mark.parametrize(("n_embeddings", "n_columns"), [(0, 5), (1, 10), (2, 20)])
+def test_transform_gives_the_neighbour_embeddings_or_else_the_components(
+    n_embeddings, n_columns, blobs
+):
+    X, _ = blobs
+    model = quick(n_embeddings=n_embeddings).fit(X)
+    z = model.transform(X)
+    assert z.shape == (60, n_columns)
+    assert len(model.get_feature_names_out()) == n_columns
+    means = [z[model.labels_ == k].mean(0) for k in range(3)]
+    np.testing.assert_allclose(model.cluster_centers_, means, atol=1e-4)
+
+
+def test_embeddings_are_centred_with_one_deviation(blobs):
+    z = quick().fit_transform(blobs[0])
+    np.testing.assert_allclose(z.mean(0), 0, atol=1e-4)
+    assert z.std() == pytest.approx(1, abs=1e-4)
+
+
+# --- The estimator --------------------------------------------------------------------------------
+
+
+def test_clear_clusters_are_found_and_new_samples_labelled(blobs):
+    X, y = blobs
+    model = quick().fit(X[:40])
+    assert adjusted_rand_score(y[:40], model.labels_) == 1
+    assert adjusted_rand_score(y[40:], model.predict(X[40:])) == 1
+    np.testing.assert_array_equal(model.labels_, model.predict(X[:40]))
+    np.testing.assert_allclose(model.predict_proba(X).sum(1), 1, atol=1e-6)
+
+
+def test_what_is_saved_predicts_the_same(blobs, tmp_path):
+    X, _ = blobs
+    model = quick(spaces=(2, 3)).fit(X)
+    model.save(tmp_path / "model.npz")
+    twin = skdeepclust.load(tmp_path / "model.npz")
+    np.testing.assert_array_equal(twin.predict_proba(X), model.predict_proba(X))
+    np.testing.assert_array_equal(twin.transform(X), model.transform(X))
+    assert (twin.gamma_, twin.evidence_) == (model.gamma_, model.evidence_)
+
+
+def test_images_are_rows_of_pixels(tiny_images):
+    images, y = tiny_images
+    labels = quick(2).fit_predict(images)
+    assert adjusted_rand_score(y, labels) == 1
+
+
+def test_the_other_candidates_are_dropped(blobs):
+    model = quick(n_init=4).fit(blobs[0])
+    assert [tuple(w.shape) for w in model.objective_.task.weight] == [(3, 5), (3, 10)]
+    assert model.objective_.classifiers is None
+
+
+def test_history_tells_fit_and_balance(blobs):
+    model = quick(gamma=10.0).fit(blobs[0])
+    last = model.history_[-1]
+    assert (last["phase"], last["n_steps"]) == ("label", 40)
+    assert last["balance"] == pytest.approx(-2 * 10 * math.log(3), rel=0.05)  # two spaces
+    assert last["fit"] < 2 * math.log(3)
