@@ -30,7 +30,7 @@ def test_data_for_the_script_are_the_table(tmp_path):
 
 def test_large_sets_have_thumbnails_for_the_map_only(tmp_path, monkeypatch):
     monkeypatch.setattr("skdeepclust.workflow.page.content._SIDES", ((10, 64), (20, 32)))
-    monkeypatch.setattr("skdeepclust.workflow.page.content._MAX_POINTS", 30)
+    monkeypatch.setattr("skdeepclust.workflow.page.content.MOST_POINTS", 30)
     table, images, embedding = clustering()
     embedding = np.hstack([embedding, embedding])  # a map of more than two dimensions is a sample
     data = data_of(page(tmp_path, table, images, embedding))

@@ -5,13 +5,13 @@ import pytest
 
 from skdeepclust.workflow.results import (
     CHECKPOINT,
-    FEATURES,
     check_sort_target,
     read_result,
     read_summary,
     result_folder,
     sort_images,
 )
+from skdeepclust.workflow.settings import FEATURES
 
 
 def run(out, images, *, fail=None, overwrite=False, resume=False, files=("labels.csv",)):

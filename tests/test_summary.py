@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skdeepclust.workflow.results import FEATURES
+from skdeepclust.workflow.settings import FEATURES
 from skdeepclust.workflow.summary import facts_of, settings_of_embedder, sizes, write_summary
 
 

@@ -94,7 +94,7 @@ def _embedder(args: argparse.Namespace, params: dict[str, Any]) -> Any:
             )
         return "auto" if auto else None
     from .. import ImageEmbedder
-    from ..workflow.results import FEATURES
+    from ..workflow.settings import FEATURES
 
     given["device"] = args.device or "auto"
     if "precision" in params:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -92,17 +92,34 @@ def _shrink(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(picture)
 
 
+class Plane(NamedTuple):
+    """Samples in the plane.
+
+    Attributes
+    ----------
+    points : ndarray of shape (n_shown, 2)
+    shown : ndarray of shape (n_shown,), int
+        The samples they stand for.
+    how : str
+        How they came there.
+    """
+
+    points: NDArray[Any]
+    shown: NDArray[np.intp]
+    how: str
+
+
 def flatten(
     embedding: NDArray[Any],
     labels: NDArray[Any],
     rng: np.random.RandomState,
     max_points: int = _MAX_POINTS,
-) -> tuple[NDArray[Any], NDArray[np.intp], str]:
-    """Points in the plane, the samples they stand for, and how they came there."""
+) -> Plane:
+    """Bring an embedding (n, d) to the plane, of at most so many samples."""
     n, dim = embedding.shape
     if dim <= 2:
         plane = np.hstack([embedding, np.zeros((n, 2 - dim))])
-        return plane, np.arange(n), f"its {dim} dimension{'s' if dim > 1 else ''}"
+        return Plane(plane, np.arange(n), f"its {dim} dimension{'s' if dim > 1 else ''}")
     shown = draw_samples(labels, rng, max_points)
     chosen = np.asarray(embedding[shown], dtype=np.float64)
     of = f"{len(shown):,} of {n:,} images" if len(shown) < n else f"{n:,} images"
@@ -112,14 +129,14 @@ def flatten(
     plane = np.hstack([main[:, :2], np.zeros((len(main), max(0, 2 - main.shape[1])))])
     # t-SNE needs neighbours; a collapsed embedding has none either, and makes it crash.
     if len(shown) < 10 or spread[0] <= 1e-6 * np.abs(embedding).max():
-        return plane, shown, f"PCA of {of}"
+        return Plane(plane, shown, f"PCA of {of}")
     start = (plane / plane[:, 0].std() * 1e-4).astype(np.float32)
     perplexity = min(30.0, (len(shown) - 1) / 3)
     seed = rng.randint(2**31 - 1)
     tsne = TSNE(2, init=start, perplexity=perplexity, max_iter=500, random_state=seed)
     # Sums over several threads come in any order, and t-SNE amplifies the difference.
     with threadpool_limits(1):
-        return tsne.fit_transform(main / main.std()), shown, f"t-SNE of {of}"
+        return Plane(tsne.fit_transform(main / main.std()), shown, f"t-SNE of {of}")
 
 
 def draw_samples(

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from .choosing import check_lengths, flatten, small_pictures, surest_and_doubtful
+from .choosing import Plane, check_lengths, flatten, small_pictures, surest_and_doubtful
 from .layout import FOOT, HEAD, Layout, lay_out
 from .style import DOUBT, FAINT, INK, PALE, Display, badge, look_of
 
@@ -152,13 +152,14 @@ class ClusterMapDisplay(Display):
         labels: ArrayLike,
         confidence: ArrayLike | None,
         rng: np.random.RandomState,
+        plane: Plane | None = None,
     ) -> Self:
-        """What `from_predictions` draws, not drawn yet."""
+        """What `from_predictions` draws, not drawn yet; ``plane`` has the points if known."""
         points, labels = np.asarray(embedding), np.asarray(labels)
         sure = np.ones(len(labels)) if confidence is None else np.asarray(confidence)
         check_lengths("embedding", points, labels, sure, points)
-        plane, shown, method = flatten(points, labels, rng)
-        return cls(plane, labels[shown], sure[shown], method.replace("images", "samples"))
+        points, shown, method = plane or flatten(points, labels, rng)
+        return cls(points, labels[shown], sure[shown], method.replace("images", "samples"))
 
     def plot(self, ax: Any = None) -> Self:
         ax = self._open(ax)

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from .._optional import optional
-from .choosing import check_lengths
+from .choosing import Plane, check_lengths
 from .clusters import ClusterGalleryDisplay, ClusterMapDisplay
 from .layout import HEAD
 from .style import INK
@@ -29,6 +29,7 @@ def plot_clusters(
     confidence: ArrayLike,
     *,
     n_examples: int = 12,
+    plane: Plane | None = None,
     random_state: int | np.random.RandomState | None = 0,
 ) -> Figure:
     """Examples of every cluster, the surest and the most doubtful, beside a map of all.
@@ -47,6 +48,8 @@ def plot_clusters(
         How sure each image is of its cluster.
     n_examples : int, default=12
         Images per cluster; the first half are the surest, the second half, framed, the least sure.
+    plane : Plane, default=None
+        Points of the map, if they are known; None computes them.
     random_state : int, RandomState instance or None, default=0
         Seed of the map, and of the choice between images of equal confidence. An int gives the
         same picture every time.
@@ -69,7 +72,7 @@ def plot_clusters(
     check_lengths("images", images, labels, confidence, embedding)
     rng = check_random_state(random_state)
     gallery = ClusterGalleryDisplay.of(images, labels, confidence, rng, n_examples=n_examples)
-    cluster_map = ClusterMapDisplay.of(embedding, labels, confidence, rng)
+    cluster_map = ClusterMapDisplay.of(embedding, labels, confidence, rng, plane)
 
     layout = gallery.layout()
     side = float(np.clip(layout.size[1] - HEAD, *_MAP_SIDE))

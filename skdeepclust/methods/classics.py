@@ -93,7 +93,7 @@ class ClassicClustering(ClusterMixin, TransformerMixin, BaseEstimator):  # type:
     def _learn_embedding(self, rows: Array, seed: int) -> Array:
         """Principal components of the rows, (n, n_components)."""
         n_components = min(self.n_components, *rows.shape)
-        pca = PCA(n_components, random_state=seed).fit(rows)
+        pca = PCA(n_components, random_state=0).fit(rows)  # nothing is left to chance
         self.components_ = pca.components_.astype(np.float32)  # (n_components, n_features)
         self.scaling_ = Scaling(pca.mean_.astype(np.float64), 1.0)
         scale = float(np.sqrt(self._embed(rows).var(axis=0).mean())) or 1.0

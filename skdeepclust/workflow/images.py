@@ -9,7 +9,7 @@ import tempfile
 import webbrowser
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -21,9 +21,11 @@ from sklearn.utils import Bunch
 from .._optional import optional
 from ..data.images import is_image_path_array, read_image, read_readable_images, resolve_image_shape
 from ..datasets import load_image_folder
+from ..displays.choosing import Plane
 from ..displays.poster import plot_clusters
+from .maps import map_of
 from .page.render import write_page
-from .settings import Settings
+from .settings import FEATURES, Settings
 from .sources import Clusters, Source, count_of_files, features_of
 from .table import Assignments
 
@@ -103,14 +105,19 @@ class ImageFiles(Source):
     def views(
         self, clusters: ImageClusters, facts: Sequence[tuple[str, str]], out: Path
     ) -> dict[str, Callable[[Path], Any]]:
+        base = address_of(self.place, out / "report.html")
+        title = Path(self.place).resolve().name
+
+        @cache  # computed when the first of both is drawn
+        def plane() -> Plane | None:
+            return map_of(clusters.embedding, clusters.labels, out / FEATURES)
+
+        def write(page: Path) -> None:
+            clusters.write_page(page, title=title, facts=facts, base=base, plane=plane())
+
         return {
-            "clusters.png": clusters.draw,
-            "report.html": partial(
-                clusters.write_page,
-                title=Path(self.place).resolve().name,
-                facts=facts,
-                base=address_of(self.place, out / "report.html"),
-            ),
+            "clusters.png": lambda picture: clusters.draw(picture, plane()),
+            "report.html": write,
         }
 
     def summary(self) -> dict[str, Any]:
@@ -169,10 +176,20 @@ class ImageClusters(Clusters):
         pandas = optional("pandas", extra="table", purpose="ImageClusters.table")
         return pandas.DataFrame(self.assignments.columns())
 
-    def draw(self, file: str | os.PathLike[str]) -> None:
-        """Write a picture: a map, and examples of each cluster."""
+    def draw(self, file: str | os.PathLike[str], plane: Plane | None = None) -> None:
+        """Write a picture: a map, and examples of each cluster.
+
+        Parameters
+        ----------
+        file : str or path-like
+        plane : Plane, default=None
+            Points of the map, if they are known.
+        """
         table, pictures = self.assignments, LazyImages(self.paths)
-        plot_clusters(pictures, table.labels, self.embedding, table.confidence).savefig(file)
+        figure = plot_clusters(
+            pictures, table.labels, self.embedding, table.confidence, plane=plane
+        )
+        figure.savefig(file)
 
     def write_page(
         self,
@@ -181,6 +198,7 @@ class ImageClusters(Clusters):
         title: str = "Images",
         facts: Iterable[tuple[str, str]] = (),
         base: str | None = None,
+        plane: Plane | None = None,
     ) -> None:
         """Write the page: one HTML file that opens offline.
 
@@ -192,6 +210,8 @@ class ImageClusters(Clusters):
             Shown at the top.
         base : str, default=None
             Address of the folder of images as seen from the page; None links no files.
+        plane : Plane, default=None
+            Points of the map, if they are known.
         """
         write_page(
             file,
@@ -208,6 +228,7 @@ class ImageClusters(Clusters):
             warnings=self.warnings,
             evidence=self.evidence,
             choice=self.n_clusters_scores,
+            plane=plane,
         )
 
     def show(self) -> Any:

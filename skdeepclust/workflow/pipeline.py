@@ -28,9 +28,9 @@ from .choice import (
 from .evidence import judge
 from .images import ImageClusters, ImageFiles
 from .listening import SILENT, Listener
-from .results import CHECKPOINT, FEATURES, check_sort_target, result_folder, sort_images, write_data
+from .results import CHECKPOINT, check_sort_target, result_folder, sort_images, write_data
 from .scoring import Scores, scores_beside_kmeans
-from .settings import Settings
+from .settings import FEATURES, Settings
 from .sources import Clusters, Source, name_of
 from .summary import (
     facts_of,

@@ -19,7 +19,8 @@ from ..pretrained.embedder import ImageEmbedder
 from .arrays import ArrayFile, RowAssignments, read_array
 from .images import names_in
 from .likeness import Company, at_unit_length
-from .results import FEATURES, read_company, read_model, read_summary
+from .results import read_company, read_model, read_summary
+from .settings import FEATURES
 from .sources import count_of_files
 from .table import Assignments
 

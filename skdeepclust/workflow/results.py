@@ -18,6 +18,7 @@ from ..loading import load
 from .evidence import Evidence
 from .images import SHOWN, ImageClusters
 from .likeness import Company, at_unit_length, some_of
+from .settings import FEATURES
 from .sources import Clusters
 from .table import Assignments
 
@@ -30,7 +31,7 @@ RESULT_FILES = {
     "clusters.png": "a map, and of images examples of each cluster",
     "summary.json": "settings, versions, seconds, sizes, scores",
 }
-FEATURES, CHECKPOINT = "features", "checkpoint"  # beside them; the second while it trains
+CHECKPOINT = "checkpoint"  # beside them while it trains, as are features
 UNCLUSTERED_FOLDER = "unclustered"  # of sorted images
 _STAGE = ".new"
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+FEATURES = "features"  # folder in a result for what another run need not compute again
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:

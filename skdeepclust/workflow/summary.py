@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from .. import _version
 from ..pretrained.networks import IN_A_PACKAGE
-from .results import FEATURES
 from .scoring import Scores
+from .settings import FEATURES
 from .sources import Clusters
 
 IMAGENET = "the labels of ImageNet's thousand classes"

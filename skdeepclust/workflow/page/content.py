@@ -17,6 +17,7 @@ from ...metrics import contingency_table
 from ...metrics.unsupervised import NOISE
 from ..evidence import BETTER
 from ..likeness import near_duplicates
+from ..maps import MOST_POINTS
 from ..table import printable
 from .atlas import PER_SIDE, atlases, data_uri, thumbnails
 from .curves import Choice, Curve, choice_curve, curves
@@ -26,11 +27,11 @@ from .terms import meanings
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ...displays.choosing import Plane
     from ..evidence import Evidence
     from ..table import Assignments
 
 MAX_LISTED = 60  # outliers, groups of duplicates, files left out
-_MAX_POINTS = 5000  # t-SNE of more takes minutes, and points hide each other
 _MAX_EXAMPLES = 1200  # large pictures in the page, all clusters together
 _MAX_PER_CLUSTER = 20
 _SIDES = ((12_000, 64), (40_000, 32))  # up to so many images: thumbnails of so many pixels
@@ -109,6 +110,7 @@ def gather(
     warnings: Iterable[str] = (),
     evidence: Evidence | None = None,
     choice: Mapping[int, float] | None = None,
+    plane: Plane | None = None,
     random_state: int | np.random.RandomState | None = 0,
 ) -> PageContent:
     """Gather what the page of a clustering shows; arguments as in `write_page`.
@@ -120,7 +122,7 @@ def gather(
     rng = check_random_state(random_state)
     clusters = _cards(table, rng)
     chosen = [i for card in clusters for i in card.sure + card.doubtful]
-    points, shown, how = flatten(embedding, table.labels, rng, _MAX_POINTS)
+    points, shown, how = plane or flatten(embedding, table.labels, rng, MOST_POINTS)
     twins = near_duplicates(images) if len(images) <= _SIDES[-1][0] else []
     small, slot = _thumbnails(images, table, shown)
     facts, told = list(facts), list(warnings)

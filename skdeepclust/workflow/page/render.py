@@ -19,6 +19,7 @@ from .curves import HEIGHT, WIDTH
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ...displays.choosing import Plane
     from ..evidence import Evidence
     from ..table import Assignments
 
@@ -39,6 +40,7 @@ def write_page(
     warnings: Iterable[str] = (),
     evidence: Evidence | None = None,
     choice: Mapping[int, float] | None = None,
+    plane: Plane | None = None,
     random_state: int | np.random.RandomState | None = 0,
 ) -> None:
     """Write the page of a clustering: one HTML file that needs nothing else.
@@ -73,6 +75,8 @@ def write_page(
         What `judge` found; its verdict is shown at the top, and k-means beside the clusters.
     choice : mapping of int to float, default=None
         Score of each number of clusters that was compared.
+    plane : Plane, default=None
+        Points of the map, if they are known.
     random_state : int, RandomState instance or None, default=0
         Decides between examples of equal confidence, and the map.
     """
@@ -90,6 +94,7 @@ def write_page(
         warnings=warnings,
         evidence=evidence,
         choice=choice,
+        plane=plane,
         random_state=random_state,
     )
     Path(file).write_text(render(content), encoding="utf-8")
