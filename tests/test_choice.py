@@ -8,12 +8,12 @@ from sklearn.base import clone
 from sklearn.datasets import make_blobs
 
 from skdeepclust import (
-    TURTLEClustering,
     DECClustering,
     DECSClustering,
     HaDisClustering,
     ImageEmbedder,
     SeCuClustering,
+    TURTLEClustering,
 )
 from skdeepclust.cli.signatures import AUTO
 from skdeepclust.data.shapes import image_shape_of
