@@ -237,7 +237,8 @@ class TURTLEObjective(NeighborObjective):
         if len(self.gammas) == 1:
             return 0, f"gamma={self.gammas[0]:g} was given."
         graph = self.graph_of(run)
-        borders = np.reshape([border(*graph, one) for one in labels], (2, -1)).mean(1)
+        # The median: a single restart that went astray must not speak for all.
+        borders = np.median(np.reshape([border(*graph, one) for one in labels], (2, -1)), axis=1)
         agree = [agreement(group) for group in labels.split(self.n_restarts)]  # type: ignore[no-untyped-call]
         free_agree = agree[1] > agree[0] + AGREE
         unlike = bool(np.isfinite(borders[1])) and (free_agree or borders[0] > LONGER * borders[1])
