@@ -238,7 +238,9 @@ class Task:
     def hear_of_images(self, done: int, computed: int) -> None:
         """Hear how many images are embedded; those that were kept took no time."""
         left = self.n_samples - done
-        if computed:
+        if done == 0:
+            self.clock.begin()
+        elif computed:
             self.clock.hear(computed / (computed + left))
 
 
