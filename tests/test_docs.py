@@ -4,6 +4,7 @@ import doctest
 import importlib
 import inspect
 import re
+from pathlib import Path
 
 import pytest
 from families import QUICK, of_family, quick
@@ -190,3 +191,35 @@ def test_examples_in_docstrings_hold(name):
     failed, attempted = doctest.testmod(importlib.import_module(f"skdeepclust.{name}"))
     assert attempted > 0
     assert failed == 0
+
+
+# --- README: short, and its numbers are measured -------------------------------------------------
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_readme_is_short():
+    prose = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
+    assert len(prose.split()) <= 600
+    assert len(re.findall(r"\d+\.\d+", prose)) <= 15
+
+
+def test_figures_of_the_readme_are_in_the_results():
+    results = (ROOT / "benchmarks" / "RESULTS.md").read_text(encoding="utf-8")
+    table = README[README.index("## How it compares") : README.index("## What it isn't for")]
+    figures = re.findall(r"\d+\.\d+", table)
+    assert figures
+    assert [figure for figure in figures if figure not in results] == []
+
+
+def test_links_of_the_readme_lead_somewhere():
+    links = re.findall(r"\]\(([^)#]+)\)", README)
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_every_estimator_is_named_in_the_readme():
+    assert [e.__name__ for e in ESTIMATORS if f"`{e.__name__}" not in README] == [
+        "SelfSupervisedEncoder"
+    ]

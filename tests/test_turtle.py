@@ -13,7 +13,7 @@ import skdeepclust
 from skdeepclust import TURTLEClustering
 from skdeepclust.base.objective import Core
 from skdeepclust.families.neighboring import Spaces
-from skdeepclust.methods.turtle import EVEN, UNEVEN, LinearHeads, TURTLEObjective, border
+from skdeepclust.methods.turtle import EVEN, UNEVEN, LinearHeads, TURTLEObjective, agreement, border
 from skdeepclust.nn import PrincipalSpaces
 
 
@@ -124,6 +124,14 @@ def test_gamma_follows_the_data(blobs, uneven):
     assert model.gamma_ == UNEVEN
     assert "unlike size" in model.evidence_
     assert adjusted_rand_score(uneven[1], model.labels_) > 0.9
+
+
+def test_agreement_is_the_mean_over_pairs():
+    same, other = [0, 0, 1, 1], [0, 1, 0, 1]
+    one = adjusted_rand_score(same, other)
+    partitions = torch.tensor([same, [1, 1, 0, 0], other])
+    assert agreement(partitions) == pytest.approx((1 + 2 * one) / 3)
+    assert agreement(partitions[:1]) == 0
 
 
 def test_border_by_hand():

@@ -71,6 +71,7 @@ def settings_of(args: argparse.Namespace) -> Settings:
         params=params,
         random_state=args.random_state,
         embedder=embedder,
+        cache_dir=args.cache,
         device=args.device,
         effort=_QUICK if args.quick else _THOROUGH if args.thorough else 1.0,
         on_error="raise" if args.strict else "warn",
@@ -88,12 +89,13 @@ def _embedder(args: argparse.Namespace, params: dict[str, Any]) -> Any:
     pretrained = {"weights": args.weights, "image_size": args.image_size, "cache_dir": args.cache}
     given = {name: value for name, value in pretrained.items() if value is not None}
     if not args.encoder.startswith(_EMBEDDERS):
-        if given:
+        auto = args.encoder == "auto"
+        if set(given) - {"cache_dir" if auto else ""}:
             raise ValueError(
                 "--weights, --image-size and --cache are for a pretrained --encoder, such as "
                 f"efficientnet-lite0. Got --encoder {args.encoder} instead."
             )
-        return "auto" if args.encoder == "auto" else None
+        return "auto" if auto else None
     from .. import ImageEmbedder
     from ..workflow.settings import FEATURES
 

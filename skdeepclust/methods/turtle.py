@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import combinations
 from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from sklearn.metrics import adjusted_rand_score
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
@@ -30,7 +32,7 @@ from ..ops import weighted_means
 EDGES = 512  # in a batch of the neighbour embedding
 CHUNK = 4096  # samples that are labelled at once by all candidates
 EVEN, UNEVEN = 10.0, 0.5  # entropy weights that "auto" chooses from
-LONGEST = 1.5  # border of equal clusters, relative to that of free ones
+AGREE, LONGER = 0.1, 1.5  # what speaks for free ones: of their restarts, of equal ones' borders
 
 
 class LinearHeads(nn.Module):
@@ -229,21 +231,22 @@ class TURTLEObjective(NeighborObjective):
     def choose_gamma(self, run: Run, labels: Tensor) -> tuple[int, str]:
         """Place of the entropy weight in ``gammas`` that the data speaks for, and why.
 
-        Clusters of like size are taken for true as long as their borders run through hardly more
-        neighbourhoods than those of free ones: equal clusters would cut a large class in pieces.
+        Equal clusters are taken unless restarts of free ones agree far more, or equal ones have
+        far longer borders: they would cut a large class in pieces, each restart in other ones.
         """
         if len(self.gammas) == 1:
             return 0, f"gamma={self.gammas[0]:g} was given."
         graph = self.graph_of(run)
-        borders = [border(*graph, one) for one in labels]
-        even, free = np.reshape(borders, (2, self.n_restarts)).mean(1)
-        like = bool(even <= LONGEST * free)
-        kind = "like" if like else "unlike"
-        return 1 - like, (
-            f"The clusters are taken to be of {kind} size, because borders between equal ones "
-            f"(gamma={self.gammas[0]:g}) cut {even:.2%} of the neighbourhoods for each further "
-            f"cluster, and borders between free ones (gamma={self.gammas[1]:g}) {free:.2%}; up to "
-            f"{LONGEST:g} times as many speak for like size."
+        borders = np.reshape([border(*graph, one) for one in labels], (2, -1)).mean(1)
+        agree = [agreement(group) for group in labels.split(self.n_restarts)]  # type: ignore[no-untyped-call]
+        free_agree = agree[1] > agree[0] + AGREE
+        unlike = bool(np.isfinite(borders[1])) and (free_agree or borders[0] > LONGER * borders[1])
+        return int(unlike), (
+            f"The clusters are taken to be of {'unlike' if unlike else 'like'} size, because of "
+            f"how well restarts agree and how much of the neighbourhoods a border cuts: ARI "
+            f"{agree[0]:.2f} and {borders[0]:.2%} between equal clusters (gamma={EVEN:g}), "
+            f"{agree[1]:.2f} and {borders[1]:.2%} between free ones (gamma={UNEVEN:g}). An ARI "
+            f"more than {AGREE:g} above, or a border {LONGER:g} times shorter, speaks for these."
         )
 
     # --- Prediction ---------------------------------------------------------------------------
@@ -288,6 +291,13 @@ class TURTLEObjective(NeighborObjective):
         for name in ("_spaces", "_inner"):
             self.__dict__.pop(name, None)
         super().finish()
+
+
+def agreement(partitions: Tensor) -> float:
+    """Mean adjusted Rand index of every two rows of labels, (m, n); 0 for a single row."""
+    pairs = combinations(partitions.numpy(), 2)
+    found = [adjusted_rand_score(one, other) for one, other in pairs]
+    return float(np.mean(found)) if found else 0.0
 
 
 def border(heads: Tensor, tails: Tensor, weights: Tensor, labels: Tensor) -> float:

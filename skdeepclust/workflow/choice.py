@@ -45,7 +45,7 @@ def suitable_embedder(settings: Settings, rows: Any, cache_dir: Path | None) -> 
     if shape is None or are_small_and_grey(shape) or _wants_pixels(settings):
         return None
     return ImageEmbedder(
-        cache_dir="auto" if cache_dir is None else cache_dir,
+        cache_dir=settings.cache_dir or cache_dir or "auto",
         n_jobs=settings.n_jobs,
         device=settings.device or "auto",
     )

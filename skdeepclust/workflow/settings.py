@@ -28,6 +28,9 @@ class Settings:
         Turns images into the features that the method clusters; None trains on the pixels. "auto"
         is the network in the box for images that are coloured or larger than 32 pixels, unless an
         encoder or an image_shape is among `params`; vectors are clustered as they are.
+    cache_dir : path, default=None
+        Folder that keeps the features of the network in the box; None is the result folder, or
+        without one that of the user.
     device : str, default=None
         Where to compute; None leaves that to the method and the embedder.
     effort : float > 0, default=1.0
@@ -55,6 +58,7 @@ class Settings:
     params: Mapping[str, Any] = field(default_factory=dict)
     random_state: Any = None
     embedder: Any = "auto"
+    cache_dir: Path | None = None
     device: str | None = None
     effort: float = 1.0
     on_error: str = "warn"
