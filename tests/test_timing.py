@@ -80,3 +80,14 @@ def test_loading_the_network_says_nothing_about_its_speed(now):
         now[0] += 1
         clock.hear(0.1)
     assert told == [pytest.approx(9)]
+
+
+def test_kept_features_say_nothing_about_the_pace(now):
+    told = []
+    clock = Clock({"embed": 50.0, "fit": 20.0, "draw": 4.0}, lambda *what: told.append(what))
+    with clock.during("embed"):
+        now[0] += 0.1  # all were found
+    with clock.during("fit"):
+        now[0] += 5
+        clock.hear_of_part(5.0)
+    assert told == [("fit", 24.0), ("fit", 15 + 4)]

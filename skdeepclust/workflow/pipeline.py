@@ -343,6 +343,8 @@ def _write(
         **source.views(clusters, facts_of(clusters.method, outcome.scores, watch.laps), out),
     }
     missing = {name: _attempt(write, folder / name) for name, write in views.items()}
+    if not (folder / "model").exists():
+        missing["model"] = f"{clusters.method} has no form to be saved in; predict needs another"
     watch.lap("draw")
     write_summary(folder, _summary(outcome, source, out))
     return replace(outcome, missing=missing)

@@ -71,18 +71,19 @@ class Clock:
 
     def __init__(self, expected: dict[str, float], tell: Callable[[str, float], None]) -> None:
         self.expected, self.tell = expected, tell
-        self.pace = 1.0
+        self.pace, self.n_stages = 1.0, len(expected)
         self.due, self.pause = 0.0, SELDOM
         self.stage, self.began = "", time.perf_counter()
 
     @contextmanager
     def during(self, stage: str) -> Iterator[None]:
-        """Go through a stage."""
+        """Go through a stage; if nothing has been told before it, it begins with what to expect."""
         self.stage = stage
         self.begin()
+        if self.due == 0 and len(self.expected) < self.n_stages:
+            self._tell(self.pace * self.expected.get(stage, 0.0))
         yield
-        if expected := self.expected.pop(stage, 0.0):
-            self.pace = self.passed / expected
+        self.expected.pop(stage, None)
 
     def begin(self) -> None:
         """Count from now: what came before in the stage says nothing about its speed."""
