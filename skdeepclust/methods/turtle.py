@@ -32,7 +32,7 @@ from ..ops import weighted_means
 EDGES = 512  # in a batch of the neighbour embedding
 CHUNK = 4096  # samples that are labelled at once by all candidates
 EVEN, UNEVEN = 10.0, 0.5  # entropy weights that "auto" chooses from
-AGREE, LONGER = 0.1, 1.5  # what speaks for free ones: of their restarts, of equal ones' borders
+AGREE, LONGER = 0.2, 1.5  # what speaks for free ones: of their restarts, of equal ones' borders
 
 
 class LinearHeads(nn.Module):
