@@ -83,18 +83,17 @@ def load_image_folder(
     ValueError
         If no image is left.
     """
-    if on_error not in ("warn", "raise", "skip"):
-        raise ValueError(f"on_error should be 'warn', 'raise' or 'skip'; got {on_error!r}.")
-    root = os.fsdecode(path)
+    check_on_error(on_error)
+    root = os.fsdecode(os.path.expanduser(path))
     if not os.path.exists(root):
         raise FileNotFoundError(f"there is no folder {root!r}.")
     if not os.path.isdir(root):
-        raise NotADirectoryError(f"{root!r} is a file; load_image_folder needs a folder.")
+        raise NotADirectoryError(f"{root!r} is a file, where a folder of images is needed.")
 
     found, ignored = find_files(root)
     candidates = sorted(parts for parts, reason in found.items() if reason is None)
     files = [os.path.join(root, *parts) for parts in candidates]
-    pixels, unreadable = _read(files, image_shape, n_jobs)
+    pixels, unreadable = read_files(files, image_shape, n_jobs)
     found.update((candidates[i], reason) for i, reason in unreadable.items())
 
     kept = [parts for parts in candidates if found[parts] is None]
@@ -103,18 +102,7 @@ def load_image_folder(
         for parts, reason in sorted(found.items(), key=lambda item: item[0])
         if reason is not None
     ]
-    if skipped and on_error == "raise":
-        raise ImageReadError(*skipped[0])
-    if not kept:
-        raise ValueError(f"there is no readable image in {root!r}{listing(skipped)}.")
-    if skipped and on_error == "warn":
-        warnings.warn(
-            f"{len(skipped)} of {len(found)} files in {root!r} are left out"
-            f"{listing(skipped)}. The attribute `skipped` holds all of them.",
-            UserWarning,
-            stacklevel=2,
-        )
-
+    tell_left_out(skipped, len(found), repr(root), on_error)
     paths = np.array([os.path.join(root, *parts) for parts in kept], dtype=object)
     target, target_names = _labels(kept)
     data = paths if pixels is None else pixels
@@ -169,7 +157,38 @@ def make_digits_folder(path: str | os.PathLike[str]) -> str:
     return str(folder)
 
 
-def _read(
+def check_on_error(on_error: str) -> None:
+    """Refuse another word than those that `load_image_folder` knows."""
+    if on_error not in ("warn", "raise", "skip"):
+        raise ValueError(f"on_error should be 'warn', 'raise' or 'skip'; got {on_error!r}.")
+
+
+def tell_left_out(skipped: list[tuple[str, str]], n_files: int, place: str, on_error: str) -> None:
+    """Tell of files that were left out, as ``on_error`` says; raise if they are all.
+
+    Parameters
+    ----------
+    skipped : list of (path, reason)
+    n_files : int
+        How many files there were.
+    place : str
+        Where, in words.
+    on_error : {"warn", "raise", "skip"}
+    """
+    if skipped and on_error == "raise":
+        raise ImageReadError(*skipped[0])
+    if len(skipped) == n_files:
+        raise ValueError(f"there is no readable image in {place}{listing(skipped)}.")
+    if skipped and on_error == "warn":
+        warnings.warn(
+            f"{len(skipped)} of {n_files} files in {place} are left out{listing(skipped)}. "
+            "`skipped` holds all of them.",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def read_files(
     files: list[str], image_shape: Sequence[int] | str | None, n_jobs: int | None
 ) -> tuple[npt.NDArray[np.uint8] | None, dict[int, str]]:
     """Pixels, if a shape was asked for, and the reason for each file that has none."""

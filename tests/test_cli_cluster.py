@@ -375,6 +375,14 @@ def test_without_the_network_little_is_imported_before_the_error(tmp_path):
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_method_that_cannot_be_saved_says_so(toy, folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.delattr(ToyClustering, "save")
+    assert cluster(folder, tmp_path / "out", *toy) == 0
+    told = capsys.readouterr().out
+    assert "no model: toy has no form to be saved in; predict needs another" in told
+    assert (tmp_path / "out" / "report.html").exists()
+
+
 @pytest.mark.parametrize("method", ["kmeans", "gmm", "hdbscan"])
 def test_classics_have_table_page_model_and_predictions(method, folder, tmp_path):
     out = tmp_path / "out"

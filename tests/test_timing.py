@@ -69,3 +69,25 @@ def test_unknown_methods_are_not_guessed_at():
     assert list(known) == ["embed", "fit", "draw"]
     assert expected_seconds("mine", 1000, 1.0, searched=False)["fit"] == 0
     assert expected_seconds("kmeans", 1000, 1.0, searched=True)["fit"] > known["fit"] > 0
+
+
+def test_loading_the_network_says_nothing_about_its_speed(now):
+    told = []
+    clock = Clock({}, lambda stage, left: told.append(left))
+    with clock.during("embed"):
+        now[0] += 100  # reads its weights
+        clock.begin()
+        now[0] += 1
+        clock.hear(0.1)
+    assert told == [pytest.approx(9)]
+
+
+def test_kept_features_say_nothing_about_the_pace(now):
+    told = []
+    clock = Clock({"embed": 50.0, "fit": 20.0, "draw": 4.0}, lambda *what: told.append(what))
+    with clock.during("embed"):
+        now[0] += 0.1  # all were found
+    with clock.during("fit"):
+        now[0] += 5
+        clock.hear_of_part(5.0)
+    assert told == [("fit", 24.0), ("fit", 15 + 4)]

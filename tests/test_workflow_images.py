@@ -2,6 +2,7 @@
 
 import sys
 import webbrowser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -98,3 +99,32 @@ def test_broken_file_of_a_list_raises_its_reason(folder):
 def test_address_is_relative_and_quoted(tmp_path):
     page = tmp_path / "out" / "report.html"
     assert address_of(str(tmp_path / "my photos#1"), page) == "../my%20photos%231/"
+
+
+def test_page_on_another_drive_has_a_whole_address(tmp_path, monkeypatch):
+    def other_drive(path, start):
+        raise ValueError("path is on mount 'D:', start on mount 'C:'")
+
+    monkeypatch.setattr("os.path.relpath", other_drive)
+    folder = tmp_path / "my photos"
+    assert address_of(str(folder), tmp_path / "report.html") == folder.as_uri() + "/"
+
+
+def test_unreadable_files_of_a_list_are_told_like_those_of_a_folder(folder, tmp_path):
+    (folder / "notes.txt").write_text("buy milk")
+    paths = [folder / "left" / "00.png", folder / "notes.txt", folder / "none.png"]
+    paths += [folder / "left" / f"{i:02d}.png" for i in range(1, 9)]
+    with pytest.warns(UserWarning, match="2 of 11 files in the list are left out"):
+        found = cluster_images(paths, 2, estimator=QUICK)
+    assert len(found.labels) == 9
+    assert [Path(name).name for name, _ in found.skipped] == ["notes.txt", "none.png"]
+    with pytest.raises(ValueError, match="on_error should be"):
+        cluster_images(paths, 2, estimator=QUICK, on_error="ignore")
+    with pytest.raises(ValueError, match="no readable image in the list"):
+        cluster_images(paths[1:3], 2, on_error="skip")
+
+
+def test_home_is_where_the_tilde_points(folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder.parent))
+    found = cluster_images(f"~/{folder.name}", 2, estimator=QUICK, on_error="skip")
+    assert found.assignments.paths[0] == "left/00.png"

@@ -38,6 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, OSError, ImportError, FloatingPointError) as error:
         console.tell(f"error: {error}")
         return 1
+    except MemoryError as error:
+        console.tell(f"error: there is not enough memory. {error}")
+        return 1
     except KeyboardInterrupt:
         console.tell(
             "interrupted; --resume goes on from the epochs and features that are kept, if any."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,7 +42,8 @@ def run(args: argparse.Namespace) -> None:
 
 def default_out(folder: str) -> Path:
     """The result folder beside a folder or file, ``photos-clusters`` for ``photos``."""
-    place = Path(folder) if Path(folder).name not in ("", "..") else Path(folder).resolve()
+    place = Path(folder).expanduser()
+    place = place if place.name not in ("", "..") else place.resolve()
     return place.with_name(f"{place.stem if place.is_file() else place.name}-clusters")
 
 
@@ -50,6 +52,7 @@ def source_of(path: str) -> Source:
     from ..workflow.arrays import ArrayFile
     from ..workflow.images import ImageFiles
 
+    path = os.path.expanduser(path)
     return ArrayFile(path) if ArrayFile.takes(path) else ImageFiles(path)
 
 

@@ -50,9 +50,9 @@ def _add_predict(commands: Any) -> None:
         allow_abbrev=False,
     )
     command.set_defaults(run=predict.run)
-    command.add_argument("result", metavar="OUT", type=Path, help="result folder of `cluster`")
+    command.add_argument("result", metavar="OUT", type=place, help="result folder of `cluster`")
     command.add_argument("folder", metavar="FOLDER", help=_SOURCE + ", or one image")
-    command.add_argument("--to", metavar="FILE", type=Path, help="CSV file (default: print it)")
+    command.add_argument("--to", metavar="FILE", type=place, help="CSV file (default: print it)")
 
 
 def _add_report(commands: Any) -> None:
@@ -62,7 +62,7 @@ def _add_report(commands: Any) -> None:
         allow_abbrev=False,
     )
     command.set_defaults(run=report.run)
-    command.add_argument("result", metavar="OUT", type=Path, help="result folder of `cluster`")
+    command.add_argument("result", metavar="OUT", type=place, help="result folder of `cluster`")
     command.add_argument("--folder", metavar="FOLDER", help="where the images are now")
 
 
@@ -95,7 +95,7 @@ def _add_first(group: Any, known: Iterable[str]) -> None:
     )
     group.add_argument(
         "--out",
-        type=Path,
+        type=place,
         metavar="DIR",
         help="result folder (default: FOLDER-clusters, beside the folder)",
     )
@@ -128,7 +128,7 @@ def _add_images(group: Any) -> None:
     group.add_argument(
         "--sort-into",
         metavar="DIR",
-        type=Path,
+        type=place,
         help="copy each image into a sub-folder of this new folder, one for each cluster",
     )
     group.add_argument("--link", action="store_true", help="with --sort-into: link, not copy")
@@ -144,7 +144,7 @@ def _add_network(group: Any) -> None:
     )
     group.add_argument(
         "--cache",
-        type=Path,
+        type=place,
         metavar="DIR",
         help="folder that keeps features for other runs (default: in the result folder)",
     )
@@ -220,6 +220,11 @@ def number_of_clusters(text: str) -> int | str:
     if text == "auto" or (text.isdecimal() and int(text) > 0):
         return text if text == "auto" else int(text)
     raise argparse.ArgumentTypeError(f"must be a whole number from 1, or auto; got {text!r}")
+
+
+def place(text: str) -> Path:
+    """A file or folder; ``~`` is that of the user."""
+    return Path(text).expanduser()
 
 
 def literal(text: str) -> Any:

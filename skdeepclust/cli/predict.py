@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 
 from . import console
 
@@ -16,7 +17,7 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError(
             f"--to must be a file in an existing folder. Got {str(args.to)!r} instead."
         )
-    found = predict(args.result, args.folder)
+    found = predict(args.result, os.path.expanduser(args.folder))
     if args.to is None:
         console.give(found.table.to_csv())
     else:

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
 from .._optional import optional
-from ..data.images import is_image_path_array, read_image, read_readable_images, resolve_image_shape
-from ..datasets import load_image_folder
+from ..data.images import is_image_path_array, read_image
+from ..datasets import check_on_error, load_image_folder, read_files, tell_left_out
 from ..displays.choosing import Plane
 from ..displays.poster import plot_clusters
 from .maps import map_of
@@ -43,7 +43,8 @@ class ImageFiles(Source):
 
     def __init__(self, images: Any) -> None:
         self.images = images
-        self.place = os.fspath(images) if isinstance(images, str | os.PathLike) else ""
+        is_folder = isinstance(images, str | os.PathLike)
+        self.place = os.path.expanduser(os.fsdecode(images)) if is_folder else ""
 
     def check(self, settings: Settings) -> None:
         if settings.link and settings.sort_into is None:
@@ -65,24 +66,23 @@ class ImageFiles(Source):
 
     def _find(self, shape: Any, on_error: str, n_jobs: int | None) -> Bunch:
         """Pixels and paths of the folder, or of the files."""
-        if isinstance(self.images, str | os.PathLike):
+        if self.place:
             return load_image_folder(
-                self.images, image_shape=shape, on_error=on_error, n_jobs=n_jobs
+                self.place, image_shape=shape, on_error=on_error, n_jobs=n_jobs
             )
         if not is_image_path_array(self.images):
             raise ValueError("images must be a folder, or a sequence of paths of image files.")
-        paths = np.array([os.fspath(path) for path in self.images], dtype=object)
-        if shape == "auto":
-            shape = resolve_image_shape(paths)
-        pixels, unreadable = read_readable_images(paths, shape, n_jobs=n_jobs)
-        if unreadable and on_error == "raise":
-            read_image(paths[min(unreadable)])  # raises the reason
+        check_on_error(on_error)
+        paths = [os.path.expanduser(os.fsdecode(path)) for path in self.images]
+        pixels, unreadable = read_files(paths, shape, n_jobs)
+        skipped = [(paths[i], reason) for i, reason in sorted(unreadable.items())]
+        tell_left_out(skipped, len(paths), "the list", on_error)
         kept = np.setdiff1d(np.arange(len(paths)), sorted(unreadable))
         return Bunch(
             data=pixels,
-            paths=paths[kept],
+            paths=np.array(paths, dtype=object)[kept],
             target=None,
-            skipped=[(paths[i], reason) for i, reason in sorted(unreadable.items())],
+            skipped=skipped,
             ignored=[],
         )
 
@@ -271,6 +271,10 @@ def names_in(root: str, paths: Iterable[str]) -> list[str]:
 
 
 def address_of(folder: str, page: Path) -> str:
-    """Relative address of the folder of images as seen from the page."""
-    relative = os.path.relpath(os.path.realpath(folder), os.path.realpath(page.parent))
+    """Address of the folder of images as seen from the page, relative if there is such a way."""
+    real = os.path.realpath(folder)
+    try:
+        relative = os.path.relpath(real, os.path.realpath(page.parent))
+    except ValueError:  # another drive of Windows
+        return Path(real).as_uri() + "/"
     return quote(os.fsencode(relative.replace(os.sep, "/"))) + "/"

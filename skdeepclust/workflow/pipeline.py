@@ -238,7 +238,9 @@ class Task:
     def hear_of_images(self, done: int, computed: int) -> None:
         """Hear how many images are embedded; those that were kept took no time."""
         left = self.n_samples - done
-        if computed:
+        if done == 0:
+            self.clock.begin()
+        elif computed:
             self.clock.hear(computed / (computed + left))
 
 
@@ -341,6 +343,8 @@ def _write(
         **source.views(clusters, facts_of(clusters.method, outcome.scores, watch.laps), out),
     }
     missing = {name: _attempt(write, folder / name) for name, write in views.items()}
+    if not (folder / "model").exists():
+        missing["model"] = f"{clusters.method} has no form to be saved in; predict needs another"
     watch.lap("draw")
     write_summary(folder, _summary(outcome, source, out))
     return replace(outcome, missing=missing)

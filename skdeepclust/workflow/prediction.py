@@ -24,7 +24,8 @@ from .settings import FEATURES
 from .sources import count_of_files
 from .table import Assignments
 
-CHUNK = 4096  # samples that are in memory at once
+CHUNK = 1024  # samples that are in memory at once
+OF_FEATURES = 4  # chunks at once where a network sees them: it streams, and reads its store once
 
 
 @dataclass(frozen=True)
@@ -145,8 +146,9 @@ class _Oracle:
         self, paths: list[str], skipped: list[tuple[str, str]]
     ) -> Iterator[tuple[list[str], NDArray[Any]]]:
         """Readable files, and what the estimator sees of them; ``skipped`` gets the others."""
-        for start in range(0, len(paths), CHUNK):
-            some = paths[start : start + CHUNK]
+        size = CHUNK if self.embedder is None else OF_FEATURES * CHUNK
+        for start in range(0, len(paths), size):
+            some = paths[start : start + size]
             images, unreadable = self._read(some)
             skipped += [(some[i], reason) for i, reason in sorted(unreadable.items())]
             if len(images):

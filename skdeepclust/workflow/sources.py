@@ -111,10 +111,12 @@ def features_of(embedder: Any, images: Any, heard: Callable[[int, int], None]) -
     embedder : ImageEmbedder or another transformer
     images : as the embedder takes them
     heard : callable (done, computed)
-        Called now and then by an `ImageEmbedder`.
+        Called by an `ImageEmbedder` when it has loaded its network, and then now and then.
     """
     if hasattr(embedder, "transform_with"):
-        features: NDArray[Any] = embedder.fit(images).transform_with(images, heard)
+        embedder.fit(images)
+        heard(0, 0)
+        features: NDArray[Any] = embedder.transform_with(images, heard)
         return features
     return np.asarray(embedder.fit_transform(images))
 

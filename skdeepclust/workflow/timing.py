@@ -7,23 +7,24 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ..engine import Hook, Run
+from .maps import MOST_POINTS
 
 OFTEN = 10  # times that a run tells what is left, about
 SELDOM = 5.0  # seconds between two times, at least
 
 
-# Seconds on one core of the machine of benchmarks/RESULTS.md: of any number of images, and of each
-# thousand. Features of photos by the network in the box.
-EMBED = (2.0, 14.0)
-SEARCH = (10.0, 0.0)
-DRAW = (5.0, 5.0)
+# Seconds on one core of an AMD EPYC with avx512_bf16: of any number of images, and of a thousand.
+# Photos of 64 pixels and the network in the box.
+EMBED = (1.0, 13.8)
+SEARCH = (2.8, 0.0)
+DRAW = (4.5, 2.5)  # of as many as the map has points; with the evidence
 HEADS = {
-    "cc": (3.0, 8.0),
-    "gmm": (0.5, 0.2),
-    "hdbscan": (0.5, 0.3),
-    "kmeans": (0.5, 0.1),
-    "turtle": (7.0, 2.0),
-    "umap": (10.0, 5.0),
+    "cc": (2.5, 8.5),
+    "gmm": (0.1, 0.05),
+    "hdbscan": (0.0, 0.1),
+    "kmeans": (0.1, 0.05),
+    "turtle": (9.5, 1.3),
+    "umap": (11.0, 1.6),
 }
 
 
@@ -42,14 +43,14 @@ def expected_seconds(
         Whether the number of clusters is found.
     """
 
-    def seconds(fixed: float, of_thousand: float) -> float:
-        return fixed + of_thousand * n_samples / 1000
+    def seconds(of_any: float, of_thousand: float, n: int = n_samples) -> float:
+        return of_any + of_thousand * n / 1000
 
     fit = effort * seconds(*HEADS.get(method, (0.0, 0.0)))
     return {
         "embed": seconds(*EMBED),
         "fit": fit + (seconds(*SEARCH) if searched else 0.0),
-        "draw": seconds(*DRAW),
+        "draw": seconds(*DRAW, min(n_samples, MOST_POINTS)),
     }
 
 
@@ -70,17 +71,23 @@ class Clock:
 
     def __init__(self, expected: dict[str, float], tell: Callable[[str, float], None]) -> None:
         self.expected, self.tell = expected, tell
-        self.pace = 1.0
+        self.pace, self.n_stages = 1.0, len(expected)
         self.due, self.pause = 0.0, SELDOM
         self.stage, self.began = "", time.perf_counter()
 
     @contextmanager
     def during(self, stage: str) -> Iterator[None]:
-        """Go through a stage."""
-        self.stage, self.began = stage, time.perf_counter()
+        """Go through a stage; if nothing has been told before it, it begins with what to expect."""
+        self.stage = stage
+        self.begin()
+        if self.due == 0 and len(self.expected) < self.n_stages:
+            self._tell(self.pace * self.expected.get(stage, 0.0))
         yield
-        if expected := self.expected.pop(stage, 0.0):
-            self.pace = self.passed / expected
+        self.expected.pop(stage, None)
+
+    def begin(self) -> None:
+        """Count from now: what came before in the stage says nothing about its speed."""
+        self.began = time.perf_counter()
 
     @property
     def passed(self) -> float:
