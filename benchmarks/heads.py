@@ -1,4 +1,9 @@
-"""TURTLE with a neighbour embedding beside what practitioners do with features, on 15 sets.
+"""TURTLE beside UMAP and k-means on features of nine sets, six of them with a long tail, too.
+
+One seed of the rivals, two or three of TURTLE: each fit more accurate than k-means on 10 of 15, such as Tiny-ImageNet-10 96.1 %
+(UMAP and k-means 95.0), CIFAR-10 77.9 and 81.5 (78.7), the long tail of Tiny-ImageNet-10 85.8
+(70.1); less on wine, the long tails of the flowers and of CIFAR-10, and in one of two fits on USPS
+and on the long tail of 20 Newsgroups. On rows of digits, UMAP and k-means are ahead: 88.3 and 84.8.
 
     OMP_NUM_THREADS=1 python benchmarks/heads.py --data FOLDER --features CACHE
 
@@ -121,8 +126,9 @@ def by_kmeans(X: np.ndarray, n_clusters: int, seed: int) -> tuple[np.ndarray, di
 def by_umap(X: np.ndarray, n_clusters: int, seed: int) -> tuple[np.ndarray, dict[str, Any]]:
     from umap import UMAP
 
-    model = UMAP(10, n_neighbors=30, min_dist=0.0, metric="cosine", random_state=seed, n_jobs=1)
-    return kmeans(model.fit_transform(X), n_clusters, seed), {}
+    settings = {"n_components": 10, "n_neighbors": 30, "min_dist": 0.0, "metric": "cosine"}
+    z = UMAP(**settings, random_state=seed, n_jobs=1).fit_transform(X)
+    return kmeans(z, n_clusters, seed), {}
 
 
 def by_embedding(X: np.ndarray, n_clusters: int, seed: int) -> tuple[np.ndarray, dict[str, Any]]:
