@@ -162,6 +162,7 @@ def run(work: Path, data: Path) -> None:
     """Few epochs: the number of epochs changes neither memory nor the page."""
     make_folder(data, work / "images")
     flags = ["-k", "20", "--seed", "0", "--pretrain-epochs", "1", "--max-iter", "20"]
+    flags += ["--method", "decs", "--encoder", "pixels"]
     found = clustered(work / "images", work / "out", *flags)
     page = work / "out" / "report.html"
     record(
@@ -249,6 +250,7 @@ def features(work: Path, data: Path) -> None:
         folder.rename(half / folder.name)
     accuracy = train(*labelled(data, work / "train"), work / "weights.pt")
     flags = ["-k", "5", "--labels-from-folders", "--overwrite", "--image-size", str(SIDE)]
+    flags += ["--method", "decs"]
     flags += ["--encoder", f"torchvision:{NETWORK}", "--weights", str(work / "weights.pt")]
     for seed in (0, 1, 2):
         found = clustered(work / "cluster", work / "out", *flags, "--quick", "--seed", str(seed))
@@ -274,6 +276,7 @@ def killed(work: Path, data: Path) -> None:
     torch.save(resnet18().state_dict(), work / "weights.pt")  # speed does not depend on training
     flags = ["--encoder", "torchvision:resnet18", "--weights", str(work / "weights.pt")]
     flags += ["--image-size", "32", "-k", "20", "--pretrain-epochs", "1", "--max-iter", "20"]
+    flags += ["--method", "decs"]
     first = subprocess.Popen([*RUN, str(work / "images"), "--out", str(work / "out"), *flags])
     store = work / "out" / "features"
     while kept(store) < N_IMAGES // 2:
