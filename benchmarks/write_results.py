@@ -760,8 +760,8 @@ def heads() -> str:
             )
     text = (
         "Features of the network in the box (photos), embeddings of MiniLM (20 Newsgroups) and "
-        "rows of numbers; `_tail`: sizes fall to a twentieth. γ is what TURTLE chose for each seed: 10 "
-        "for clusters of like size, 0.5 for others. Its rule was settled on digits, "
+        "rows of numbers; `_tail`: sizes fall to a twentieth. γ is what TURTLE chose for each "
+        "seed: 10 for clusters of like size, 0.5 for others. Its rule was settled on digits, "
         "Tiny-ImageNet-10, its long tail, 20 Newsgroups and breast cancer; agreement of restarts "
         "was added after a first rule had been seen to miss long tails of the other sets, and its "
         "margin was widened once. Rows of different seeds were measured at different margins, as "
