@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from commands import ToyClustering, cluster, quick_fit, rows_of, tiny, write_folder
 from PIL import Image
 
@@ -206,6 +207,17 @@ def test_number_of_clusters_is_found(tmp_path, capsys):
     assert "-k auto: 2 clusters" in told
     assert told.count("pretrain: epoch 20/20") <= 1  # the fit finds that of the search
     assert not (out / "checkpoint").exists()
+
+
+def test_the_search_for_a_number_pretrains_for_the_fit_on_any_number_of_threads(tmp_path, capsys):
+    folder, before = write_folder(tmp_path / "images", n_each=20), torch.get_num_threads()
+    flags = ("--method=decs", "--pretrain-epochs=20", "--max-iter=2", "--n-init=1", "--device=cpu")
+    torch.set_num_threads(2)
+    try:
+        assert main(["cluster", str(folder), "--out", str(tmp_path / "out"), *flags]) == 0
+    finally:
+        torch.set_num_threads(before)
+    assert capsys.readouterr().err.count("pretrain: epoch 20/20") == 1
 
 
 def test_quick_and_thorough_scale_the_training(folder, tmp_path):

@@ -272,7 +272,8 @@ def _train(
     own_progress = settings.verbose if task.embedder is None else 0
     estimator = make_estimator(task.method, settings, task.kept, own_progress)
     scale_training(estimator, rows, settings)
-    found = settle_n_clusters(estimator, rows, task.kept)
+    with threads_for(rows):  # as in the fit, which would not find a pretraining of others
+        found = settle_n_clusters(estimator, rows, task.kept)
     if found is not None:
         listener.n_clusters_chosen(found)
     hooks = [] if task.embedder is None or listener is SILENT else [Steps(task.clock)]
@@ -280,10 +281,15 @@ def _train(
     return estimator, found
 
 
-def fit(estimator: Any, rows: NDArray[Any], hooks: Sequence[Hook] = ()) -> None:
-    """Train, on one thread where images are small: more would mostly wait for each other."""
+def threads_for(rows: NDArray[Any]) -> Any:
+    """A limit to one thread where images are small: more would mostly wait for each other."""
     small = rows.ndim > 2 and rows[0].size <= LARGEST_FOR_ONE_THREAD
-    with threadpool_limits(1 if small else None):
+    return threadpool_limits(1 if small else None)
+
+
+def fit(estimator: Any, rows: NDArray[Any], hooks: Sequence[Hook] = ()) -> None:
+    """Train, on as many threads as suit."""
+    with threads_for(rows):
         if hooks and hasattr(estimator, "fit_with"):
             estimator.fit_with(rows, hooks)
         else:
