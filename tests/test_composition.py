@@ -180,5 +180,5 @@ def test_a_search_on_workers_finds_what_it_finds_here(backend, blobs, tmp_path, 
             np.testing.assert_array_equal(column, there.cv_results_[name])
     labels = [search.best_estimator_.labels_ for search in (here, there)]
     np.testing.assert_array_equal(*labels)
-    assert len(list(tmp_path.rglob("output.pkl"))) == 3  # training sets
+    assert len(list(tmp_path.rglob("*.pretraining"))) == 3  # training sets
     assert "epoch" not in "".join(capfd.readouterr())
