@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 
-from skdeepclust.workflow.page.render import write_page
+from skdeepclust.workflow.page import gather, write_page
 from skdeepclust.workflow.table import Assignments
 
 HOSTILE = '<img src=x onerror="document.title=1">/\'"&</script><!--.png'
@@ -26,9 +26,10 @@ def clustering(n=60, k=3, shape=(8, 8)):
 
 def page(tmp_path, table, images, embedding, **more):
     file = tmp_path / "report.html"
-    write_page(
-        file, table, title="Photos", images=images, pictures=images, embedding=embedding, **more
+    content = gather(
+        table, title="Photos", images=images, pictures=images, embedding=embedding, **more
     )
+    write_page(file, content)
     return file.read_text(encoding="utf-8")
 
 

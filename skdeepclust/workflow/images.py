@@ -24,7 +24,7 @@ from ..datasets import check_on_error, load_image_folder, read_files, tell_left_
 from ..displays.choosing import Plane
 from ..displays.poster import plot_clusters
 from .maps import map_of
-from .page.render import write_page
+from .page import gather, write_page
 from .settings import FEATURES, Settings
 from .sources import Clusters, Source, count_of_files, features_of
 from .table import Assignments
@@ -213,8 +213,7 @@ class ImageClusters(Clusters):
         plane : Plane, default=None
             Points of the map, if they are known.
         """
-        write_page(
-            file,
+        content = gather(
             self.assignments,
             title=title,
             images=self.images,
@@ -230,6 +229,7 @@ class ImageClusters(Clusters):
             choice=self.n_clusters_scores,
             plane=plane,
         )
+        write_page(file, content)
 
     def show(self) -> Any:
         """Show the page: in a notebook below the cell, else in the browser.

@@ -4,6 +4,7 @@ The page is a template, a style and a script, put together here; nothing in it i
 elsewhere, and its content-security policy forbids that it ever is.
 """
 
+from .content import gather
 from .render import write_page
 
-__all__ = ["write_page"]
+__all__ = ["gather", "write_page"]

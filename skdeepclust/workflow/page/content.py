@@ -113,7 +113,41 @@ def gather(
     plane: Plane | None = None,
     random_state: int | np.random.RandomState | None = 0,
 ) -> PageContent:
-    """Gather what the page of a clustering shows; arguments as in `write_page`.
+    """Gather what the page of a clustering shows.
+
+    Parameters
+    ----------
+    table : Assignments
+        One row for each image; cluster -1 is no cluster.
+    title : str
+    images : ndarray of shape (n_images, H, W) or (n_images, H, W, C), uint8
+        Every image at any size; the thumbnails are made of them. Above 40,000 images only those
+        on the map have one.
+    pictures : sequence of n_images arrays
+        The images as large as they are; only the examples of the clusters are looked up.
+    embedding : ndarray of shape (n_images, embedding_dim)
+        The map shows at most 5,000 images.
+    classes : sequence of n_images str, default=None
+        Known classes; they get a table against the clusters.
+    history : iterable of dict
+        One dict for each epoch, as `history_` of the estimators.
+    facts : iterable of (name, value)
+        Shown at the top and at the end.
+    skipped : iterable of (path, reason)
+        Files that are not among the images.
+    base : str, default=None
+        Address of the folder of images as seen from the page, for links to the files; None links
+        nothing.
+    warnings : iterable of str
+        What the fit warned of; shown at the top.
+    evidence : Evidence, default=None
+        What `judge` found; its verdict is shown at the top, and k-means beside the clusters.
+    choice : mapping of int to float, default=None
+        Score of each number of clusters that was compared.
+    plane : Plane, default=None
+        Points of the map, if they are known.
+    random_state : int, RandomState instance or None, default=0
+        Decides between examples of equal confidence, and the map.
 
     Returns
     -------
