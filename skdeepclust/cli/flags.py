@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .._version import __version__
-from . import cluster, predict, report
+from . import cluster, embed, predict, report
 from .signatures import AUTO, Signature, methods
 
 _NAMESAKES = {"alpha"}  # parameters that mean another thing in another method
@@ -25,7 +25,8 @@ _OWN_FLAGS = {  # parameters of the methods that are no flags under their own na
 _SOURCE = "folder of images, with sub-folders, or a .npy file of vectors or images"
 _CLUSTER = "skdeepclust cluster FOLDER [-k K] [--out DIR] [--method NAME] [more flags; --help]"
 _PREDICT = "skdeepclust predict OUT FOLDER [--to FILE]"
-_COMMANDS = "{cluster,predict,report}"
+_EMBED = "skdeepclust embed FOLDER --to DIR [--shard I/N] [--encoder NAME]"
+_COMMANDS = "{cluster,predict,report,embed}"
 
 
 def parser(argv: Sequence[str]) -> argparse.ArgumentParser:
@@ -39,6 +40,7 @@ def parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     _add_cluster(commands, argv)
     _add_predict(commands)
     _add_report(commands)
+    _add_embed(commands)
     return top
 
 
@@ -64,6 +66,36 @@ def _add_report(commands: Any) -> None:
     command.set_defaults(run=report.run)
     command.add_argument("result", metavar="OUT", type=place, help="result folder of `cluster`")
     command.add_argument("--folder", metavar="FOLDER", help="where the images are now")
+
+
+def _add_embed(commands: Any) -> None:
+    command = commands.add_parser(
+        "embed",
+        help="compute features of many images, in shares, for `cluster --features`",
+        usage=_EMBED,
+        allow_abbrev=False,
+    )
+    command.set_defaults(run=embed.run)
+    command.add_argument("folder", metavar="FOLDER", help="folder of images, with sub-folders")
+    command.add_argument(
+        "--to", metavar="DIR", type=place, required=True, help="folder of features, new or begun"
+    )
+    command.add_argument(
+        "--shard",
+        type=share,
+        metavar="I/N",
+        help="the I-th of N shares (default: all; under torchrun that of the process)",
+    )
+    command.add_argument(
+        "--encoder",
+        default="efficientnet-lite0",
+        metavar="NAME",
+        help="efficientnet-lite0 (default), efficientnet-lite1, torchvision:NAME, timm:NAME, "
+        "hf:NAME",
+    )
+    _add_pretrained(command)
+    _add_device(command)
+    command.add_argument("--quiet", action="store_true", help="show no progress")
 
 
 def _add_cluster(commands: Any, argv: Sequence[str]) -> None:
@@ -137,17 +169,28 @@ def _add_images(group: Any) -> None:
 
 def _add_network(group: Any) -> None:
     group.add_argument(
-        "--weights", metavar="FILE", help="of a pretrained network (default: those of its name)"
+        "--features", type=place, metavar="DIR", help="what `skdeepclust embed` has computed"
     )
-    group.add_argument(
-        "--image-size", type=int, metavar="N", help="pixels a side that a pretrained network sees"
-    )
+    _add_pretrained(group)
     group.add_argument(
         "--cache",
         type=place,
         metavar="DIR",
         help="folder that keeps features for other runs (default: in the result folder)",
     )
+    _add_device(group)
+
+
+def _add_pretrained(group: Any) -> None:
+    group.add_argument(
+        "--weights", metavar="FILE", help="of a pretrained network (default: those of its name)"
+    )
+    group.add_argument(
+        "--image-size", type=int, metavar="N", help="pixels a side that a pretrained network sees"
+    )
+
+
+def _add_device(group: Any) -> None:
     group.add_argument(
         "--device", metavar="NAME", help="cpu, cuda or cuda:0 (default: a GPU if there is one)"
     )
@@ -220,6 +263,14 @@ def number_of_clusters(text: str) -> int | str:
     if text == "auto" or (text.isdecimal() and int(text) > 0):
         return text if text == "auto" else int(text)
     raise argparse.ArgumentTypeError(f"must be a whole number from 1, or auto; got {text!r}")
+
+
+def share(text: str) -> tuple[int, int]:
+    """``3/64`` as (3, 64)."""
+    part, slash, whole = text.partition("/")
+    if slash and part.isdecimal() and whole.isdecimal() and 1 <= int(part) <= int(whole):
+        return int(part), int(whole)
+    raise argparse.ArgumentTypeError(f"must be I/N with I from 1 to N, such as 3/64; got {text!r}")
 
 
 def place(text: str) -> Path:
