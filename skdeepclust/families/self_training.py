@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..base.objective import Core
-from ..engine import Run
+from ..engine import Run, read
 from .autoencoder import AutoencoderObjective, Settings
 
 
@@ -35,11 +35,10 @@ class SelfTrainingObjective(AutoencoderObjective):
         """Renew the target every ``update_interval`` batches, or stop: labels have settled."""
         super().on_step_end(run)
         if run.phase.clusters and run.step % self.update_interval == 0:
-            self.review(run, self.renew_target(run))
+            self.review(run, read(self.look(run, self.renew_target(run)))[0])
 
-    def on_epoch_end(self, run: Run) -> None:
+    def on_last_step_end(self, run: Run) -> None:
         """Labels are reviewed with each new target instead."""
-        self.tell_changed(run)
 
     def renew_target(self, run: Run) -> Tensor:
         """Sharpen the assignments of all clean samples; return their labels."""

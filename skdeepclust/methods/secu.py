@@ -32,7 +32,7 @@ from ..families.parts import (
     n_naming,
 )
 from ..families.views import Views, auto_batch_size, trunk_and_projector, views_of
-from ..ops import kmeans
+from ..ops import count_labels, kmeans
 
 UNSEEN = -1  # label of a sample that no batch held yet
 FEWEST_PLACED = 20_000  # samples are enough to place centres, and memory stays flat
@@ -242,7 +242,7 @@ def dual_step(rho: Tensor, y: Tensor, gamma: float, eta: float) -> Tensor:
 
     At gamma = 1, where sizes must be equal, duals may be negative.
     """
-    share = y.bincount(minlength=len(rho)) / len(y)
+    share = count_labels(y, len(rho)) / len(y)
     moved = rho + eta * (gamma / len(rho) - share)
     return moved.clamp(min=0) if gamma < 1 else moved
 
@@ -271,8 +271,9 @@ def entropy_labels(s: Tensor, old: Tensor, counts: Tensor, alpha: float, chunk: 
         # entropy alone; after the first epoch these are all N.
         price = alpha * counts.sum() * negentropy_change(counts, old[rows])
         y = (s[rows] - price).argmax(1)
-        counts += y.bincount(minlength=len(counts))
-        counts -= old[rows][old[rows] != UNSEEN].bincount(minlength=len(counts))  # (16)
+        counts += count_labels(y, len(counts))
+        seen = old[rows] != UNSEEN
+        counts.scatter_add_(0, old[rows].clamp(min=0), -seen.to(counts.dtype))  # (16)
         labels[rows] = y
     return labels
 

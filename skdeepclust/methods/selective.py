@@ -34,7 +34,7 @@ from ..data.samples import Array
 from ..data.views import auto_views
 from ..engine import Hook, Run
 from ..families.wrapping import WrappedClustering
-from ..ops import density_weights, weighted_means
+from ..ops import count_labels, density_weights, weighted_means
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 DEEP = BaseDeepClustering | WrappedClustering
@@ -240,7 +240,7 @@ class SampleSelection(Hook):
         for index in torch.split(resting, run.batch_size) if len(resting) else ():
             clean = run.samples.batch(index)
             first, second = (self._embed(run, clean, view) for view in self._views(run))
-            self._measure(run, index.to(clean.device), first, second)
+            self._measure(run, index.to(clean.device, non_blocking=True), first, second)
 
     @torch.no_grad()
     def _embed(self, run: Run, x: Tensor, view: Augment | None) -> Tensor:
@@ -263,33 +263,34 @@ class SampleSelection(Hook):
         self.observe(index, 1 - F.cosine_similarity(a, b), labels)
 
 
-def at_least(active: Tensor, drift: Tensor, groups: Tensor, share: float) -> Tensor:
+def at_least(active: Tensor, drift: Tensor, groups: Tensor, share: float | Tensor) -> Tensor:
     """Wake as many as bring each group to its share, those of largest drift first.
 
     Parameters
     ----------
     active : Tensor of shape (n,), bool
     drift : Tensor of shape (n,), >= 0. Where equal, the first wakes first.
-    groups : Tensor of shape (n,), int64
-    share : float in [0, 1]. ``ceil(share * size)`` of each group are active afterwards.
+    groups : Tensor of shape (n,), int64 in [0, n)
+    share : float or scalar Tensor in [0, 1]
+        ``ceil(share * size)`` of each group are active afterwards.
     """
     order = drift.argsort(descending=True, stable=True)
     order = order[(~active[order]).long().argsort(stable=True)]
     order = order[groups[order].argsort(stable=True)]  # by group; the active first; by drift
-    size = groups.bincount()
+    size = count_labels(groups, len(groups))
     place = torch.arange(len(groups), device=groups.device)
     rank = place - (size.cumsum(0) - size)[groups[order]]
     needed = (share * size.double() - 1e-9).ceil()  # 0.2 * 10 is 2, not 3
-    woken = active.clone()
-    woken[order[rank < needed[groups[order]]]] = True
+    woken = torch.empty_like(active)
+    woken[order] = active[order] | (rank < needed[groups[order]])
     return woken
 
 
-def largest_share(active: Tensor, groups: Tensor) -> float:
-    """Share of active samples (n,) in that one of the groups (n,) where it is largest."""
-    size = groups.bincount()
-    n_active = groups[active].bincount(minlength=len(size))
-    return float((n_active / size.double())[size > 0].max())
+def largest_share(active: Tensor, groups: Tensor) -> Tensor:
+    """Share of active samples (n,) in that one of the groups (n,) where it is largest, a scalar."""
+    size = count_labels(groups, len(groups))
+    n_active = torch.zeros_like(size).scatter_add_(0, groups, active.long())
+    return (n_active / size.clamp(min=1).double()).max()
 
 
 def _if_base_has(name: str) -> Callable[[Method], Method]:
