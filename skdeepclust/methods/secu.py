@@ -364,8 +364,9 @@ class SeCuClustering(PartsClustering):
         Highest learning rate of the network.
     max_epochs : int or "auto", default="auto"
         Passes over the samples, all phases together. ``"auto"`` is 80, or, where parts of clusters
-        are learnt, as many as make 3300 batches, but at least 20. Parts are learnt from at most
-        20,000 samples, drawn once; all samples are then merged and named.
+        are learnt, as many as make 78 batches for each unit of the root of the number of samples,
+        at most 3300; but at least 20. Parts are learnt from at most 20,000 samples, drawn once; all
+        samples are then merged and named.
     batch_size : int or "auto", default="auto"
         Samples in a batch. ``"auto"`` is 64, or less so that an epoch has about five batches, but
         at least 16.
