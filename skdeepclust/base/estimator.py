@@ -193,6 +193,12 @@ class BaseDeepTransformer(
     def _resolve_batch_size(self, n_samples: int) -> int:
         return int(self.batch_size)
 
+    def _auto_lengths(
+        self, image_shape: tuple[int, int, int] | None, n_samples: int
+    ) -> dict[str, int]:
+        """What "auto" means in the lengths of the training, by parameter, for so many samples."""
+        return {}
+
     def _stored_stages(self, rows: Any, seed: int, device: torch.device) -> list[Hook]:
         """Hooks that reuse what an earlier fit has computed; none by default."""
         return []
