@@ -290,7 +290,7 @@ class BaseDeepTransformer(
         Returns
         -------
         embedding : ndarray of shape (n_samples, embedding_dim)
-            float64 for float64 input, else float32.
+            float64 for X of float64 or of integers of 32 and more bits, else float32.
         """
         embedding, dtype = self._infer(X, "embed")
         return embedding.astype(dtype)

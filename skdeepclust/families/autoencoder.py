@@ -168,9 +168,9 @@ class AutoencoderObjective(Objective):
             self.load_state_dict(self.last_good_state)
             run.stop_phase = True
             self.warnings.append(
-                f"Clustering stopped after {run.step} of {run.phase.n_steps} batches, before a "
-                "cluster vanished: the start from the pretrained embedding was poor. Pretrain "
-                "longer, try another random_state or fewer clusters."
+                f"A cluster was vanishing after {run.step} of {run.phase.n_steps} batches; "
+                "the state before that is kept. The start from the pretrained embedding was poor: "
+                "pretrain longer, try another random_state or fewer clusters."
             )
         elif self.settings.tol is not None and self.changed < self.settings.tol:
             run.stop_phase = True

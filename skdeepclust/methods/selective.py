@@ -7,7 +7,6 @@ of their clusters, and samples that have settled rest, until they stir again.
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable, Iterable
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self, TypeVar
@@ -27,7 +26,7 @@ from torch import Tensor
 
 from ..base.constraints import POSITIVE_INTEGER, WEIGHT
 from ..base.estimator import BaseDeepClustering
-from ..base.fitting import USER_LEVEL, all_or_nothing
+from ..base.fitting import all_or_nothing
 from ..base.objective import Objective
 from ..data.augment import Augment
 from ..data.samples import Array
@@ -328,7 +327,8 @@ class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
         It is cloned, never changed.
     init : {"density", None}, default="density"
         ``"density"`` weighs samples by the distance to their neighbours wherever prototypes are
-        placed as means, after something has been learnt. None leaves means as they are.
+        placed as means, after something has been learnt; with other bases, such as SeCu, it does
+        nothing (``density_weights_`` is None). None leaves means as they are.
     alpha : float, default=2.0
         How strongly sparse regions count, Eq. (2.2). 0 gives equal weights.
     n_neighbors : int, default=10
@@ -484,12 +484,6 @@ class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
             self.active_mask_ = selection.active.numpy()
         if density is not None and density.weight is not None:
             self.density_weights_ = density.weight.cpu().numpy()
-        elif density is not None:
-            warnings.warn(
-                f"init='density' had no effect: {type(self.base).__name__} places its prototypes "
-                "before it has learnt anything. Use init=None, or another base.",
-                stacklevel=USER_LEVEL,
-            )
 
     def _density_hook(self) -> DensityWeighting | None:
         return None if self.init is None else DensityWeighting(**self._density_options())
@@ -526,6 +520,11 @@ class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
             )
         self.base_ = clone(self.base)
         labels = self.base_.fit_predict(X)
+        if labels.max() < 0:
+            raise ValueError(
+                f"{type(self.base).__name__} found no cluster: all {len(labels)} samples are noise "
+                "to it, so that nothing can be weighed. Change its parameters."
+            )
         if self.init is not None:
             self._weigh_plain(X, labels)
             labels = self._fit_plain_again(X, labels)
