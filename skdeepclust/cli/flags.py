@@ -103,8 +103,8 @@ def _add_first(group: Any, known: Iterable[str]) -> None:
         "--encoder",
         default="auto",
         metavar="NAME",
-        help="pixels: train on the pixels; torchvision:NAME, timm:NAME or hf:NAME: use the features "
-        "of that network; auto, the default: those of the network in the box, for photos",
+        help="pixels: train on the pixels; torchvision:NAME, timm:NAME or hf:NAME: use the "
+        "features of that network; auto, the default: those of the network in the box, for photos",
     )
     group.add_argument("--overwrite", action="store_true", help="replace an earlier result")
 
