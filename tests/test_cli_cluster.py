@@ -448,5 +448,5 @@ def test_same_seed_same_table(folder, tmp_path):
 
 def test_wrong_hyper_parameter_of_a_real_method(folder, tmp_path, capsys):
     assert cluster(folder, tmp_path / "out", "--batch-size", "many") == 1
-    assert "batch_size" in capsys.readouterr().err
+    assert "--batch-size must" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
