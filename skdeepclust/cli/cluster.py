@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # imported late otherwise: --help need not wait, nor a mistyp
     from ..workflow.pipeline import Outcome
     from ..workflow.settings import Settings
     from ..workflow.sources import Source
+    from ..workflow.table import Assignments
 
 _EMBEDDERS = ("efficientnet-lite", "torchvision:", "timm:", "hf:")
 _PIXELS = ("pixels", "scratch")  # the second is the word of 0.1.0
@@ -76,6 +77,7 @@ def settings_of(args: argparse.Namespace) -> Settings:
         effort=_QUICK if args.quick else _THOROUGH if args.thorough else 1.0,
         on_error="raise" if args.strict else "warn",
         score=args.labels_from_folders,
+        unclustered=args.unclustered,
         sort_into=args.sort_into,
         link=args.link,
         overwrite=args.overwrite,
@@ -128,6 +130,13 @@ class Teller(Listener):
 
     def n_clusters_chosen(self, found: NClusters) -> None:
         console.tell(f"-k auto: {found.n_clusters} clusters, by {found.criterion}")
+
+    def left_unclustered(self, table: Assignments) -> None:
+        if n_out := int((table.labels < 0).sum()):
+            console.tell(
+                f"{n_out:,} of {len(table):,} samples are in no cluster; --unclustered 0 puts each "
+                "into one."
+            )
 
     def judged(self, evidence: Evidence) -> None:
         for doubt in evidence.verdict:

@@ -116,6 +116,15 @@ def _add_first(group: Any, known: Iterable[str]) -> None:
         "pixels; efficientnet-lite1, torchvision:NAME, timm:NAME or hf:NAME: features of another "
         "pretrained network; any other name: the method trains this network on the pixels",
     )
+    group.add_argument(
+        "--unclustered",
+        type=share_of_samples,
+        default="auto",
+        metavar="SHARE",
+        help="share of the samples to leave in no cluster, the most doubtful first, such as 0.1; 0 "
+        "leaves none; auto leaves those with far less confidence than most, or far from others "
+        "(default: auto)",
+    )
     group.add_argument("--overwrite", action="store_true", help="replace an earlier result")
 
 
@@ -220,6 +229,14 @@ def number_of_clusters(text: str) -> int | str:
     if text == "auto" or (text.isdecimal() and int(text) > 0):
         return text if text == "auto" else int(text)
     raise argparse.ArgumentTypeError(f"must be a whole number from 1, or auto; got {text!r}")
+
+
+def share_of_samples(text: str) -> float | str:
+    """A number from 0 up to 1, or "auto"."""
+    share = literal(text)
+    if text == "auto" or (isinstance(share, int | float) and 0 <= share < 1):
+        return text if text == "auto" else float(share)
+    raise argparse.ArgumentTypeError(f"must be a number from 0 up to 1, or auto; got {text!r}")
 
 
 def place(text: str) -> Path:

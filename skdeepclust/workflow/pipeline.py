@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits
 from ..data.shapes import image_shape_of
 from ..engine import Hook
 from ..model_selection import NClusters
+from ..ops.doubt import check_share
 from .choice import (
     make_estimator,
     scale_training,
@@ -40,6 +41,7 @@ from .summary import (
     write_summary,
 )
 from .timing import Clock, Steps, expected_seconds
+from .unclustered import without_doubtful_samples
 
 LITTLE = 0.1  # of the time for features: as much may a second fit take, to see if seeds agree
 OTHER_SEED = 1729
@@ -79,6 +81,7 @@ def cluster_images(
     *,
     estimator: Any = None,
     embedder: Any = "auto",
+    unclustered: float | str = "auto",
     on_error: str = "warn",
     n_jobs: int | None = -1,
     random_state: Any = None,
@@ -98,6 +101,9 @@ def cluster_images(
         Turns images into features that the estimator clusters. "auto" is ``ImageEmbedder()`` for
         images that are coloured or larger than 32 pixels, unless the estimator has an encoder or
         an image_shape of its own. None trains on the pixels.
+    unclustered : float in [0, 1) or "auto", default="auto"
+        Share of the images to leave in no cluster, the most doubtful first: their label is -1. 0
+        leaves none; "auto" leaves what is doubtful as `leave_unclustered` says.
     on_error : {"warn", "raise", "skip"}, default="warn"
         What to do about files that are no readable images.
     n_jobs : int, default=-1
@@ -129,6 +135,7 @@ def cluster_images(
         params={} if estimator is None else clone(estimator).get_params(deep=False),
         random_state=random_state,
         embedder=embedder,
+        unclustered=unclustered,
         on_error=on_error,
         n_jobs=n_jobs,
     )
@@ -161,6 +168,7 @@ def cluster(
         If something can't be done; as early as it is known.
     """
     source.check(settings)
+    check_share(settings.unclustered, "unclustered")
     if out is None:
         return _learn(source, settings, None, listener)
     if settings.sort_into is not None:
@@ -190,6 +198,9 @@ def _learn(source: Source, settings: Settings, out: Path | None, listener: Liste
     with task.clock.during("fit"), heard_warnings() as told:
         estimator, found = _train(rows, settings, task, listener)
         clusters = source.gather(estimator, rows)
+    table = without_doubtful_samples(clusters.assignments, settings.unclustered)
+    listener.left_unclustered(table)
+    clusters = replace(clusters, assignments=table)
     watch.lap("fit")
     refit = None
     if rows is not pixels and watch.laps["fit"] < LITTLE * watch.laps["embed"]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from ..data.files import whole_file
 from .images import ImageFiles
 from .results import read_result, read_summary
-from .scoring import agreement
+from .scoring import agreement, in_clusters
 from .summary import facts_of
 
 
@@ -39,7 +39,8 @@ def rewrite_page(out: Path, folder: str | None = None) -> Path:
     result = read_result(out, folder, summary)
     scores = None
     if result.classes is not None:
-        scores = {summary["method"]: agreement(result.classes, result.labels)}
+        some = in_clusters(result.labels)
+        scores = {summary["method"]: agreement(result.classes[some], result.labels[some])}
     facts = facts_of(summary["method"], scores, summary["seconds"])
     page = out / "report.html"
     with whole_file(page) as new:
