@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .methods.turtle import TURTLEClustering
     from .ops.doubt import leave_unclustered
     from .ops.granularity import cluster_layers
+    from .ops.sampling import select_samples
     from .pretrained.embedder import ImageEmbedder
     from .workflow.pipeline import cluster_images
 
@@ -55,6 +56,7 @@ _WHERE = {
     "cluster_layers": ".ops.granularity",
     "leave_unclustered": ".ops.doubt",
     "load": ".loading",
+    "select_samples": ".ops.sampling",
 }
 _MODULES = ("datasets", "displays", "metrics", "model_selection")
 
@@ -85,6 +87,7 @@ __all__ = [
     "load",
     "metrics",
     "model_selection",
+    "select_samples",
 ]
 
 

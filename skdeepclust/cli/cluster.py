@@ -78,6 +78,7 @@ def settings_of(args: argparse.Namespace) -> Settings:
         on_error="raise" if args.strict else "warn",
         score=args.labels_from_folders,
         unclustered=args.unclustered,
+        table=args.table,
         sort_into=args.sort_into,
         link=args.link,
         overwrite=args.overwrite,

@@ -125,6 +125,13 @@ def _add_first(group: Any, known: Iterable[str]) -> None:
         "leaves none; auto leaves those with far less confidence than most, or far from others "
         "(default: auto)",
     )
+    group.add_argument(
+        "--table",
+        type=place,
+        metavar="FILE",
+        help="CSV file with further columns, joined by its column path (or row, for arrays): they "
+        "go into labels.parquet, and their words may become proposals of names",
+    )
     group.add_argument("--overwrite", action="store_true", help="replace an earlier result")
 
 

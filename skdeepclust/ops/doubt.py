@@ -100,7 +100,8 @@ def doubts_of(confidence: Floats, outlier_scores: Floats | None, usual: float) -
     if outlier_scores is None:
         return by_confidence
     by_distance = np.asarray(outlier_scores, dtype=np.float64) / FARTHEST
-    return np.fmax(by_confidence, by_distance)
+    found: Floats = np.fmax(by_confidence, by_distance)
+    return found
 
 
 def most_doubts(labels: Labels, doubts: Floats, n_clusters: int, share: float | str) -> Floats:

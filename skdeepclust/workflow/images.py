@@ -86,14 +86,16 @@ class ImageFiles(Source):
             ignored=[],
         )
 
+    def names(self) -> list[str]:
+        return names_in(self.place, self.files)
+
     def embed(self, embedder: Any, heard: Callable[[int, int], None]) -> NDArray[Any]:
         return features_of(embedder, self.files, heard)
 
     def gather(self, estimator: Any, rows: NDArray[Any]) -> ImageClusters:
         embedding = np.asarray(estimator.transform(rows))
-        names = names_in(self.place, self.files)
         return ImageClusters(
-            assignments=Assignments.of(names, estimator.predict_proba(rows), embedding),
+            assignments=Assignments.of(self.names(), estimator.predict_proba(rows), embedding),
             embedding=embedding,
             estimator=estimator,
             paths=self.found.paths,
@@ -163,6 +165,12 @@ class ImageClusters(Clusters):
         What can be said of the clusters without labels.
     n_clusters_scores : dict of float, or None
         Score of each number of clusters, if the number was left open.
+    layers : ClusterLayers or None
+        The same clusters, joined and divided.
+    columns : mapping of str
+        The user's columns, by name: a value or None for each image.
+    proposals : mapping of int to list of str
+        Names that suit each cluster.
     """
 
     paths: NDArray[Any]
@@ -228,6 +236,8 @@ class ImageClusters(Clusters):
             evidence=self.evidence,
             choice=self.n_clusters_scores,
             plane=plane,
+            layers=self.layers,
+            proposals=self.proposals,
         )
         write_page(file, content)
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ..data.files import whole_file
-from .images import ImageFiles
+from .companion import CompanionTable
+from .description import described
+from .images import ImageClusters, ImageFiles
 from .results import read_result, read_summary
 from .scoring import agreement, in_clusters
 from .summary import facts_of
@@ -37,6 +41,7 @@ def rewrite_page(out: Path, folder: str | None = None) -> Path:
         raise ValueError(f"{str(out)!r} is the result of an array, which has no page.")
     folder = folder or summary["folder"]
     result = read_result(out, folder, summary)
+    result = described(replace(result, columns=_columns(summary, result, folder)))
     scores = None
     if result.classes is not None:
         some = in_clusters(result.labels)
@@ -46,3 +51,11 @@ def rewrite_page(out: Path, folder: str | None = None) -> Path:
     with whole_file(page) as new:
         ImageFiles(folder).views(result, facts, out)[page.name](new)
     return page
+
+
+def _columns(summary: dict[str, Any], result: ImageClusters, folder: str) -> dict[str, list[Any]]:
+    """The user's columns, if there were some and their file is still there."""
+    file = Path(summary.get("table", ""))
+    if not file.is_file():
+        return {}
+    return CompanionTable(file).of(list(result.assignments.paths), folder)
