@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> None:
     from ..workflow.pipeline import cluster
 
     args.out = args.out or default_out(args.folder)
-    source, settings = source_of(args.folder), settings_of(args)
+    source, settings = source_of(args.folder, args.images), settings_of(args)
     outcome = cluster(source, settings, args.out, Teller(quiet=args.quiet))
     _say_outcome(outcome, source, args.out)
 
@@ -48,12 +48,17 @@ def default_out(folder: str) -> Path:
     return place.with_name(f"{place.stem if place.is_file() else place.name}-clusters")
 
 
-def source_of(path: str) -> Source:
-    """The samples that a name on the command line stands for."""
+def source_of(path: str, images: Path | None = None) -> Source:
+    """The samples that a name on the command line stands for; boxes lie in ``images``."""
     from ..workflow.arrays import ArrayFile
+    from ..workflow.boxes import BoxFile
     from ..workflow.images import ImageFiles
 
     path = os.path.expanduser(path)
+    if BoxFile.takes(path):
+        return BoxFile(path, images)
+    if images is not None:
+        raise ValueError(f"--images is for a file of boxes, .json or .csv. Got {path!r} instead.")
     return ArrayFile(path) if ArrayFile.takes(path) else ImageFiles(path)
 
 

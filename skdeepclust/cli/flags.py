@@ -23,6 +23,7 @@ _OWN_FLAGS = {  # parameters of the methods that are no flags under their own na
     "device": "--device",
 }
 _SOURCE = "folder of images, with sub-folders, or a .npy file of vectors or images"
+_BOXES = ", or a .json or .csv file of boxes in the images of --images"
 _CLUSTER = "skdeepclust cluster FOLDER [-k K] [--out DIR] [--method NAME] [more flags; --help]"
 _PREDICT = "skdeepclust predict OUT FOLDER [--to FILE]"
 _COMMANDS = "{cluster,predict,report}"
@@ -74,7 +75,7 @@ def _add_cluster(commands: Any, argv: Sequence[str]) -> None:
         allow_abbrev=False,
     )
     command.set_defaults(run=cluster.run)
-    command.add_argument("folder", metavar="FOLDER", help=_SOURCE)
+    command.add_argument("folder", metavar="FOLDER", help=_SOURCE + _BOXES)
     if argv[:1] == ["cluster"]:
         known = methods()
         _add_first(command.add_argument_group("what one needs first"), known)
@@ -136,6 +137,12 @@ def _add_first(group: Any, known: Iterable[str]) -> None:
 
 
 def _add_images(group: Any) -> None:
+    group.add_argument(
+        "--images",
+        metavar="FOLDER",
+        type=place,
+        help="of the images that a file of boxes is about: each box becomes a sample",
+    )
     group.add_argument(
         "--labels-from-folders",
         action="store_true",

@@ -112,7 +112,8 @@ def most_doubts(labels: Labels, doubts: Floats, n_clusters: int, share: float | 
         most = float(np.sort(doubts)[len(doubts) - n_out - 1]) if n_out else np.inf
     least = np.full(n_clusters, np.inf)
     np.minimum.at(least, labels[labels != NOISE], doubts[labels != NOISE])
-    return np.maximum(least, most)
+    found: Floats = np.maximum(least, most)
+    return found
 
 
 def without_doubtful(labels: Labels, doubts: Floats, most: Floats) -> Labels:

@@ -96,7 +96,8 @@ def _in_turns(labels: NDArray[np.int64], worth: Floats) -> Indices:
         own = best[labels[best] == k]
         turn[own] = np.arange(len(own))
     best = best[labels[best] != NOISE]
-    return best[np.lexsort((labels[best], turn[best]))]
+    chosen: Indices = best[np.lexsort((labels[best], turn[best]))]
+    return chosen
 
 
 def _distances(z: Floats, labels: NDArray[np.int64]) -> tuple[Floats, Floats]:
@@ -121,7 +122,8 @@ def _sureness(z: Floats, labels: NDArray[np.int64], confidence: ArrayLike | None
     two = np.sort(apart, axis=1)[:, :2]
     other = np.where(own > two[:, 0], two[:, 0], two[:, 1])
     tiny = np.finfo(float).tiny
-    return -(own + tiny) / (other + tiny)
+    sureness: Floats = -(own + tiny) / (other + tiny)
+    return sureness
 
 
 def _far_apart(z: Floats, n: int) -> Indices:

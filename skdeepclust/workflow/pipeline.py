@@ -204,7 +204,7 @@ def _learn(
     """Read samples, embed them if a network suits, cluster and score them."""
     watch = _Stopwatch()
     pixels = source.read(settings)
-    columns = {} if companion is None else source.columns(companion)
+    columns = source.columns(companion)
     watch.lap("read")
     task = plan(settings, pixels, out, listener)
     rows = pixels

@@ -34,11 +34,13 @@ def rewrite_page(out: Path, folder: str | None = None) -> Path:
     FileNotFoundError
         If `out` is no result.
     ValueError
-        If it is that of an array, or the table can't be used.
+        If it is that of an array or of boxes, or the table can't be used.
     """
     summary = read_summary(out)
     if "array" in summary:
         raise ValueError(f"{str(out)!r} is the result of an array, which has no page.")
+    if "boxes" in summary:
+        raise ValueError(f"{str(out)!r} is the result of boxes, whose page is written only once.")
     folder = folder or summary["folder"]
     result = read_result(out, folder, summary)
     result = described(replace(result, columns=_columns(summary, result, folder)))

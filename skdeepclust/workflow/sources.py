@@ -1,6 +1,6 @@
 """What the pipeline asks of samples, wherever they come from, and of their clusters.
 
-A kind of source is a class of one file: `images.py` and `arrays.py` have the two that there are.
+A kind of source is a class of one file: `images.py`, `boxes.py` and `arrays.py` have the three.
 """
 
 from __future__ import annotations
@@ -91,9 +91,9 @@ class Source(ABC):
     def read(self, settings: Settings) -> NDArray[Any]:
         """Read vectors (n, d), or images (n, H, W) or (n, H, W, C)."""
 
-    def columns(self, companion: CompanionTable) -> dict[str, list[Any]]:
+    def columns(self, companion: CompanionTable | None) -> dict[str, list[Any]]:
         """The user's columns for what was read."""
-        return companion.of(self.names(), self.place)
+        return {} if companion is None else companion.of(self.names(), self.place)
 
     @abstractmethod
     def names(self) -> list[str]:
