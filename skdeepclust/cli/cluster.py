@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # imported late otherwise: --help need not wait, nor a mistyp
     from ..workflow.pipeline import Outcome
     from ..workflow.settings import Settings
     from ..workflow.sources import Source
+    from ..workflow.table import Assignments
 
 _EMBEDDERS = ("efficientnet-lite", "torchvision:", "timm:", "hf:")
 _PIXELS = ("pixels", "scratch")  # the second is the word of 0.1.0
@@ -35,7 +36,7 @@ def run(args: argparse.Namespace) -> None:
     from ..workflow.pipeline import cluster
 
     args.out = args.out or default_out(args.folder)
-    source, settings = source_of(args.folder), settings_of(args)
+    source, settings = source_of(args.folder, args.images), settings_of(args)
     outcome = cluster(source, settings, args.out, Teller(quiet=args.quiet))
     _say_outcome(outcome, source, args.out)
 
@@ -47,12 +48,17 @@ def default_out(folder: str) -> Path:
     return place.with_name(f"{place.stem if place.is_file() else place.name}-clusters")
 
 
-def source_of(path: str) -> Source:
-    """The samples that a name on the command line stands for."""
+def source_of(path: str, images: Path | None = None) -> Source:
+    """The samples that a name on the command line stands for; boxes lie in ``images``."""
     from ..workflow.arrays import ArrayFile
+    from ..workflow.boxes import BoxFile
     from ..workflow.images import ImageFiles
 
     path = os.path.expanduser(path)
+    if BoxFile.takes(path):
+        return BoxFile(path, images)
+    if images is not None:
+        raise ValueError(f"--images is for a file of boxes, .json or .csv. Got {path!r} instead.")
     return ArrayFile(path) if ArrayFile.takes(path) else ImageFiles(path)
 
 
@@ -76,6 +82,8 @@ def settings_of(args: argparse.Namespace) -> Settings:
         effort=_QUICK if args.quick else _THOROUGH if args.thorough else 1.0,
         on_error="raise" if args.strict else "warn",
         score=args.labels_from_folders,
+        unclustered=args.unclustered,
+        table=args.table,
         sort_into=args.sort_into,
         link=args.link,
         overwrite=args.overwrite,
@@ -143,6 +151,13 @@ class Teller(Listener):
 
     def n_clusters_chosen(self, found: NClusters) -> None:
         console.tell(f"-k auto: {found.n_clusters} clusters, by {found.criterion}")
+
+    def left_unclustered(self, table: Assignments) -> None:
+        if n_out := int((table.labels < 0).sum()):
+            console.tell(
+                f"{n_out:,} of {len(table):,} samples are in no cluster; --unclustered 0 puts each "
+                "into one."
+            )
 
     def judged(self, evidence: Evidence) -> None:
         for doubt in evidence.verdict:

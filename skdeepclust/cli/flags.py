@@ -15,6 +15,7 @@ from .wording import OWN, flag_of, for_help
 
 _NAMESAKES = {"alpha"}  # parameters that mean another thing in another method
 _SOURCE = "folder of images, or a .npy file of vectors or images"
+_BOXES = ", or a .json or .csv file of boxes in the images of --images"
 _CLUSTER = "skdeepclust cluster FOLDER [-k K] [--out DIR] [--method NAME] [more flags; --help]"
 _HIDDEN = "skdeepclust cluster --method NAME --help explains"
 _PREDICT = "skdeepclust predict OUT FOLDER [--to FILE]"
@@ -99,7 +100,7 @@ def _add_cluster(commands: Any, argv: Sequence[str]) -> None:
         allow_abbrev=False,
     )
     command.set_defaults(run=cluster.run)
-    command.add_argument("folder", metavar="FOLDER", help=_SOURCE)
+    command.add_argument("folder", metavar="FOLDER", help=_SOURCE + _BOXES)
     if argv[:1] == ["cluster"]:
         known = methods()
         _add_first(command.add_argument_group("what one needs first"), known)
@@ -138,10 +139,30 @@ def _add_first(group: Any, known: Iterable[str]) -> None:
         help="pixels: train on the pixels; torchvision:NAME, timm:NAME or hf:NAME: use the "
         "features of that network; auto, the default: those of the network in the box, for photos",
     )
+    group.add_argument(
+        "--unclustered",
+        type=share_of_samples,
+        default="auto",
+        metavar="SHARE",
+        help="share to leave in no cluster, the most doubtful first, such as 0.1 or 0; auto leaves "
+        "those that stand out (default: auto)",
+    )
+    group.add_argument(
+        "--table",
+        type=place,
+        metavar="FILE",
+        help="CSV file with further columns, joined by its column path (or row, for arrays)",
+    )
     group.add_argument("--overwrite", action="store_true", help="replace an earlier result")
 
 
 def _add_images(group: Any) -> None:
+    group.add_argument(
+        "--images",
+        metavar="FOLDER",
+        type=place,
+        help="of the images that a file of boxes is about: each box becomes a sample",
+    )
     group.add_argument(
         "--labels-from-folders",
         action="store_true",
@@ -261,6 +282,14 @@ def share(text: str) -> tuple[int, int]:
     if slash and part.isdecimal() and whole.isdecimal() and 1 <= int(part) <= int(whole):
         return int(part), int(whole)
     raise argparse.ArgumentTypeError(f"must be I/N with I from 1 to N, such as 3/64; got {text!r}")
+
+
+def share_of_samples(text: str) -> float | str:
+    """A number from 0 up to 1, or "auto"."""
+    share = literal(text)
+    if text == "auto" or (isinstance(share, int | float) and 0 <= share < 1):
+        return text if text == "auto" else float(share)
+    raise argparse.ArgumentTypeError(f"must be a number from 0 up to 1, or auto; got {text!r}")
 
 
 def place(text: str) -> Path:

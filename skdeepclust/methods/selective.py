@@ -7,9 +7,10 @@ of their clusters, and samples that have settled rest, until they stir again.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+import warnings
+from collections.abc import Iterable
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -32,10 +33,9 @@ from ..data.augment import Augment
 from ..data.samples import Array
 from ..data.views import auto_views
 from ..engine import Hook, Run
-from ..families.wrapping import WrappedClustering
+from ..families.wrapping import AnyBaseClustering, Method, WrappedClustering
 from ..ops import count_labels, density_weights, weighted_means
 
-Method = TypeVar("Method", bound=Callable[..., Any])
 DEEP = BaseDeepClustering | WrappedClustering
 FEWEST_ACTIVE = 0.25  # of all samples; or a batch, if that is fewer
 
@@ -292,16 +292,6 @@ def largest_share(active: Tensor, groups: Tensor) -> Tensor:
     return (n_active / size.clamp(min=1).double()).max()
 
 
-def _if_base_has(name: str) -> Callable[[Method], Method]:
-    """Make a method available where the base has one of this name."""
-
-    def check(estimator: SelectiveClustering) -> bool:
-        getattr(getattr(estimator, "base_", estimator.base), name)  # its error says what is missing
-        return True
-
-    return available_if(check)  # type: ignore[no-any-return]
-
-
 def _if_labels_can_be_predicted(predict: Method) -> Method:
     """Make ``predict`` available where the base has it, or prototypes of the input exist."""
 
@@ -312,7 +302,7 @@ def _if_labels_can_be_predicted(predict: Method) -> Method:
     return available_if(check)(predict)  # type: ignore[no-any-return]
 
 
-class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
+class SelectiveClustering(AnyBaseClustering, auto_wrap_output_keys=None):
     """Any clustering, with prototypes that listen to sparse regions and samples that rest.
 
     Where a deep base places its prototypes as means of clusters, samples in sparse regions weigh
@@ -589,69 +579,3 @@ class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
             return self.base_.predict(X)  # type: ignore[no-any-return]
         rows = validate_data(self, X, accept_sparse="csr", reset=False)
         return pairwise_distances_argmin(rows, self.prototypes_)  # type: ignore[no-any-return]
-
-    @_if_base_has("predict_proba")
-    def predict_proba(self, X: Any) -> Array:
-        """Probability of each cluster for each sample, as the base sees it.
-
-        Parameters
-        ----------
-        X : as in `fit`
-
-        Returns
-        -------
-        proba : ndarray of shape (n_samples, n_clusters)
-        """
-        check_is_fitted(self)
-        return self.base_.predict_proba(X)  # type: ignore[no-any-return]
-
-    @_if_base_has("transform")
-    def transform(self, X: Any) -> Any:
-        """Embed each sample as the base does.
-
-        Parameters
-        ----------
-        X : as in `fit`
-
-        Returns
-        -------
-        embedding : ndarray of shape (n_samples, n_features_out)
-        """
-        check_is_fitted(self)
-        return self.base_.transform(X)
-
-    @_if_base_has("transform")
-    def fit_transform(self, X: Any, y: Any = None) -> Any:
-        """Fit, and embed the same samples; see `fit` and `transform`."""
-        return self.fit(X).transform(X)
-
-    @_if_base_has("transform")
-    def set_output(self, *, transform: str | None = None) -> Self:
-        """Choose what `transform` returns; see scikit-learn."""
-        for base in (self.base, getattr(self, "base_", None)):
-            if base is not None:
-                base.set_output(transform=transform)
-        return self
-
-    @_if_base_has("get_feature_names_out")
-    def get_feature_names_out(self, input_features: Any = None) -> Array:
-        """Names of the columns of the embedding, as the base gives them."""
-        check_is_fitted(self)
-        return self.base_.get_feature_names_out(input_features)  # type: ignore[no-any-return]
-
-    @_if_base_has("score")
-    def score(self, X: Any, y: Any = None) -> float:
-        """Score of the base; see there."""
-        check_is_fitted(self)
-        return float(self.base_.score(X, y))
-
-    @_if_base_has("save")
-    def save(self, path: Any) -> None:
-        """Write the fitted estimator to one file; see the ``save`` of the base.
-
-        Parameters
-        ----------
-        path : str or path-like
-            Written under a temporary name first, so a failure leaves nothing behind.
-        """
-        super().save(path)
