@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 from .._optional import available, optional
 from . import likeness
 
-__all__ = ["Assignments", "printable"]
+__all__ = ["Assignments", "printable", "result_id"]
 
 UNCLUSTERED = -1  # the label of samples in no cluster
 COLUMNS = ("path", "cluster", "confidence", "second_cluster", "outlier_score")
@@ -157,6 +159,14 @@ def _two_best(proba: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]
     order = np.argsort(-padded, axis=1, kind="stable")[:, :2]
     best = np.where(np.take_along_axis(padded, order, axis=1) > 0, order, UNCLUSTERED)
     return best[:, 0], best[:, 1]
+
+
+def result_id(table: Assignments) -> str:
+    """Sixteen digits that tell one clustering from another: a hash of paths and labels."""
+    digest = sha256()
+    for path, label in zip(table.paths, table.labels.tolist(), strict=True):
+        digest.update(os.fsencode(str(path)) + b"\0%d\n" % label)
+    return digest.hexdigest()[:16]
 
 
 def printable(path: str) -> str:

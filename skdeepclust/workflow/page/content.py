@@ -18,7 +18,7 @@ from ...metrics.unsupervised import NOISE
 from ..evidence import BETTER
 from ..likeness import near_duplicates
 from ..maps import MOST_POINTS
-from ..table import printable
+from ..table import printable, result_id
 from .atlas import PER_SIDE, atlases, data_uri, thumbnails
 from .curves import Choice, Curve, choice_curve, curves
 from .rivals import Rivals, rivals
@@ -34,8 +34,12 @@ if TYPE_CHECKING:
 MAX_LISTED = 60  # outliers, groups of duplicates, files left out
 _MAX_EXAMPLES = 1200  # large pictures in the page, all clusters together
 _MAX_PER_CLUSTER = 20
-_SIDES = ((12_000, 64), (40_000, 32))  # up to so many images: thumbnails of so many pixels
+_SIDES = ((12_000, 64), (40_000, 48), (150_000, 32))  # up to so many images: pixels of thumbnails
+_MOST_COMPARED = 40_000  # images among which near-duplicates are looked for
 _MAX_CLASSES = 60
+_LOOKS = 60  # of colour and marker: there are no more
+_CODE_DIM = 16
+_ALL_BUT_FEW = 0.9995  # of the values keep their distances in codes; the rest are cut off
 _NO_CLUSTER = ("#8b8d91", "x", "#222222")  # a marker that no cluster has: some are grey, too
 
 
@@ -111,6 +115,8 @@ def gather(
     evidence: Evidence | None = None,
     choice: Mapping[int, float] | None = None,
     plane: Plane | None = None,
+    decisions: Mapping[str, Any] | None = None,
+    proposals: Mapping[int, Sequence[str]] | None = None,
     random_state: int | np.random.RandomState | None = 0,
 ) -> PageContent:
     """Gather what the page of a clustering shows.
@@ -121,8 +127,8 @@ def gather(
         One row for each image; cluster -1 is no cluster.
     title : str
     images : ndarray of shape (n_images, H, W) or (n_images, H, W, C), uint8
-        Every image at any size; the thumbnails are made of them. Above 40,000 images only those
-        on the map have one.
+        Every image at any size; the thumbnails are made of them, smaller ones of many. Above
+        150,000 images only those on the map have one.
     pictures : sequence of n_images arrays
         The images as large as they are; only the examples of the clusters are looked up.
     embedding : ndarray of shape (n_images, embedding_dim)
@@ -146,6 +152,11 @@ def gather(
         Score of each number of clusters that was compared.
     plane : Plane, default=None
         Points of the map, if they are known.
+    decisions : mapping, default=None
+        What a person has decided about the clusters of this table, as a file of decisions has it;
+        None is nothing.
+    proposals : mapping of int to sequence of str, default=None
+        Names to choose from, for some clusters.
     random_state : int, RandomState instance or None, default=0
         Decides between examples of equal confidence, and the map.
 
@@ -154,10 +165,11 @@ def gather(
     content : PageContent
     """
     rng = check_random_state(random_state)
-    clusters = _cards(table, rng)
+    n_examples = _n_examples(table)
+    clusters = _cards(table, n_examples, rng)
     chosen = [i for card in clusters for i in card.sure + card.doubtful]
     points, shown, how = plane or flatten(embedding, table.labels, rng, MOST_POINTS)
-    twins = near_duplicates(images) if len(images) <= _SIDES[-1][0] else []
+    twins = near_duplicates(images) if len(images) <= _MOST_COMPARED else []
     small, slot = _thumbnails(images, table, shown)
     facts, told = list(facts), list(warnings)
     return PageContent(
@@ -188,8 +200,16 @@ def gather(
             **_map(points, shown),
             "slot": slot.tolist(),
             "thumb": [*small.shape[2:0:-1], PER_SIDE],
-            "clusters": [_look(card) for card in clusters],
-            "none": dict(zip(("colour", "marker", "writing"), _NO_CLUSTER, strict=True)),
+            "clusters": [
+                {"id": card.id, **_look(card.colour, card.marker, card.writing), "proposals": _texts(proposals, card.id)}
+                for card in clusters
+            ],
+            "looks": [_look(*look_of(position)) for position in range(_LOOKS)],
+            "none": _look(*_NO_CLUSTER),
+            "examples": n_examples,
+            "codes": _codes(embedding),
+            "result": result_id(table),
+            "decisions": decisions,
             "base": base,
         },
     )
@@ -209,10 +229,15 @@ def _verdict(evidence: Evidence | None, told: list[str]) -> list[str]:
     return [line for line in evidence.verdict if not (known and BETTER in line)]
 
 
-def _cards(table: Assignments, rng: np.random.RandomState) -> list[Card]:
+def _n_examples(table: Assignments) -> int:
+    """How many images are shown of each cluster."""
+    n_clusters = len(np.unique(table.labels))
+    return int(np.clip(_MAX_EXAMPLES // n_clusters, 2, _MAX_PER_CLUSTER))
+
+
+def _cards(table: Assignments, n_examples: int, rng: np.random.RandomState) -> list[Card]:
     """Numbers, colours and examples of each cluster, and at last of what is in none."""
     names = np.unique(table.labels)
-    n_examples = int(np.clip(_MAX_EXAMPLES // len(names), 2, _MAX_PER_CLUSTER))
     cards = []
     for position, name in enumerate(sorted(names.tolist(), key=_none_last)):
         own = table.labels == name
@@ -300,17 +325,12 @@ def _columns(table: Assignments) -> dict[str, Any]:
     return {
         "names": names,
         "unlinked": unlinked,
-        "raw": [_base64(table.paths[i]) for i in unlinked],
+        "raw": [table.paths[i] for i in unlinked],  # JSON has bytes that are no text as escapes
         "cluster": table.labels.tolist(),
         "confidence": np.rint(table.confidence * 1000).astype(int).tolist(),
         "second": table.second.tolist(),
         "outlier": [round(v, 2) if np.isfinite(v) else None for v in table.outlier_scores.tolist()],
     }
-
-
-def _base64(path: str) -> str:
-    """Bytes of a path that is no valid text."""
-    return b64encode(path.encode("utf-8", "surrogateescape")).decode("ascii")
 
 
 def _kinds(classes: Sequence[str] | NDArray[Any] | None) -> dict[str, Any]:
@@ -329,7 +349,25 @@ def _map(points: NDArray[Any], shown: NDArray[np.intp]) -> dict[str, Any]:
     return {"shown": shown.tolist(), "x": place[:, 0].tolist(), "y": place[:, 1].tolist()}
 
 
-def _look(card: Card) -> dict[str, Any]:
-    return {
-        name: getattr(card, name) for name in ("id", "name", "size", "colour", "marker", "writing")
-    }
+def _look(colour: str, marker: str, writing: str) -> dict[str, str]:
+    return {"colour": colour, "marker": marker, "writing": writing}
+
+
+def _texts(proposals: Mapping[int, Sequence[str]] | None, cluster: int) -> list[str]:
+    return [printable(text) for text in (proposals or {}).get(cluster, ())]
+
+
+def _codes(embedding: NDArray[Any]) -> dict[str, Any]:
+    """The embedding (n, d) in at most 16 dimensions and a byte each, as base64.
+
+    By them the page splits clusters, and finds those that are near. The axes are the principal
+    ones of some rows.
+    """
+    x = np.nan_to_num(embedding.astype(np.float32), posinf=0, neginf=0)  # (n, d)
+    x -= x.mean(axis=0)
+    some = x[:: -(-len(x) // MOST_POINTS)]
+    _, axes = np.linalg.eigh(some.T @ some)  # (d, d), the smallest first
+    z = x @ axes[:, : -_CODE_DIM - 1 : -1]  # (n, 16)
+    scale = max(float(np.quantile(np.abs(z), _ALL_BUT_FEW)), 1e-12)
+    small = np.clip(np.rint(z / scale * 127), -127, 127).astype(np.int8)
+    return {"dim": small.shape[1], "values": b64encode(small.tobytes()).decode("ascii")}
