@@ -28,7 +28,14 @@ from .choice import (
 from .evidence import judge
 from .images import ImageClusters, ImageFiles
 from .listening import SILENT, Listener
-from .results import CHECKPOINT, check_sort_target, result_folder, sort_images, write_data
+from .results import (
+    CHECKPOINT,
+    check_sort_target,
+    result_folder,
+    result_id,
+    sort_images,
+    write_data,
+)
 from .scoring import Scores, scores_beside_kmeans
 from .settings import FEATURES, Settings
 from .sources import Clusters, Source, name_of
@@ -369,6 +376,7 @@ def _attempt(write: Callable[[Path], Any], file: Path) -> str:
 
 def _summary(outcome: Outcome, source: Source, out: Path) -> dict[str, Any]:
     summary = summary_of_run(outcome.clusters, outcome.seconds) | source.summary()
+    summary["result"] = result_id(outcome.clusters.assignments)
     if outcome.embedder is not None:
         summary["embedder"] = settings_of_embedder(outcome.embedder, out)
         summary["network"] = facts_of_network(outcome.embedder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from ...displays.choosing import flatten, small_pictures, surest_and_doubtful
 from ...displays.style import look_of
 from ...metrics import contingency_table
 from ...metrics.unsupervised import NOISE
+from ..decisions import Decisions, Said
 from ..evidence import BETTER
 from ..likeness import near_duplicates
 from ..maps import MOST_POINTS
@@ -115,7 +116,8 @@ def gather(
     evidence: Evidence | None = None,
     choice: Mapping[int, float] | None = None,
     plane: Plane | None = None,
-    decisions: Mapping[str, Any] | None = None,
+    decisions: Decisions | None = None,
+    labels_of_run: NDArray[Any] | None = None,
     proposals: Mapping[int, Sequence[str]] | None = None,
     random_state: int | np.random.RandomState | None = 0,
 ) -> PageContent:
@@ -152,9 +154,10 @@ def gather(
         Score of each number of clusters that was compared.
     plane : Plane, default=None
         Points of the map, if they are known.
-    decisions : mapping, default=None
-        What a person has decided about the clusters of this table, as a file of decisions has it;
-        None is nothing.
+    decisions : Decisions, default=None
+        What a person has decided, which the table follows; None is nothing.
+    labels_of_run : ndarray of shape (n_images,), int, default=None
+        Clusters before that; None is those of the table.
     proposals : mapping of int to sequence of str, default=None
         Names to choose from, for some clusters.
     random_state : int, RandomState instance or None, default=0
@@ -201,15 +204,18 @@ def gather(
             "slot": slot.tolist(),
             "thumb": [*small.shape[2:0:-1], PER_SIDE],
             "clusters": [
-                {"id": card.id, **_look(card.colour, card.marker, card.writing), "proposals": _texts(proposals, card.id)}
+                {
+                    "id": card.id,
+                    **_look(card.colour, card.marker, card.writing),
+                    "proposals": _texts(proposals, card.id),
+                }
                 for card in clusters
             ],
             "looks": [_look(*look_of(position)) for position in range(_LOOKS)],
             "none": _look(*_NO_CLUSTER),
             "examples": n_examples,
             "codes": _codes(embedding),
-            "result": result_id(table),
-            "decisions": decisions,
+            **_decided(table, decisions, labels_of_run),
             "base": base,
         },
     )
@@ -246,7 +252,7 @@ def _cards(table: Assignments, n_examples: int, rng: np.random.RandomState) -> l
         cards.append(
             Card(
                 id=name,
-                name="unclustered" if name == NOISE else f"cluster {name}",
+                name=_name_of(name, table),
                 size=int(own.sum()),
                 share=float(own.mean()),
                 confidence=float(table.confidence[own].mean()),
@@ -259,6 +265,11 @@ def _cards(table: Assignments, n_examples: int, rng: np.random.RandomState) -> l
             )
         )
     return cards
+
+
+def _name_of(cluster: int, table: Assignments) -> str:
+    default = "unclustered" if cluster == NOISE else f"cluster {cluster}"
+    return printable(table.cluster_names.get(cluster, default))
 
 
 def _headings(name: int, confidence: NDArray[Any]) -> tuple[str, str]:
@@ -326,7 +337,6 @@ def _columns(table: Assignments) -> dict[str, Any]:
         "names": names,
         "unlinked": unlinked,
         "raw": [table.paths[i] for i in unlinked],  # JSON has bytes that are no text as escapes
-        "cluster": table.labels.tolist(),
         "confidence": np.rint(table.confidence * 1000).astype(int).tolist(),
         "second": table.second.tolist(),
         "outlier": [round(v, 2) if np.isfinite(v) else None for v in table.outlier_scores.tolist()],
@@ -351,6 +361,21 @@ def _map(points: NDArray[Any], shown: NDArray[np.intp]) -> dict[str, Any]:
 
 def _look(colour: str, marker: str, writing: str) -> dict[str, str]:
     return {"colour": colour, "marker": marker, "writing": writing}
+
+
+def _decided(
+    table: Assignments, decisions: Decisions | None, labels_of_run: NDArray[Any] | None
+) -> dict[str, Any]:
+    """The clusters of the run and what is decided about them; names of the table are decisions."""
+    decisions = decisions or Decisions(result=result_id(table))
+    named = {key: Said(name) for key, name in table.cluster_names.items()}
+    decisions = replace(decisions, clusters={**named, **decisions.clusters})
+    is_empty = decisions == Decisions(result=decisions.result)
+    return {
+        "cluster": (table.labels if labels_of_run is None else labels_of_run).tolist(),
+        "result": decisions.result,
+        "decisions": None if is_empty else decisions.as_dict(),
+    }
 
 
 def _texts(proposals: Mapping[int, Sequence[str]] | None, cluster: int) -> list[str]:
