@@ -28,14 +28,7 @@ from .choice import (
 from .evidence import judge
 from .images import ImageClusters, ImageFiles
 from .listening import SILENT, Listener
-from .results import (
-    CHECKPOINT,
-    check_sort_target,
-    result_folder,
-    result_id,
-    sort_images,
-    write_data,
-)
+from .results import CHECKPOINT, check_sort_target, result_folder, sort_images, write_data
 from .scoring import Scores, scores_beside_kmeans
 from .settings import FEATURES, Settings
 from .sources import Clusters, Source, name_of
@@ -46,6 +39,7 @@ from .summary import (
     summary_of_run,
     write_summary,
 )
+from .table import result_id
 from .timing import Clock, Steps, expected_seconds
 
 LITTLE = 0.1  # of the time for features: as much may a second fit take, to see if seeds agree

@@ -203,14 +203,7 @@ def gather(
             **_map(points, shown),
             "slot": slot.tolist(),
             "thumb": [*small.shape[2:0:-1], PER_SIDE],
-            "clusters": [
-                {
-                    "id": card.id,
-                    **_look(card.colour, card.marker, card.writing),
-                    "proposals": _texts(proposals, card.id),
-                }
-                for card in clusters
-            ],
+            "clusters": [_for_script(card, proposals or {}) for card in clusters],
             "looks": [_look(*look_of(position)) for position in range(_LOOKS)],
             "none": _look(*_NO_CLUSTER),
             "examples": n_examples,
@@ -359,6 +352,11 @@ def _map(points: NDArray[Any], shown: NDArray[np.intp]) -> dict[str, Any]:
     return {"shown": shown.tolist(), "x": place[:, 0].tolist(), "y": place[:, 1].tolist()}
 
 
+def _for_script(card: Card, proposals: Mapping[int, Sequence[str]]) -> dict[str, Any]:
+    texts = [printable(text) for text in proposals.get(card.id, ())]
+    return {"id": card.id, "proposals": texts, **_look(card.colour, card.marker, card.writing)}
+
+
 def _look(colour: str, marker: str, writing: str) -> dict[str, str]:
     return {"colour": colour, "marker": marker, "writing": writing}
 
@@ -368,18 +366,16 @@ def _decided(
 ) -> dict[str, Any]:
     """The clusters of the run and what is decided about them; names of the table are decisions."""
     decisions = decisions or Decisions(result=result_id(table))
-    named = {key: Said(name) for key, name in table.cluster_names.items()}
-    decisions = replace(decisions, clusters={**named, **decisions.clusters})
+    said = dict(decisions.clusters)
+    for key, name in table.cluster_names.items():
+        said[key] = replace(said.get(key, Said()), name=name)
+    decisions = replace(decisions, clusters=said)
     is_empty = decisions == Decisions(result=decisions.result)
     return {
         "cluster": (table.labels if labels_of_run is None else labels_of_run).tolist(),
         "result": decisions.result,
         "decisions": None if is_empty else decisions.as_dict(),
     }
-
-
-def _texts(proposals: Mapping[int, Sequence[str]] | None, cluster: int) -> list[str]:
-    return [printable(text) for text in (proposals or {}).get(cluster, ())]
 
 
 def _codes(embedding: NDArray[Any]) -> dict[str, Any]:
