@@ -15,7 +15,7 @@ from .wording import OWN, flag_of, for_help
 
 _NAMESAKES = {"alpha"}  # parameters that mean another thing in another method
 _SOURCE = "folder of images, or a .npy file of vectors or images"
-_BOXES = ", or a .json or .csv file of boxes in the images of --images"
+_BOXES = ", or of boxes (.json, .csv)"
 _CLUSTER = "skdeepclust cluster FOLDER [-k K] [--out DIR] [--method NAME] [more flags; --help]"
 _HIDDEN = "skdeepclust cluster --method NAME --help explains"
 _PREDICT = "skdeepclust predict OUT FOLDER [--to FILE]"
@@ -117,7 +117,7 @@ def _add_first(group: Any, known: Iterable[str]) -> None:
         type=number_of_clusters,
         default="auto",
         metavar="K",
-        help="number of clusters; auto, the default, compares 2 to 25",
+        help="number of clusters; auto, the default, finds it",
     )
     group.add_argument(
         "--out",
@@ -144,14 +144,13 @@ def _add_first(group: Any, known: Iterable[str]) -> None:
         type=share_of_samples,
         default="auto",
         metavar="SHARE",
-        help="share to leave in no cluster, the most doubtful first, such as 0.1 or 0; auto leaves "
-        "those that stand out (default: auto)",
+        help="share to leave in no cluster, such as 0.1 or 0; auto, the default: what stands out",
     )
     group.add_argument(
         "--table",
         type=place,
         metavar="FILE",
-        help="CSV file with further columns, joined by its column path (or row, for arrays)",
+        help="CSV file with more columns, joined by path, or by row",
     )
     group.add_argument("--overwrite", action="store_true", help="replace an earlier result")
 
@@ -161,7 +160,7 @@ def _add_images(group: Any) -> None:
         "--images",
         metavar="FOLDER",
         type=place,
-        help="of the images that a file of boxes is about: each box becomes a sample",
+        help="where the images of a file of boxes are",
     )
     group.add_argument(
         "--labels-from-folders",
@@ -180,7 +179,7 @@ def _add_images(group: Any) -> None:
 
 def _add_network(group: Any) -> None:
     group.add_argument(
-        "--features", type=place, metavar="DIR", help="what `skdeepclust embed` has computed"
+        "--features", type=place, metavar="DIR", help="folder that the command embed has written"
     )
     _add_pretrained(group)
     group.add_argument(
