@@ -6,9 +6,11 @@ import inspect
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from families import QUICK, of_family, quick
-from sklearn.base import ClusterMixin
+from sklearn.base import BaseEstimator, ClusterMixin, TransformerMixin
+from sklearn.metrics import adjusted_rand_score
 
 import skdeepclust
 from skdeepclust.base.estimator import BaseDeepTransformer
@@ -254,3 +256,40 @@ def test_every_estimator_is_named_in_the_readme():
     assert [e.__name__ for e in ESTIMATORS if f"`{e.__name__}" not in README] == [
         "SelfSupervisedEncoder"
     ]
+
+
+# --- Recipes run ----------------------------------------------------------------------------------
+
+
+class Columns(TransformerMixin, BaseEstimator):
+    """Stands for the network of a name: the rows as they are."""
+
+    def __init__(self, model=None):
+        self.model = model
+
+    def fit(self, X, y=None):
+        return self
+
+    def transform(self, X):
+        return X
+
+
+def code_of(page):
+    """Blocks of Python on a page, joined in order."""
+    return re.findall(r"```python\n(.*?)```", (ROOT / "docs" / page).read_text(), flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("box", [False, True])
+def test_the_record_recipe_runs(box, blobs, monkeypatch):
+    monkeypatch.setattr(skdeepclust, "ImageEmbedder", Columns)
+    X, y = blobs  # five columns: two networks give ten
+    recipe, in_the_box = code_of("record.md")
+    if box:
+        first, last = recipe.split("features =")[0], recipe.split("head =")[1].split("\n", 1)[1]
+        recipe = first + in_the_box + last
+    recipe = recipe.replace("(768, 1536)", "(5, 5)").replace("n_clusters=10", "n_clusters=3")
+    recipe = recipe.replace("n_clusters=3", "n_clusters=3, n_steps=20, n_outer=30")
+    found = {"paths": X.astype(np.float32)}
+    exec(recipe, found)
+    assert adjusted_rand_score(y, found["labels"]) == 1
+    assert found["model"][-1].history_[-1]["phase"] == "self-label"

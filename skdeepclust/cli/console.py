@@ -48,7 +48,8 @@ def table_of_scores(scores: dict[str, dict[str, float]]) -> str:
         f"{name:{width}}  {row['ACC']:>6.3f}  {row['NMI']:>6.3f}  {row['ARI']:>6.3f}"
         for name, row in scores.items()
     ]
-    return "\n".join([*lines, "(k-means on what the method saw; the sub-folders only score)"])
+    note = "(of samples in a cluster; k-means on what the method saw; the sub-folders only score)"
+    return "\n".join([*lines, note])
 
 
 def duration(seconds: float) -> str:

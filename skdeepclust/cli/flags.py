@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from .._version import __version__
-from . import cluster, predict, report
+from . import cluster, embed, predict, report
 from .signatures import AUTO, Signature, methods
 from .wording import OWN, flag_of, for_help
 
 _NAMESAKES = {"alpha"}  # parameters that mean another thing in another method
 _SOURCE = "folder of images, or a .npy file of vectors or images"
+_BOXES = ", or a .json or .csv file of boxes in the images of --images"
 _CLUSTER = "skdeepclust cluster FOLDER [-k K] [--out DIR] [--method NAME] [more flags; --help]"
 _HIDDEN = "skdeepclust cluster --method NAME --help explains"
 _PREDICT = "skdeepclust predict OUT FOLDER [--to FILE]"
-_COMMANDS = "{cluster,predict,report}"
+_EMBED = "skdeepclust embed FOLDER --to DIR [--shard I/N] [--encoder NAME]"
+_COMMANDS = "{cluster,predict,report,embed}"
 
 
 def parser(argv: Sequence[str]) -> argparse.ArgumentParser:
@@ -32,6 +34,7 @@ def parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     _add_cluster(commands, argv)
     _add_predict(commands)
     _add_report(commands)
+    _add_embed(commands)
     return top
 
 
@@ -59,6 +62,36 @@ def _add_report(commands: Any) -> None:
     command.add_argument("--folder", metavar="FOLDER", help="where the images are now")
 
 
+def _add_embed(commands: Any) -> None:
+    command = commands.add_parser(
+        "embed",
+        help="compute features of many images, in shares, for `cluster --features`",
+        usage=_EMBED,
+        allow_abbrev=False,
+    )
+    command.set_defaults(run=embed.run)
+    command.add_argument("folder", metavar="FOLDER", help="folder of images, with sub-folders")
+    command.add_argument(
+        "--to", metavar="DIR", type=place, required=True, help="folder of features, new or begun"
+    )
+    command.add_argument(
+        "--shard",
+        type=share,
+        metavar="I/N",
+        help="the I-th of N shares (default: all; under torchrun that of the process)",
+    )
+    command.add_argument(
+        "--encoder",
+        default="efficientnet-lite0",
+        metavar="NAME",
+        help="efficientnet-lite0 (default), efficientnet-lite1, torchvision:NAME, timm:NAME, "
+        "hf:NAME",
+    )
+    _add_pretrained(command)
+    _add_device(command)
+    command.add_argument("--quiet", action="store_true", help="show no progress")
+
+
 def _add_cluster(commands: Any, argv: Sequence[str]) -> None:
     command = commands.add_parser(
         "cluster",
@@ -67,7 +100,7 @@ def _add_cluster(commands: Any, argv: Sequence[str]) -> None:
         allow_abbrev=False,
     )
     command.set_defaults(run=cluster.run)
-    command.add_argument("folder", metavar="FOLDER", help=_SOURCE)
+    command.add_argument("folder", metavar="FOLDER", help=_SOURCE + _BOXES)
     if argv[:1] == ["cluster"]:
         known = methods()
         _add_first(command.add_argument_group("what one needs first"), known)
@@ -106,10 +139,30 @@ def _add_first(group: Any, known: Iterable[str]) -> None:
         help="pixels: train on the pixels; torchvision:NAME, timm:NAME or hf:NAME: use the "
         "features of that network; auto, the default: those of the network in the box, for photos",
     )
+    group.add_argument(
+        "--unclustered",
+        type=share_of_samples,
+        default="auto",
+        metavar="SHARE",
+        help="share to leave in no cluster, the most doubtful first, such as 0.1 or 0; auto leaves "
+        "those that stand out (default: auto)",
+    )
+    group.add_argument(
+        "--table",
+        type=place,
+        metavar="FILE",
+        help="CSV file with further columns, joined by its column path (or row, for arrays)",
+    )
     group.add_argument("--overwrite", action="store_true", help="replace an earlier result")
 
 
 def _add_images(group: Any) -> None:
+    group.add_argument(
+        "--images",
+        metavar="FOLDER",
+        type=place,
+        help="of the images that a file of boxes is about: each box becomes a sample",
+    )
     group.add_argument(
         "--labels-from-folders",
         action="store_true",
@@ -126,16 +179,27 @@ def _add_images(group: Any) -> None:
 
 
 def _add_network(group: Any) -> None:
-    group.add_argument("--weights", metavar="FILE", help="file of weights for --encoder")
     group.add_argument(
-        "--image-size", type=int, metavar="N", help="pixels a side that the network sees"
+        "--features", type=place, metavar="DIR", help="what `skdeepclust embed` has computed"
     )
+    _add_pretrained(group)
     group.add_argument(
         "--cache",
         type=place,
         metavar="DIR",
         help="keep features there for other runs (default: in --out)",
     )
+    _add_device(group)
+
+
+def _add_pretrained(group: Any) -> None:
+    group.add_argument("--weights", metavar="FILE", help="file of weights for --encoder")
+    group.add_argument(
+        "--image-size", type=int, metavar="N", help="pixels a side that the network sees"
+    )
+
+
+def _add_device(group: Any) -> None:
     group.add_argument(
         "--device", metavar="NAME", help="cpu or cuda (default: a GPU if there is one)"
     )
@@ -210,6 +274,22 @@ def number_of_clusters(text: str) -> int | str:
     if text == "auto" or (text.isdecimal() and int(text) > 0):
         return text if text == "auto" else int(text)
     raise argparse.ArgumentTypeError(f"must be a whole number from 1, or auto; got {text!r}")
+
+
+def share(text: str) -> tuple[int, int]:
+    """``3/64`` as (3, 64)."""
+    part, slash, whole = text.partition("/")
+    if slash and part.isdecimal() and whole.isdecimal() and 1 <= int(part) <= int(whole):
+        return int(part), int(whole)
+    raise argparse.ArgumentTypeError(f"must be I/N with I from 1 to N, such as 3/64; got {text!r}")
+
+
+def share_of_samples(text: str) -> float | str:
+    """A number from 0 up to 1, or "auto"."""
+    share = literal(text)
+    if text == "auto" or (isinstance(share, int | float) and 0 <= share < 1):
+        return text if text == "auto" else float(share)
+    raise argparse.ArgumentTypeError(f"must be a number from 0 up to 1, or auto; got {text!r}")
 
 
 def place(text: str) -> Path:

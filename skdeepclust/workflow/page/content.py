@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ...displays.choosing import Plane
+    from ...ops.granularity import ClusterLayers
     from ..evidence import Evidence
     from ..table import Assignments
 
@@ -36,6 +37,7 @@ _MAX_EXAMPLES = 1200  # large pictures in the page, all clusters together
 _MAX_PER_CLUSTER = 20
 _SIDES = ((12_000, 64), (40_000, 32))  # up to so many images: thumbnails of so many pixels
 _MAX_CLASSES = 60
+_MAX_LAYERS = 60
 _NO_CLUSTER = ("#8b8d91", "x", "#222222")  # a marker that no cluster has: some are grey, too
 
 
@@ -111,6 +113,8 @@ def gather(
     evidence: Evidence | None = None,
     choice: Mapping[int, float] | None = None,
     plane: Plane | None = None,
+    layers: ClusterLayers | None = None,
+    proposals: Mapping[int, Sequence[str]] | None = None,
     random_state: int | np.random.RandomState | None = 0,
 ) -> PageContent:
     """Gather what the page of a clustering shows.
@@ -146,6 +150,10 @@ def gather(
         Score of each number of clusters that was compared.
     plane : Plane, default=None
         Points of the map, if they are known.
+    layers : ClusterLayers, default=None
+        The clusters joined, for a look at fewer.
+    proposals : mapping of int to sequence of str, default=None
+        Names that suit each cluster.
     random_state : int, RandomState instance or None, default=0
         Decides between examples of equal confidence, and the map.
 
@@ -188,7 +196,8 @@ def gather(
             **_map(points, shown),
             "slot": slot.tolist(),
             "thumb": [*small.shape[2:0:-1], PER_SIDE],
-            "clusters": [_look(card) for card in clusters],
+            "clusters": [_look(card, proposals or {}) for card in clusters],
+            "layers": _layers(layers, table.labels),
             "none": dict(zip(("colour", "marker", "writing"), _NO_CLUSTER, strict=True)),
             "base": base,
         },
@@ -329,7 +338,18 @@ def _map(points: NDArray[Any], shown: NDArray[np.intp]) -> dict[str, Any]:
     return {"shown": shown.tolist(), "x": place[:, 0].tolist(), "y": place[:, 1].tolist()}
 
 
-def _look(card: Card) -> dict[str, Any]:
-    return {
-        name: getattr(card, name) for name in ("id", "name", "size", "colour", "marker", "writing")
-    }
+def _look(card: Card, proposals: Mapping[int, Sequence[str]]) -> dict[str, Any]:
+    shown = ("id", "name", "size", "colour", "marker", "writing")
+    proposed = [printable(name) for name in proposals.get(card.id, ())]
+    return {**{name: getattr(card, name) for name in shown}, "proposals": proposed}
+
+
+def _layers(layers: ClusterLayers | None, labels: NDArray[Any]) -> list[dict[str, Any]]:
+    """From coarse to fine, the number of each cluster, in order, where k of them are left."""
+    if layers is None:
+        return []
+    first = np.unique(labels, return_index=True)[1]
+    some = first[labels[first] != NOISE]  # a sample of each cluster
+    coarser = layers.n_clusters[layers.n_clusters <= len(some)]
+    chosen = np.unique(np.linspace(0, len(coarser) - 1, _MAX_LAYERS).astype(int))
+    return [{"k": int(k), "of": layers.labels(k)[some].tolist()} for k in coarser[chosen]]
