@@ -1,6 +1,6 @@
 """Try an installed package: a folder of digits becomes a page, and new images get clusters.
 
-    python examples/try_wheel.py NEW_FOLDER
+python examples/try_wheel.py NEW_FOLDER
 """
 
 import subprocess

@@ -7,7 +7,6 @@ of their clusters, and samples that have settled rest, until they stir again.
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
