@@ -265,7 +265,7 @@ class AutoencoderClustering(BaseDeepClustering):
         self, image_shape: tuple[int, int, int] | None, n_samples: int
     ) -> dict[str, int]:
         kind = "vectors" if image_shape is None else "images"
-        steps_per_epoch = max(1.0, n_samples / self.batch_size)
+        steps_per_epoch = max(1.0, n_samples / self._resolve_batch_size(n_samples))
         return {
             "pretrain_epochs": PRETRAINING[kind].epochs(n_samples, steps_per_epoch),
             "max_iter": CLUSTERING[kind].steps(n_samples),
