@@ -69,4 +69,4 @@ def complaint_of_neighbors(samples: Samples, labels: Tensor) -> list[str]:
     ]
 
 
-TINY = 0.1  # of an equal share: a smaller cluster is reported, since outliers or a collapse make such
+TINY = 0.1  # of an equal share: outliers or a collapse make smaller clusters, which are reported
