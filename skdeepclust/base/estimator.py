@@ -422,7 +422,7 @@ class BaseDeepClustering(ClusterMixin, BaseDeepTransformer):  # type: ignore[mis
         ) or complaint_of_neighbors(samples, labels)
 
     def _complaints_of_sizes(self, sizes: Array) -> list[str]:
-        """What the user is told about clusters that are gone or tiny."""
+        """Report of clusters that are gone or tiny."""
         remedy = "Try fewer clusters, longer training or another random_state."
         if len(sizes) < self.n_clusters:
             return [

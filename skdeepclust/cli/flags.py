@@ -15,7 +15,7 @@ from .wording import OWN, flag_of, for_help
 
 _NAMESAKES = {"alpha"}  # parameters that mean another thing in another method
 _SOURCE = "folder of images, or a .npy file of vectors or images"
-_BOXES = ", or of boxes (.json, .csv)"
+_BOXES = ", or a .json or .csv file of boxes in --images"
 _CLUSTER = "skdeepclust cluster FOLDER [-k K] [--out DIR] [--method NAME] [more flags; --help]"
 _HIDDEN = "skdeepclust cluster --method NAME --help explains"
 _PREDICT = "skdeepclust predict OUT FOLDER [--to FILE]"
@@ -117,7 +117,7 @@ def _add_first(group: Any, known: Iterable[str]) -> None:
         type=number_of_clusters,
         default="auto",
         metavar="K",
-        help="number of clusters; auto, the default, finds it",
+        help="number of clusters; auto, the default: 2 to 25",
     )
     group.add_argument(
         "--out",
@@ -136,21 +136,8 @@ def _add_first(group: Any, known: Iterable[str]) -> None:
         "--encoder",
         default="auto",
         metavar="NAME",
-        help="pixels: train on the pixels; torchvision:NAME, timm:NAME or hf:NAME: use the "
-        "features of that network; auto, the default: those of the network in the box, for photos",
-    )
-    group.add_argument(
-        "--unclustered",
-        type=share_of_samples,
-        default="auto",
-        metavar="SHARE",
-        help="share to leave in no cluster, such as 0.1 or 0; auto, the default: what stands out",
-    )
-    group.add_argument(
-        "--table",
-        type=place,
-        metavar="FILE",
-        help="CSV file with more columns, joined by path, or by row",
+        help="pixels, to train on them; or a network that gives features: torchvision:NAME, "
+        "timm:NAME, hf:NAME; auto, the default: the one in the box, for photos",
     )
     group.add_argument("--overwrite", action="store_true", help="replace an earlier result")
 
@@ -160,12 +147,12 @@ def _add_images(group: Any) -> None:
         "--images",
         metavar="FOLDER",
         type=place,
-        help="where the images of a file of boxes are",
+        help="what a file of boxes is about",
     )
     group.add_argument(
         "--labels-from-folders",
         action="store_true",
-        help="score the clusters against the sub-folders, which the fit never sees",
+        help="score against the sub-folders; the fit never sees them",
     )
     group.add_argument(
         "--sort-into",
@@ -174,12 +161,25 @@ def _add_images(group: Any) -> None:
         help="copy each image into the folder of its cluster in DIR",
     )
     group.add_argument("--link", action="store_true", help="with --sort-into: link instead")
+    group.add_argument(
+        "--unclustered",
+        type=share_of_samples,
+        default="auto",
+        metavar="SHARE",
+        help="share to leave in no cluster, such as 0.1 or 0; auto, the default: those in doubt",
+    )
+    group.add_argument(
+        "--table",
+        type=place,
+        metavar="FILE",
+        help="CSV file of further columns, joined by path or row",
+    )
     group.add_argument("--strict", action="store_true", help="stop at an unreadable image")
 
 
 def _add_network(group: Any) -> None:
     group.add_argument(
-        "--features", type=place, metavar="DIR", help="folder that the command embed has written"
+        "--features", type=place, metavar="DIR", help="what `skdeepclust embed` has computed"
     )
     _add_pretrained(group)
     group.add_argument(

@@ -169,14 +169,14 @@ class SCANClustering(PartsClustering):
         Weight of the entropy of the clusters' sizes, lambda in Eq. (2). The lower, the more they
         may differ; near 0 they merge into one.
     n_heads : int, default=5
-        Cluster heads that are trained on one embedding; that with the lowest loss is kept, or,
-        of parts of clusters, that with whose merged parts the others agree most.
+        Cluster heads that are trained on one embedding. The one with the lowest loss is kept.
+        Where heads learn parts of clusters, the one on whose merged parts most agree is kept.
     contrast_epochs : int or "auto", default="auto"
         First epochs, in which the network learns to tell samples apart. If there are any,
-        neighbours are mined in its embedding, and k-means gives the first head its first weights;
-        else neighbours are mined in the samples themselves. ``"auto"`` is half of all for images
-        and for ``views="neighbors"``, but none where ``over_clustering="auto"`` is more than 1,
-        else none.
+        neighbours are mined in its embedding, and k-means gives the first head its first weights.
+        Without any, neighbours are mined in the samples themselves. ``"auto"`` is half of the
+        epochs for images and for ``views="neighbors"``, and none for other vectors. It is also
+        none where ``over_clustering="auto"`` is more than 1.
     encoder : str, torch.nn.Module or callable, default="auto"
         Trunk below the projector. ``"auto"`` is ``"mlp-skip"`` for vectors, ``"convnet"`` for
         images up to 32 pixels and ``"resnet18"`` for larger ones. ``"mlp-skip:128-128"``: dense
