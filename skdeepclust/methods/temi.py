@@ -18,7 +18,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from ..base.complaints import n_used
-from ..base.constraints import POSITIVE_INTEGER, POSITIVE_REAL, WEIGHT
+from ..base.constraints import FOUND_OR_GIVEN, POSITIVE_INTEGER, POSITIVE_REAL, WEIGHT
 from ..base.estimator import BaseDeepClustering
 from ..base.objective import Core, Objective
 from ..data.samples import Samples
@@ -342,8 +342,9 @@ class TEMIClustering(BaseDeepClustering):
 
     Parameters
     ----------
-    n_clusters : int, default=10
-        Number of clusters to look for.
+    n_clusters : int or "auto", default=10
+        Number of clusters to look for. ``"auto"`` is the number, from 2 to 25, whose
+        partition of X is most modular, as `select_n_clusters` finds it.
     n_heads : int, default=8
         Heads that are trained, each from weights of its own. One of them is kept.
     n_neighbors : int or "auto", default="auto"
@@ -395,6 +396,8 @@ class TEMIClustering(BaseDeepClustering):
 
     Attributes
     ----------
+    n_clusters_ : int
+        The number that was given or found.
     labels_ : ndarray of shape (n_samples,), int64
         Label of each training sample, from 0; equal to ``predict`` of the training data.
     cluster_centers_ : ndarray of shape (n_clusters, embedding_dim), float32
@@ -439,6 +442,7 @@ class TEMIClustering(BaseDeepClustering):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseDeepClustering._parameter_constraints,
+        "n_clusters": FOUND_OR_GIVEN,
         "n_heads": [POSITIVE_INTEGER],
         "n_neighbors": [StrOptions({"auto"}), POSITIVE_INTEGER],
         "beta": [Interval(Real, 0.5, None, closed="neither"), StrOptions({"auto"})],
@@ -451,7 +455,7 @@ class TEMIClustering(BaseDeepClustering):
 
     def __init__(
         self,
-        n_clusters: int = 10,
+        n_clusters: int | str = 10,
         *,
         n_heads: int = 8,
         n_neighbors: int | str = "auto",
@@ -527,8 +531,8 @@ class TEMIClustering(BaseDeepClustering):
         n_features = min(math.prod(sample_shape), MOST_FEATURES)
         widths = (n_features, *self._hidden_widths(), self.embedding_dim)
         return TEMIObjective(
-            Core(encoder, self.embedding_dim, self.n_clusters, bfloat16=self._uses_bfloat16),
-            CosineHeads(self.n_heads, widths, self.n_clusters, generator),
+            Core(encoder, self.embedding_dim, self._n_clusters, bfloat16=self._uses_bfloat16),
+            CosineHeads(self.n_heads, widths, self._n_clusters, generator),
             n_neighbors=None if isinstance(self.n_neighbors, str) else self.n_neighbors,
             betas=self._betas(),
             temperature=self.temperature,
