@@ -535,13 +535,19 @@ class TURTLEClustering(NeighborTransformer, BaseDeepClustering):
         n_axes, n_embedded = sum(encoder.principal.n_axes), self.n_embeddings * self.embedding_dim
         return TURTLEObjective(
             replace(self._core(encoder), embedding_dim=n_embedded or n_axes),
-            n_neighbors=self.n_neighbors,
-            n_steps=self.n_steps,
             gammas=(EVEN, UNEVEN) if isinstance(self.gamma, str) else (float(self.gamma),),
-            n_restarts=self.n_init,
-            n_outer=self.n_outer,
-            n_inner=self.n_inner,
-            outer_batch=self.batch_size,
-            outer_lr=self.lr,
-            generator=generator,
+            **self._lengths(generator),
         )
+
+    def _lengths(self, generator: torch.Generator) -> dict[str, Any]:
+        """Sizes and lengths of the objective, by name."""
+        return {
+            "n_neighbors": self.n_neighbors,
+            "n_steps": self.n_steps,
+            "n_restarts": self.n_init,
+            "n_outer": self.n_outer,
+            "n_inner": self.n_inner,
+            "outer_batch": self.batch_size,
+            "outer_lr": self.lr,
+            "generator": generator,
+        }
