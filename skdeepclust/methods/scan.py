@@ -20,17 +20,9 @@ from torch import Tensor, nn
 from ..base.constraints import MEMORY, POSITIVE_INTEGER, POSITIVE_REAL, WEIGHT
 from ..base.memory import stored_pretraining
 from ..base.objective import Core
-from ..engine import Hook, LossTerms, Phase, Run
+from ..engine import Hook, Length, LossTerms, Phase, Run
 from ..families.logits import LinearHeads
-from ..families.parts import (
-    Length,
-    PartsClustering,
-    PartsObjective,
-    Plan,
-    auto_parts,
-    n_epochs_of,
-    n_naming,
-)
+from ..families.parts import PartsClustering, PartsObjective, Plan, auto_parts, n_naming
 from ..families.views import NEIGHBORS, Views, views_of
 from ..nn import build_trunk, linear_map, projector
 from ..ops import imbalance, pair_contrast
@@ -208,7 +200,8 @@ class SCANClustering(PartsClustering):
         Weight decay of all weights.
     max_epochs : int or "auto", default="auto"
         Passes over the data, all phases together. ``"auto"`` is 40, or, where parts of clusters
-        are learnt, as many as make 2500 batches, but at least 4.
+        are learnt, as many as make 59 batches for each unit of the root of the number of samples,
+        at most 2500; but at least 4.
     batch_size : int or "auto", default="auto"
         Samples in a batch. ``"auto"`` is 128, or less so that an epoch has about five batches, but
         at least 16.
@@ -303,7 +296,7 @@ class SCANClustering(PartsClustering):
         "memory": MEMORY,
     }
 
-    _LENGTH = Length(epochs=40, steps=2500, least=4)
+    _EPOCHS, _WITH_PARTS = 40, Length(59, most=2500, least=4)
 
     # The state after ``contrast_epochs`` depends on these and on their number.
     PRETRAINING_PARAMS: ClassVar[tuple[str, ...]] = (
@@ -381,8 +374,7 @@ class SCANClustering(PartsClustering):
 
     def _plan_for(self, image_shape: tuple[int, int, int] | None, n_samples: int) -> Plan:
         n_parts = self._n_parts(image_shape, n_samples)
-        steps = n_samples / self._resolve_batch_size(n_samples)
-        n_epochs = n_epochs_of(self.max_epochs, n_parts, steps, self._LENGTH)
+        n_epochs = self._n_epochs(n_parts, n_samples, n_samples)
         return Plan(
             n_parts=n_parts,
             n_neighbors=self._n_neighbors(n_parts),

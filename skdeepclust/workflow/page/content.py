@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ...displays.choosing import Plane
+    from ...ops.granularity import ClusterLayers
     from ..evidence import Evidence
     from ..table import Assignments
 
@@ -41,6 +42,7 @@ _MAX_CLASSES = 60
 _LOOKS = 60  # of colour and marker: there are no more
 _CODE_DIM = 16
 _ALL_BUT_FEW = 0.9995  # of the values keep their distances in codes; the rest are cut off
+_MAX_LAYERS = 60
 _NO_CLUSTER = ("#8b8d91", "x", "#222222")  # a marker that no cluster has: some are grey, too
 
 
@@ -118,6 +120,7 @@ def gather(
     plane: Plane | None = None,
     decisions: Decisions | None = None,
     labels_of_run: NDArray[Any] | None = None,
+    layers: ClusterLayers | None = None,
     proposals: Mapping[int, Sequence[str]] | None = None,
     random_state: int | np.random.RandomState | None = 0,
 ) -> PageContent:
@@ -158,8 +161,10 @@ def gather(
         What a person has decided, which the table follows; None is nothing.
     labels_of_run : ndarray of shape (n_images,), int, default=None
         Clusters before that; None is those of the table.
+    layers : ClusterLayers, default=None
+        The clusters joined, for a look at fewer.
     proposals : mapping of int to sequence of str, default=None
-        Names to choose from, for some clusters.
+        Names that suit each cluster.
     random_state : int, RandomState instance or None, default=0
         Decides between examples of equal confidence, and the map.
 
@@ -207,6 +212,7 @@ def gather(
             "looks": [_look(*look_of(position)) for position in range(_LOOKS)],
             "none": _look(*_NO_CLUSTER),
             "examples": n_examples,
+            "layers": _layers(layers, table.labels),
             "codes": _codes(embedding),
             **_decided(table, decisions, labels_of_run),
             "base": base,
@@ -392,3 +398,14 @@ def _codes(embedding: NDArray[Any]) -> dict[str, Any]:
     scale = max(float(np.quantile(np.abs(z), _ALL_BUT_FEW)), 1e-12)
     small = np.clip(np.rint(z / scale * 127), -127, 127).astype(np.int8)
     return {"dim": small.shape[1], "values": b64encode(small.tobytes()).decode("ascii")}
+
+
+def _layers(layers: ClusterLayers | None, labels: NDArray[Any]) -> list[dict[str, Any]]:
+    """From coarse to fine, the number of each cluster, in order, where k of them are left."""
+    if layers is None:
+        return []
+    first = np.unique(labels, return_index=True)[1]
+    some = first[labels[first] != NOISE]  # a sample of each cluster
+    coarser = layers.n_clusters[layers.n_clusters <= len(some)]
+    chosen = np.unique(np.linspace(0, len(coarser) - 1, _MAX_LAYERS).astype(int))
+    return [{"k": int(k), "of": layers.labels(k)[some].tolist()} for k in coarser[chosen]]
