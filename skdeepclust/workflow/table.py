@@ -178,19 +178,6 @@ class Assignments:
             ) from error
 
 
-def write_parquet(columns: dict[str, Any], file: Path) -> bool:
-    """Write columns with polars, or with pandas and pyarrow; False if neither is there."""
-    if available("polars"):
-        polars = optional("polars", extra="table", purpose="labels.parquet")
-        polars.DataFrame(columns).write_parquet(file)
-    elif available("pandas") and available("pyarrow"):
-        pandas = optional("pandas", extra="table", purpose="labels.parquet")
-        pandas.DataFrame(columns).to_parquet(file, index=False)
-    else:
-        return False
-    return True
-
-
 def _clusters_of(
     rows: Sequence[Mapping[str, str]], names: Mapping[int, str]
 ) -> tuple[NDArray[np.int64], dict[int, str]]:
@@ -219,6 +206,19 @@ def _is_number(cell: str) -> bool:
     try:
         float(cell)
     except ValueError:
+        return False
+    return True
+
+
+def write_parquet(columns: dict[str, Any], file: Path) -> bool:
+    """Write columns with polars, or with pandas and pyarrow; False if neither is there."""
+    if available("polars"):
+        polars = optional("polars", extra="table", purpose="labels.parquet")
+        polars.DataFrame(columns).write_parquet(file)
+    elif available("pandas") and available("pyarrow"):
+        pandas = optional("pandas", extra="table", purpose="labels.parquet")
+        pandas.DataFrame(columns).to_parquet(file, index=False)
+    else:
         return False
     return True
 
