@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from .methods.turtle import TURTLEClustering
     from .pretrained.embedder import ImageEmbedder
     from .workflow.pipeline import cluster_images
+    from .workflow.refinement import refine
+    from .workflow.relabeling import refine_labels
 
 # Public name -> where it lives. Imported on first use: torch takes seconds to load, and
 # `python -m skdeepclust --help` or `skdeepclust.metrics` need not wait for it.
@@ -49,6 +51,8 @@ _WHERE = {
     "TURTLEClustering": ".methods.turtle",
     "cluster_images": ".workflow.pipeline",
     "load": ".loading",
+    "refine": ".workflow.refinement",
+    "refine_labels": ".workflow.relabeling",
 }
 _MODULES = ("datasets", "displays", "metrics", "model_selection")
 
@@ -76,6 +80,8 @@ __all__ = [
     "load",
     "metrics",
     "model_selection",
+    "refine",
+    "refine_labels",
 ]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .._version import __version__
-from . import cluster, predict, report
+from . import cluster, predict, refine, report
 from .signatures import AUTO, Signature, methods
 
 _NAMESAKES = {"alpha"}  # parameters that mean another thing in another method
@@ -25,7 +25,7 @@ _OWN_FLAGS = {  # parameters of the methods that are no flags under their own na
 _SOURCE = "folder of images, with sub-folders, or a .npy file of vectors or images"
 _CLUSTER = "skdeepclust cluster FOLDER [-k K] [--out DIR] [--method NAME] [more flags; --help]"
 _PREDICT = "skdeepclust predict OUT FOLDER [--to FILE]"
-_COMMANDS = "{cluster,predict,report}"
+_COMMANDS = "{cluster,predict,report,refine}"
 
 
 def parser(argv: Sequence[str]) -> argparse.ArgumentParser:
@@ -39,6 +39,7 @@ def parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     _add_cluster(commands, argv)
     _add_predict(commands)
     _add_report(commands)
+    _add_refine(commands)
     return top
 
 
@@ -63,6 +64,32 @@ def _add_report(commands: Any) -> None:
     )
     command.set_defaults(run=report.run)
     command.add_argument("result", metavar="OUT", type=place, help="result folder of `cluster`")
+    command.add_argument("--folder", metavar="FOLDER", help="where the images are now")
+
+
+def _add_refine(commands: Any) -> None:
+    command = commands.add_parser(
+        "refine",
+        help="keep what was decided on the page, and cluster the rest again",
+        usage="skdeepclust refine OUT [--decisions FILE] [-k K] [--folder FOLDER]",
+        allow_abbrev=False,
+    )
+    command.set_defaults(run=refine.run)
+    command.add_argument("result", metavar="OUT", type=place, help="result folder of `cluster`")
+    command.add_argument(
+        "--decisions",
+        metavar="FILE",
+        type=place,
+        help="as the page saves it (default: decisions.json in OUT)",
+    )
+    command.add_argument(
+        "-k",
+        "--n-clusters",
+        type=number_of_clusters,
+        default="auto",
+        metavar="K",
+        help="number of clusters for what is not decided (default: auto)",
+    )
     command.add_argument("--folder", metavar="FOLDER", help="where the images are now")
 
 

@@ -32,7 +32,6 @@ from .results import (
     CHECKPOINT,
     check_sort_target,
     result_folder,
-    result_id,
     sort_images,
     write_data,
 )
@@ -46,6 +45,7 @@ from .summary import (
     summary_of_run,
     write_summary,
 )
+from .table import result_id
 from .timing import Clock, Steps, expected_seconds
 
 LITTLE = 0.1  # of the time for features: as much may a second fit take, to see if seeds agree
@@ -355,7 +355,7 @@ def _write(
         "labels.parquet": clusters.assignments.to_parquet,
         **source.views(clusters, facts_of(clusters.method, outcome.scores, watch.laps), out),
     }
-    missing = {name: _attempt(write, folder / name) for name, write in views.items()}
+    missing = {name: attempt(write, folder / name) for name, write in views.items()}
     if not (folder / "model").exists():
         missing["model"] = f"{clusters.method} has no form to be saved in; predict needs another"
     watch.lap("draw")
@@ -363,8 +363,20 @@ def _write(
     return replace(outcome, missing=missing)
 
 
-def _attempt(write: Callable[[Path], Any], file: Path) -> str:
-    """Write one file; return why there is none, or an empty string."""
+def attempt(write: Callable[[Path], Any], file: Path) -> str:
+    """Write one file.
+
+    Parameters
+    ----------
+    write : callable (path)
+        Writes it; returns False if it can't.
+    file : path
+
+    Returns
+    -------
+    reason : str
+        Why there is none; empty if there is one.
+    """
     try:
         written = write(file)
     # Whatever happens here, hours of training must not be lost for want of a picture.
