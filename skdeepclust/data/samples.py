@@ -86,8 +86,10 @@ class Samples:
         self.shape = rows.shape[1:]
         if self.is_image:
             self.shape = (self.shape[2], *self.shape[:2])  # (C, H, W)
-        # float64 data loses its offset in float64; everything else is exact enough in float32.
-        self._dtype = torch.float64 if rows.dtype == np.float64 else torch.float32
+        # Vectors lose their offset in float64, so that equal numbers of any dtype are equal here.
+        # Pixels have a range instead of an offset: float32 is exact enough but for float64.
+        wide = rows.dtype == np.float64 or not self.is_image
+        self._dtype = torch.float64 if wide else torch.float32
         self._shift = torch.tensor(scaling.shift, dtype=self._dtype, device=device)
         self._resident = self._place()
 

@@ -5,13 +5,14 @@ from .hooks import Hook
 from .optimizers import JointOptimizer
 from .progress import Progress
 from .run import LossTerms, Phase, Run, batch_sizes, shuffled
-from .schedules import rising_momentum, warmup_cosine
+from .schedules import Length, rising_momentum, warmup_cosine
 from .trainer import Trainer, read
 
 __all__ = [
     "Checkpoint",
     "Hook",
     "JointOptimizer",
+    "Length",
     "LossTerms",
     "Phase",
     "Progress",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -18,11 +17,13 @@ from ..base.estimator import BaseDeepClustering
 from ..base.memory import stored_pretraining
 from ..base.objective import Core, Objective, refuse_nan
 from ..data.augment import Augment, ShiftRotate
-from ..engine import Hook, LossTerms, Phase, Run, read
+from ..engine import Hook, Length, LossTerms, Phase, Run, read
 from ..nn import build_decoder
 from ..ops import count_labels, student_t_log_affinity
 
-AUTO_PRETRAIN_STEPS = 2000  # minutes on two CPU cores; more improves larger data sets
+# Settled on digits, once as rows; more pretraining improves larger sets of images.
+PRETRAINING = {"vectors": Length(10, most=2000), "images": Length(20, most=2000)}
+CLUSTERING = {"vectors": Length(10, most=1000), "images": Length(20, most=1000)}
 REVIEW_STEPS = 50  # a review reads all samples once: a third of a pass of training
 
 
@@ -33,7 +34,7 @@ class Settings:
     alpha: float
     init: str
     pretrain_epochs: int | str
-    max_iter: int
+    max_iter: int | str
     lr: float
     clustering_lr: float
     tol: float | None
@@ -88,7 +89,7 @@ class AutoencoderObjective(Objective):
             "cluster",
             self.clustering_loss,
             self._adam(plan.clustering_lr, *self.clustering_modules()),
-            n_steps=plan.max_iter if len(self.prototypes) > 1 else 0,
+            n_steps=self._clustering_steps(run) if len(self.prototypes) > 1 else 0,
             views=(None, plan.augment if plan.augment_clustering else None),
             start=self.start_clustering,
         )
@@ -167,9 +168,9 @@ class AutoencoderObjective(Objective):
             self.load_state_dict(self.last_good_state)
             run.stop_phase = True
             self.warnings.append(
-                f"Clustering stopped after {run.step} of {self.settings.max_iter} batches, before "
-                "a cluster vanished: the start from the pretrained embedding was poor. Pretrain "
-                "longer, try another random_state or fewer clusters."
+                f"A cluster was vanishing after {run.step} of {run.phase.n_steps} batches; "
+                "the state before that is kept. The start from the pretrained embedding was poor: "
+                "pretrain longer, try another random_state or fewer clusters."
             )
         elif self.settings.tol is not None and self.changed < self.settings.tol:
             run.stop_phase = True
@@ -192,12 +193,24 @@ class AutoencoderObjective(Objective):
     def _pretrain_epochs(self, run: Run) -> int:
         epochs = self.settings.pretrain_epochs
         if isinstance(epochs, str):  # "auto"
-            return math.ceil(AUTO_PRETRAIN_STEPS / run.steps_per_epoch)
+            length = PRETRAINING[kind_of(run.samples.shape)]
+            return length.epochs(len(run.samples), run.steps_per_epoch)
         return epochs
+
+    def _clustering_steps(self, run: Run) -> int:
+        steps = self.settings.max_iter
+        if isinstance(steps, str):  # "auto"
+            return CLUSTERING[kind_of(run.samples.shape)].steps(len(run.samples))
+        return steps
 
     def _adam(self, lr: float, *modules: nn.Module | None) -> torch.optim.Optimizer:
         params = [p for m in modules if m is not None for p in m.parameters()]
         return torch.optim.Adam([*params, self.prototypes], lr=lr, fused=True)
+
+
+def kind_of(sample_shape: tuple[int, ...]) -> str:
+    """What samples of this shape are: "images" or "vectors"."""
+    return "images" if len(sample_shape) == 3 else "vectors"
 
 
 class AutoencoderClustering(BaseDeepClustering):
@@ -206,7 +219,7 @@ class AutoencoderClustering(BaseDeepClustering):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseDeepClustering._parameter_constraints,
         "pretrain_epochs": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
-        "max_iter": [Interval(Integral, 0, None, closed="left")],
+        "max_iter": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
         "clustering_lr": [POSITIVE_REAL, None],
         "alpha": [POSITIVE_REAL],
         "init": [StrOptions({"parts", "k-means"})],
@@ -230,7 +243,7 @@ class AutoencoderClustering(BaseDeepClustering):
     )
 
     pretrain_epochs: int | str
-    max_iter: int
+    max_iter: int | str
     lr: float
     clustering_lr: float | None
     alpha: float
@@ -247,6 +260,16 @@ class AutoencoderClustering(BaseDeepClustering):
         return stored_pretraining(
             self, rows, seed, device, stage="autoencoder", n_epochs=self.pretrain_epochs
         )
+
+    def _auto_lengths(
+        self, image_shape: tuple[int, int, int] | None, n_samples: int
+    ) -> dict[str, int]:
+        kind = "vectors" if image_shape is None else "images"
+        steps_per_epoch = max(1.0, n_samples / self._resolve_batch_size(n_samples))
+        return {
+            "pretrain_epochs": PRETRAINING[kind].epochs(n_samples, steps_per_epoch),
+            "max_iter": CLUSTERING[kind].steps(n_samples),
+        }
 
     def _decoder(self, sample_shape: tuple[int, ...], generator: torch.Generator) -> nn.Module:
         return build_decoder(self.encoder, sample_shape, self.embedding_dim, generator)

@@ -143,10 +143,12 @@ class DECSClustering(AutoencoderClustering):
         Size of the embedding.
     pretrain_epochs : int or "auto", default="auto"
         Passes over the data that train the autoencoder before clusters are placed. ``"auto"``
-        is as many as make 2000 batches.
-    max_iter : int, default=1000
+        is as many as make 10 batches for each unit of the root of the number of samples, 20 for
+        images; at most 2000 batches.
+    max_iter : int or "auto", default="auto"
         Largest number of batches of the clustering phase. 0 stops once clusters are
-        placed in the pretrained embedding.
+        placed in the pretrained embedding. ``"auto"`` is 10 for each unit of the root of the
+        number of samples, 20 for images; at most 1000.
     batch_size : int, default=256
         Samples in a batch.
     lr : float, default=0.001
@@ -243,9 +245,8 @@ class DECSClustering(AutoencoderClustering):
     `DECSObjective`. ``DECSClustering.from_preset("official")`` has the schedule of the authors'
     code, which has no term against collapse: there, only a good start, BatchNorm and the
     batch-wise threshold keep clusters alive. Augmenting the clustering phase was worse in the
-    mean after a short pretraining. Fewer clusters in use than asked for is told
-    by a ``ConvergenceWarning``, and so is a cluster that was about to vanish. Two classes that
-    share a cluster from the start are not noticed.
+    mean after a short pretraining. A ``ConvergenceWarning`` reports lost clusters, and a cluster
+    that was about to vanish. Two classes that share a cluster from the start are not noticed.
 
     References
     ----------
@@ -305,7 +306,7 @@ class DECSClustering(AutoencoderClustering):
         encoder: Any = "auto",
         embedding_dim: int = 10,
         pretrain_epochs: int | str = "auto",
-        max_iter: int = 1000,
+        max_iter: int | str = "auto",
         batch_size: int = 256,
         lr: float = 1e-3,
         clustering_lr: float | None = None,
