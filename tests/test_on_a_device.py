@@ -162,7 +162,7 @@ def test_an_image_embedder(gpu, mean_colour, kinds):
 
 
 def test_a_folder(gpu, mean_colour, folder):
-    found = skdeepclust.cluster_images(folder, 2, random_state=0)
+    found = skdeepclust.cluster_images(folder, 2, estimator=on_gpu(DECClustering))
     assert len(np.unique(found.labels)) == 2
 
 
