@@ -95,7 +95,13 @@ def predict(out: Path, source: str) -> Prediction:
 def _embedder(summary: dict[str, Any], out: Path) -> ImageEmbedder | None:
     """The network that has seen the images of a result, if there was one."""
     settings = summary.get("embedder")
-    return None if settings is None else ImageEmbedder(**{"cache_dir": out / FEATURES, **settings})
+    if settings is None:
+        return None
+    known = ImageEmbedder().get_params()
+    if odd := set(settings) - set(known):
+        raise ValueError(f"summary.json of {str(out)!r} has an unknown setting: {min(odd)!r}.")
+    # Its folder of features, whatever the summary says: a stranger's may name any folder.
+    return ImageEmbedder(**{**settings, "cache_dir": out / FEATURES})
 
 
 def _files_of(source: str) -> tuple[str, list[str]]:

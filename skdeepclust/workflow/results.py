@@ -34,6 +34,16 @@ RESULT_FILES = {
 CHECKPOINT = "checkpoint"  # beside them while it trains, as are features
 UNCLUSTERED_FOLDER = "unclustered"  # of sorted images
 _STAGE = ".new"
+_NONE = type(None)
+_KINDS: dict[str, Any] = {  # what is read of a summary; some of it is new
+    "method": str,
+    "seconds": dict,
+    "folder": (str, _NONE),
+    "embedder": (dict, _NONE),
+    "warnings": (list, _NONE),
+    "n_clusters_scores": (dict, _NONE),
+    "evidence": (dict, _NONE),
+}
 
 
 @contextmanager
@@ -132,11 +142,20 @@ def read_summary(out: Path) -> dict[str, Any]:
     ------
     FileNotFoundError
         If the folder is no result.
+    ValueError
+        If the summary has been changed to what no run writes.
     """
     file = out / "summary.json"
     if not (out / "labels.csv").exists() or not file.exists():
         raise FileNotFoundError(f"{str(out)!r} is no result of `skdeepclust cluster`.")
-    summary: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    try:
+        summary: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        for name, kinds in _KINDS.items():
+            if not isinstance(summary.get(name), kinds):
+                raise TypeError(f"{name} is {summary.get(name)!r}")
+        _told(summary)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{str(file)!r} is not what a run has written ({error}).") from error
     return summary
 
 
@@ -158,9 +177,15 @@ def read_model(out: Path) -> Any:
 
 def read_company(out: Path) -> Company:
     """What new samples of an earlier run are compared with: features, or else embeddings."""
-    with np.load(out / "embedding.npz") as stored:
-        known = stored[FEATURES if FEATURES in stored else "embedding"]
-    return Company(known.astype(np.float32))
+    file = out / "embedding.npz"
+    try:
+        with np.load(file, allow_pickle=False) as stored:
+            known = stored[FEATURES if FEATURES in stored else "embedding"]
+        return Company(known.astype(np.float32))
+    except OSError:
+        raise
+    except Exception as error:  # damaged archives fail in many ways
+        raise ValueError(f"{str(file)!r} is not what a run has written ({error}).") from error
 
 
 def read_result(out: Path, source: str, summary: dict[str, Any]) -> ImageClusters:
@@ -177,7 +202,7 @@ def read_result(out: Path, source: str, summary: dict[str, Any]) -> ImageCluster
     """
     table = Assignments.read_csv(out / "labels.csv")
     paths = _paths_inside(source, table.paths)
-    with np.load(out / "embedding.npz") as stored:
+    with np.load(out / "embedding.npz", allow_pickle=False) as stored:
         place = {os.fsdecode(name): i for i, name in enumerate(stored["paths"].tolist())}
         embedding = stored["embedding"]
     if unknown := [path for path in table.paths if path not in place]:

@@ -131,24 +131,27 @@ class Assignments:
         ValueError
             If a column is missing or a cell is no number.
         """
-        with open(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as opened:
-            reader = csv.DictReader(opened)
-            rows, names = list(reader), reader.fieldnames or ()
         try:
+            with open(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as opened:
+                reader = csv.DictReader(opened)
+                rows, names = list(reader), reader.fieldnames or ()
             if missing := set(COLUMNS).difference(names):
                 raise KeyError(min(missing))
-            return cls(
+            table = cls(
                 paths=np.array([row["path"] for row in rows], dtype=object),
                 labels=np.array([int(row["cluster"]) for row in rows], dtype=np.int64),
                 confidence=np.array([float(row["confidence"]) for row in rows]),
                 second=np.array([int(row["second_cluster"] or -1) for row in rows]),
                 outlier_scores=np.array([float(row["outlier_score"] or "nan") for row in rows]),
             )
-        except (KeyError, TypeError, ValueError) as error:
+            if not np.isfinite(table.confidence).all() or np.isinf(table.outlier_scores).any():
+                raise ValueError("one is infinite")
+        except (KeyError, TypeError, ValueError, OverflowError, csv.Error) as error:
             raise ValueError(
                 f"{str(file)!r} is no table of `skdeepclust cluster`: it needs the columns "
                 f"{', '.join(COLUMNS)}, all but the first with numbers ({error})."
             ) from error
+        return table
 
 
 def _two_best(proba: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
