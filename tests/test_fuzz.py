@@ -68,7 +68,7 @@ def rewrite(file, change, compression=zipfile.ZIP_STORED):
     ("change", "words"),
     [
         (
-            lambda h, a: h["params"].update(encoder="mlp:" + "8-" * 20_000 + "8"),
+            lambda h, a: h["params"].update(encoder="mlp:8" + "-8" * 20_000),
             "no layer of width",
         ),
         (lambda h, a: h["params"].update(encoder="mlp:999999999"), "no layer of width 999999999"),
@@ -164,9 +164,7 @@ def test_a_table_of_odd_cells_is_refused(tmp_path, cells):
 def test_an_array_file_with_a_torn_header_is_refused(tmp_path):
     np.save(tmp_path / "rows.npy", np.zeros((9, 2)))
     content = (tmp_path / "rows.npy").read_bytes()
-    (tmp_path / "rows.npy").write_bytes(
-        content.replace(b"'fortran_order': False,", b""[:0] + b"'(")
-    )
+    (tmp_path / "rows.npy").write_bytes(content.replace(b"'fortran_order':", b"'("))
     with pytest.raises(ValueError, match="is no file of numbers"):
         read_array(str(tmp_path / "rows.npy"))
 
