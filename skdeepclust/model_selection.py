@@ -7,18 +7,19 @@ representation once, without clusters, and compares all numbers on it. It uses n
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _num_samples
 
 from .displays import NClustersDisplay
 from .families.autoencoder import AutoencoderClustering
-from .ops.counting import scores_of_numbers, subsample_size
+from .ops.n_clusters import scores_of_numbers, subsample_size
 
 __all__ = ["NClusters", "select_n_clusters"]
 
@@ -43,8 +44,8 @@ class NClusters:
 
     n_clusters: int
     k_range: NDArray[np.int64]
-    scores: NDArray[np.float64]
-    representation: NDArray[Any]
+    scores: NDArray[np.float64] = field(repr=False)
+    representation: NDArray[Any] = field(repr=False)
     criterion: ClassVar[str] = "modularity"
 
     def plot(self, ax: Any = None) -> NClustersDisplay:
@@ -157,9 +158,10 @@ def _check_arguments(k_range: Iterable[int], n_repeats: int, max_samples: int) -
 def _represent(estimator: Any, X: Any, representation: Any) -> NDArray[Any]:
     if representation is None:
         return np.asarray(_pretraining_only(estimator).fit(X).transform(X))
-    if hasattr(representation, "transform"):
+    # Frames have a `transform`, too; of estimators, only it and `fit` together make a transformer.
+    if hasattr(representation, "transform") and hasattr(representation, "fit"):
         representation = representation.transform(X)
-    points = np.asarray(representation)
+    points = representation.toarray() if issparse(representation) else np.asarray(representation)
     if points.ndim != 2 or len(points) != _num_samples(X):
         raise ValueError(
             f"representation of shape {points.shape} should have one row for each of the "

@@ -29,7 +29,7 @@ _STAGES = {"embed": "the network looks at the images", "fit": "the method looks 
 
 def run(args: argparse.Namespace) -> None:
     """Cluster a folder or an array, and write the result folder."""
-    if args.encoder == "auto" and "image_shape" not in args:
+    if args.encoder == "auto" and args.features is None and "image_shape" not in args:
         from ..workflow.first_look import check_network_for
 
         check_network_for(args.folder)  # before what takes seconds to import
@@ -96,6 +96,8 @@ def _embedder(args: argparse.Namespace, params: dict[str, Any]) -> Any:
     """The pretrained network that was asked for; "auto" where nothing was, None for pixels."""
     pretrained = {"weights": args.weights, "image_size": args.image_size, "cache_dir": args.cache}
     given = {name: value for name, value in pretrained.items() if value is not None}
+    if args.features is not None:
+        return _kept_features(args, given)
     if not args.encoder.startswith(_EMBEDDERS):
         auto = args.encoder == "auto"
         if set(given) - {"cache_dir" if auto else ""}:
@@ -111,6 +113,19 @@ def _embedder(args: argparse.Namespace, params: dict[str, Any]) -> Any:
     if "precision" in params:
         given["precision"] = params["precision"]
     return ImageEmbedder(args.encoder, **{"cache_dir": args.out / FEATURES, **given})
+
+
+def _kept_features(args: argparse.Namespace, given: dict[str, Any]) -> Any:
+    """What `skdeepclust embed` has computed, which leaves nothing to be said of the network."""
+    from ..workflow.settings import FEATURES
+    from ..workflow.shards import KeptFeatures
+
+    if given or args.encoder != "auto":
+        flag = next(iter(given), "encoder").replace("_dir", "").replace("_", "-")
+        raise ValueError(f"--features has been computed by its own network; leave out --{flag}.")
+    if not os.path.isdir(place := os.path.expanduser(args.folder)):
+        raise ValueError(f"--features is for a folder of images. Got {args.folder!r} instead.")
+    return KeptFeatures(args.features, place, args.out / FEATURES)
 
 
 class Teller(Listener):

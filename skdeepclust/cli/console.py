@@ -24,11 +24,6 @@ def tell(text: str) -> None:
     print("skdeepclust: " + " ".join(text.split()), file=sys.stderr)
 
 
-def show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    """Tell a warning without the line of source that raised it."""
-    tell(f"warning: {message}")
-
-
 def table_of_sizes(sizes: list[dict[str, Any]]) -> str:
     """Number, size, share and confidence of each cluster."""
     lines = [f"{'cluster':>7}  {'size':>8}  {'share':>6}  {'mean confidence':>15}"]

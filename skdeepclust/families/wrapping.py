@@ -160,7 +160,7 @@ class WrappedClustering(
         Returns
         -------
         embedding : ndarray of shape (n_samples, embedding_dim)
-            float64 for float64 input, else float32.
+            float64 for X of float64 or of integers of 32 and more bits, else float32.
         """
         check_is_fitted(self)
         return self.base_.transform(X)  # type: ignore[no-any-return]

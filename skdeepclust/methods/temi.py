@@ -183,22 +183,26 @@ class TEMIObjective(Objective):
         assert self.heads is not None
         self.teachers.update(self.heads, teacher_momentum(self.n_steps))
 
-    def on_epoch_end(self, run: Run) -> None:
-        """Look at the labels now and then, and stop when those of no head change any more."""
-        self.adopt(0)
+    def on_last_step_end(self, run: Run) -> None:
+        """Look at the labels now and then."""
         settling = 2 * run.step >= self.n_steps
         due = run.step - self.reviewed_step >= self.n_steps / REVIEWS
         if self.tol is not None and settling and due:
             self.review(run)
 
     def review(self, run: Run) -> None:
-        """Stop if hardly a label of any head has changed since the last look, at some samples."""
+        """Ask how many labels of all heads have changed since the last look, at some samples."""
         some = torch.arange(0, len(run.samples), 1 + len(run.samples) // MOST_REVIEWED)
-        before, self.labels = self.labels, self.label(run.samples.batch(some)).cpu()
+        before, self.labels = self.labels, self.label(run.samples.batch(some))
         self.reviewed_step = run.step
         if before is not None:
-            changed = float((self.labels != before).float().mean())
-            run.history[-1]["changed"] = changed
+            run.asked["changed"] = (self.labels != before).float().mean()
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Stop when the labels of no head change any more."""
+        self.adopt(0)
+        if "changed" in run.told:
+            changed = run.history[-1]["changed"] = run.told["changed"]
             run.stop_phase = changed < self.tol  # type: ignore[operator]
 
     def label(self, x: Tensor) -> Tensor:
@@ -371,7 +375,8 @@ class TEMIClustering(BaseDeepClustering):
         many batches as there are samples if these are fewer, but at least 200; and at least 4.
     tol : float or None, default=0.001
         Stop in the second half once fewer than this share of all heads' labels change within a
-        twentieth of the batches, which ``history_`` says as ``"changed"``; None never stops early.
+        twentieth of the batches; None never stops early. ``history_`` has that share as
+        ``"changed"``.
     batch_size : int, default=256
         Samples in a batch; each comes with one of its neighbours.
     image_shape : (H, W) or (H, W, C), default=None

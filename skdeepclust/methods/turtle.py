@@ -166,8 +166,8 @@ class TURTLEObjective(NeighborObjective):
         """Eq. (2.3) after Eq. (2.2), the mean over candidates."""
         whole = len(index) == len(self._spaces[0])  # then the order means nothing
         z = self._spaces if whole else tuple(space[index] for space in self._spaces)
-        gamma = torch.tensor(self.gammas, device=index.device).repeat_interleave(self.n_restarts)
-        return self.outer_loss(z, gamma)
+        gamma = torch.tensor(self.gammas).repeat_interleave(self.n_restarts)
+        return self.outer_loss(z, gamma.to(index.device, non_blocking=True))
 
     def outer_loss(self, z: Sequence[Tensor], gamma: Tensor) -> LossTerms:
         """Fit the inner classifiers to the labelling of a batch, and tell how well that went."""
@@ -535,13 +535,19 @@ class TURTLEClustering(NeighborTransformer, BaseDeepClustering):
         n_axes, n_embedded = sum(encoder.principal.n_axes), self.n_embeddings * self.embedding_dim
         return TURTLEObjective(
             replace(self._core(encoder), embedding_dim=n_embedded or n_axes),
-            n_neighbors=self.n_neighbors,
-            n_steps=self.n_steps,
             gammas=(EVEN, UNEVEN) if isinstance(self.gamma, str) else (float(self.gamma),),
-            n_restarts=self.n_init,
-            n_outer=self.n_outer,
-            n_inner=self.n_inner,
-            outer_batch=self.batch_size,
-            outer_lr=self.lr,
-            generator=generator,
+            **self._lengths(generator),
         )
+
+    def _lengths(self, generator: torch.Generator) -> dict[str, Any]:
+        """Sizes and lengths of the objective, by name."""
+        return {
+            "n_neighbors": self.n_neighbors,
+            "n_steps": self.n_steps,
+            "n_restarts": self.n_init,
+            "n_outer": self.n_outer,
+            "n_inner": self.n_inner,
+            "outer_batch": self.batch_size,
+            "outer_lr": self.lr,
+            "generator": generator,
+        }

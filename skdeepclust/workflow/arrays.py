@@ -34,6 +34,10 @@ class RowAssignments(Assignments):
         """Return the numbers of the rows."""
         return list(self.paths)
 
+    @staticmethod
+    def _keys(cells: list[str]) -> NDArray[Any]:
+        return np.array([int(cell) for cell in cells])
+
 
 class ArrayFile(Source):
     """The rows of an array in a NumPy file."""

@@ -23,6 +23,7 @@ from ..data.images import is_image_path_array, read_image
 from ..datasets import check_on_error, load_image_folder, read_files, tell_left_out
 from ..displays.choosing import Plane
 from ..displays.poster import plot_clusters
+from .decisions import Decisions
 from .maps import map_of
 from .page import gather, write_page
 from .settings import FEATURES, Settings
@@ -166,6 +167,10 @@ class ImageClusters(Clusters):
     classes : ndarray of str, or None
         Names of the sub-folders.
     skipped : list of (path, reason)
+    decisions : Decisions or None
+        What a person has decided, which the assignments follow.
+    labels_of_run : ndarray of shape (n_images,), int, or None
+        Clusters before that.
     warnings : sequence of str
         What the fit complained of.
     evidence : Evidence or None
@@ -184,6 +189,8 @@ class ImageClusters(Clusters):
     images: NDArray[np.uint8] = field(repr=False)
     classes: NDArray[Any] | None
     skipped: list[tuple[str, str]]
+    decisions: Decisions | None = None
+    labels_of_run: NDArray[np.int64] | None = field(default=None, repr=False)
 
     @property
     def table(self) -> Any:
@@ -248,6 +255,8 @@ class ImageClusters(Clusters):
             evidence=self.evidence,
             choice=self.n_clusters_scores,
             plane=plane,
+            decisions=self.decisions,
+            labels_of_run=self.labels_of_run,
             layers=self.layers,
             proposals=self.proposals,
         )

@@ -43,6 +43,7 @@ from .summary import (
     summary_of_run,
     write_summary,
 )
+from .table import result_id
 from .timing import Clock, Steps, expected_seconds
 from .unclustered import without_doubtful_samples
 from .wide import write_table
@@ -400,6 +401,7 @@ def _attempt(write: Callable[[Path], Any], file: Path) -> str:
 
 def _summary(outcome: Outcome, source: Source, out: Path) -> dict[str, Any]:
     summary = summary_of_run(outcome.clusters, outcome.seconds) | source.summary()
+    summary["result"] = result_id(outcome.clusters.assignments)
     if outcome.embedder is not None:
         summary["embedder"] = settings_of_embedder(outcome.embedder, out)
         summary["network"] = facts_of_network(outcome.embedder)

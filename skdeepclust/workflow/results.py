@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,14 @@ from numpy.typing import NDArray
 
 from ..data.images import read_readable_images
 from ..loading import load
+from .arrays import RowAssignments
+from .decisions import DECISIONS, Decisions
 from .evidence import Evidence
 from .images import SHOWN, ImageClusters
 from .likeness import Company, at_unit_length, some_of
 from .settings import FEATURES
 from .sources import Clusters
-from .table import Assignments
+from .table import Assignments, result_id
 
 RESULT_FILES = {
     "report.html": "the page to look at, in any browser, offline",
@@ -30,6 +33,7 @@ RESULT_FILES = {
     "embedding.npz": "what the network makes of each sample",
     "clusters.png": "a map, and of images examples of each cluster",
     "summary.json": "settings, versions, seconds, sizes, scores",
+    DECISIONS: "what a person has decided about the clusters",
 }
 CHECKPOINT = "checkpoint"  # beside them while it trains, as are features
 UNCLUSTERED_FOLDER = "unclustered"  # of sorted images
@@ -140,6 +144,38 @@ def read_summary(out: Path) -> dict[str, Any]:
     return summary
 
 
+def read_decided(
+    out: Path, summary: dict[str, Any], file: Path | None = None
+) -> tuple[Assignments, Decisions]:
+    """The table of an earlier run, and what is decided about it: nothing, if there is no such file.
+
+    Parameters
+    ----------
+    out : path
+        The result folder.
+    summary : dict
+        That of the run.
+    file : path, default=None
+        The decisions; None is those in the folder, if any.
+
+    Raises
+    ------
+    ValueError
+        If a file is broken, or the decisions are about another result.
+    """
+    if file is None and (out / DECISIONS).exists():
+        file = out / DECISIONS
+    decisions = None if file is None else Decisions.read(file)
+    kind = RowAssignments if "array" in summary else Assignments
+    table = kind.read_csv(out / "labels.csv", {} if decisions is None else decisions.names)
+    result = summary.get("result") or result_id(table)  # runs of 0.1.0 had none
+    if decisions is None:
+        return table, Decisions(result=result)
+    clusters = {row["cluster"] for row in summary.get("clusters", ())}
+    decisions.check(table, result, clusters)
+    return table, decisions
+
+
 def read_model(out: Path) -> Any:
     """The fitted estimator of an earlier run.
 
@@ -175,7 +211,8 @@ def read_result(out: Path, source: str, summary: dict[str, Any]) -> ImageCluster
     summary : dict
         That of the run. If it has scores, the first folder of each path is its class.
     """
-    table = Assignments.read_csv(out / "labels.csv")
+    table, decisions = read_decided(out, summary)
+    labels_of_run, table = table.labels, replace(table, labels=decisions.applied(table))
     paths = _paths_inside(source, table.paths)
     with np.load(out / "embedding.npz") as stored:
         place = {os.fsdecode(name): i for i, name in enumerate(stored["paths"].tolist())}
@@ -195,6 +232,8 @@ def read_result(out: Path, source: str, summary: dict[str, Any]) -> ImageCluster
         images=images,
         classes=np.array([n.partition("/")[0] for n in names]) if "scores" in summary else None,
         skipped=[(table.paths[i], reason) for i, reason in sorted(unreadable.items())],
+        decisions=decisions.at(names),
+        labels_of_run=labels_of_run[kept],
         **_told(summary),
     )
 
