@@ -8,7 +8,7 @@ import math
 import os
 import tempfile
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
@@ -190,7 +190,8 @@ class BoxFile(ImageFiles):
                     f"{self.file!r} names {image!r}, which lies outside {self.place!r}."
                 )
 
-    def read(self, settings: Settings) -> NDArray[Any]:
+    def cut(self, settings: Settings) -> NDArray[np.uint8]:
+        """What each box holds, (n_boxes, 224, 224, 3), on disk; after `check`."""
         self.skipped: list[tuple[str, str]] = []
         crops = _on_disk(len(self.boxes))
         kept: list[tuple[str, Box]] = []
@@ -199,6 +200,10 @@ class BoxFile(ImageFiles):
             kept.append((name, box))
         self._tell_left_out(settings.on_error)
         self.crops, self.kept = crops[: len(kept)], kept
+        return self.crops
+
+    def read(self, settings: Settings) -> NDArray[Any]:
+        self.cut(settings)
         shape = settings.params.get("image_shape") or SHOWN
         self.small = resize_images(self.crops, SHOWN, n_jobs=settings.n_jobs)
         if tuple(shape) == SHOWN:
@@ -264,6 +269,22 @@ class BoxFile(ImageFiles):
             crops=self.crops,
         )
 
+    def found_again(self, names: NDArray[Any]) -> tuple[dict[str, Any], dict[int, str]]:
+        """What `BoxClusters` has beside a table with these names, and why some have none."""
+        settings = Settings(on_error="skip")
+        self.check(settings)
+        self.read(settings)
+        place = {name: i for i, name in enumerate(self.names())}
+        gone = {i: "the box is gone" for i, name in enumerate(names) if name not in place}
+        rows = [place[name] for name in names if name in place]
+        files = [os.path.join(self.place, self.kept[i][1].image) for i in rows]
+        found = {
+            "paths": np.array(files, dtype=object),
+            "images": self.small[rows],
+            "crops": Rows(self.crops, rows),
+        }
+        return found, gone
+
     def summary(self) -> dict[str, Any]:
         return {
             "boxes": os.path.abspath(self.file),
@@ -282,18 +303,31 @@ class BoxFile(ImageFiles):
         )
 
 
+class Rows(Sequence[Any]):
+    """Some rows of an array on disk, read when looked up."""
+
+    def __init__(self, array: NDArray[Any], rows: Sequence[int]) -> None:
+        self.array, self.rows = array, rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.array[self.rows[index]]
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class BoxClusters(ImageClusters):
     """Clusters of boxes: the page shows what they hold.
 
     Attributes
     ----------
-    crops : ndarray of shape (n_boxes, 224, 224, 3), uint8
+    crops : sequence of n_boxes arrays of shape (224, 224, 3), uint8
     """
 
-    crops: NDArray[np.uint8] = field(repr=False)
+    crops: NDArray[np.uint8] | Rows = field(repr=False)
 
     @property
-    def pictures(self) -> NDArray[Any]:
+    def pictures(self) -> Any:
         """What the boxes hold."""
         return self.crops

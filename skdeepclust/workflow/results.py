@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ..data.images import read_readable_images
 from ..loading import load
 from .arrays import RowAssignments
+from .boxes import BoxClusters, BoxFile
 from .decisions import DECISIONS, Decisions
 from .evidence import Evidence
 from .images import SHOWN, ImageClusters
@@ -213,29 +214,40 @@ def read_result(out: Path, source: str, summary: dict[str, Any]) -> ImageCluster
     """
     table, decisions = read_decided(out, summary)
     labels_of_run, table = table.labels, replace(table, labels=decisions.applied(table))
-    paths = _paths_inside(source, table.paths)
+    kind, found, unreadable = _found_again(summary, source, table.paths)
     with np.load(out / "embedding.npz") as stored:
         place = {os.fsdecode(name): i for i, name in enumerate(stored["paths"].tolist())}
         embedding = stored["embedding"]
     if unknown := [path for path in table.paths if path not in place]:
         raise ValueError(f"labels.csv has images that were not clustered, such as {unknown[0]!r}.")
-    images, unreadable = read_readable_images(paths, SHOWN, n_jobs=-1)
-    kept = np.setdiff1d(np.arange(len(paths)), sorted(unreadable))
+    kept = np.setdiff1d(np.arange(len(table)), sorted(unreadable))
     if not len(kept):
         raise ValueError(f"no image of labels.csv is in {source!r}; --folder says where they are.")
     names = table.paths[kept]
-    return ImageClusters(
+    return kind(
+        **found,
         assignments=table.at(kept),
-        paths=paths[kept],
         embedding=embedding[[place[name] for name in names]],
         estimator=read_model(out) if (out / "model").exists() else None,
-        images=images,
         classes=np.array([n.partition("/")[0] for n in names]) if "scores" in summary else None,
         skipped=[(table.paths[i], reason) for i, reason in sorted(unreadable.items())],
         decisions=decisions.at(names),
         labels_of_run=labels_of_run[kept],
         **_told(summary),
     )
+
+
+def _found_again(
+    summary: dict[str, Any], source: str, names: NDArray[Any]
+) -> tuple[type[ImageClusters], dict[str, Any], dict[int, str]]:
+    """Files and images of a table, as clusters have them, and why there are none of some."""
+    if "boxes" in summary:
+        found, gone = BoxFile(summary["boxes"], Path(source)).found_again(names)
+        return BoxClusters, found, gone
+    paths = _paths_inside(source, names)
+    images, unreadable = read_readable_images(paths, SHOWN, n_jobs=-1)
+    kept = [i for i in range(len(paths)) if i not in unreadable]
+    return ImageClusters, {"paths": paths[kept], "images": images}, unreadable
 
 
 def _told(summary: dict[str, Any]) -> dict[str, Any]:

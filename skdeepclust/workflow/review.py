@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data.files import whole_file
+from .boxes import BoxFile
 from .companion import CompanionTable
 from .description import described
 from .images import ImageClusters, ImageFiles
@@ -34,13 +35,11 @@ def rewrite_page(out: Path, folder: str | None = None) -> Path:
     FileNotFoundError
         If `out` is no result.
     ValueError
-        If it is that of an array or of boxes, or the table can't be used.
+        If it is that of an array, or the table can't be used.
     """
     summary = read_summary(out)
     if "array" in summary:
         raise ValueError(f"{str(out)!r} is the result of an array, which has no page.")
-    if "boxes" in summary:
-        raise ValueError(f"{str(out)!r} is the result of boxes, whose page is written only once.")
     folder = folder or summary["folder"]
     result = read_result(out, folder, summary)
     result = described(replace(result, columns=_columns(summary, result, folder)))
@@ -50,8 +49,10 @@ def rewrite_page(out: Path, folder: str | None = None) -> Path:
         scores = {summary["method"]: agreement(result.classes[some], result.labels[some])}
     facts = facts_of(summary["method"], scores, summary["seconds"])
     page = out / "report.html"
+    boxes = summary.get("boxes")
+    source = ImageFiles(folder) if boxes is None else BoxFile(boxes, Path(folder))
     with whole_file(page) as new:
-        ImageFiles(folder).views(result, facts, out)[page.name](new)
+        source.views(result, facts, out)[page.name](new)
     return page
 
 
