@@ -85,6 +85,11 @@ class Assignments:
         }
         return replace(self, **columns)
 
+    def renumbered(self, numbers: NDArray[np.int64]) -> Self:
+        """Return the table with the number of each cluster's place in a list."""
+        known = np.append(numbers, UNCLUSTERED)  # -1 is the last
+        return replace(self, labels=known[self.labels], second=known[self.second])
+
     @staticmethod
     def _keys(cells: list[str]) -> NDArray[Any]:
         """What tells samples apart, from the cells of a file."""
