@@ -184,6 +184,22 @@ def test_the_command_clusters_boxes(write, images, tmp_path, capsys):
     assert "--images FOLDER says where" in capsys.readouterr().err
 
 
+def test_a_result_of_boxes_can_be_refined(write, images, tmp_path):
+    polars = pytest.importorskip("polars")
+    out, file = tmp_path / "out", write(halves(), "b.csv")
+    (tmp_path / "t.csv").write_text("path,year\n" + "".join(f"a/{i}.png,{i}\n" for i in range(12)))
+    flags = ["--method", "kmeans", "--seed", "0", "-k", "2", "--encoder", "pixels"]
+    command = ["cluster", file, "--images", str(images), "--out", str(out), *flags]
+    assert main([*command, "--table", str(tmp_path / "t.csv")]) == 0
+    before = polars.read_parquet(out / "labels.parquet")
+    assert before.filter(before["path"] == "a/7.png#1")["year"].to_list() == [7]
+    assert main(["refine", str(out)]) == 0
+    after = polars.read_parquet(out / "labels.parquet")
+    assert after["side"].to_list() == before["side"].to_list()
+    assert after["year"].to_list() == before["year"].to_list()
+    assert set(before.columns) <= set(after.columns)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

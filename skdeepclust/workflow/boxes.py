@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils import gen_batches
 
 from ..data.folders import listing
 from ..data.images import ImageReadError, read_image, resize_image, resize_images
@@ -27,6 +28,7 @@ from .sources import features_of
 
 ENDINGS = (".json", ".csv")
 CROP = (224, 224, 3)  # what networks see; the page shows less
+CHUNK = 512  # crops that are in memory at once
 LEAST_CONFIDENCE = 0.2  # of a detection by MegaDetector, whose files hold all; its own advice
 COLUMNS = ("path", "x", "y", "width", "height")  # of a CSV file, in pixels
 _FOR_FOLDERS = {  # settings that need a file for each sample, with their flags
@@ -282,6 +284,9 @@ class BoxFile(ImageFiles):
             "paths": np.array(files, dtype=object),
             "images": self.small[rows],
             "crops": Rows(self.crops, rows),
+            "columns": {
+                name: [column[i] for i in rows] for name, column in self.columns(None).items()
+            },
         }
         return found, gone
 
@@ -331,3 +336,9 @@ class BoxClusters(ImageClusters):
     def pictures(self) -> Any:
         """What the boxes hold."""
         return self.crops
+
+    def features(self, embedder: Any) -> NDArray[Any]:
+        """What a network makes of the boxes' contents, some hundreds at a time."""
+        parts = gen_batches(len(self.crops), CHUNK)
+        some = (np.stack([self.crops[i] for i in range(p.start, p.stop)]) for p in parts)
+        return np.concatenate([embedder.transform(crops) for crops in some])

@@ -21,7 +21,7 @@ from .arrays import RowAssignments
 from .boxes import BoxClusters, BoxFile
 from .decisions import DECISIONS, Decisions
 from .evidence import Evidence
-from .images import SHOWN, ImageClusters
+from .images import SHOWN, ImageClusters, ImageFiles
 from .likeness import Company, at_unit_length, some_of
 from .relabeling import Head
 from .settings import FEATURES
@@ -299,6 +299,12 @@ def _found_again(
     images, unreadable = read_readable_images(paths, SHOWN, n_jobs=-1)
     kept = [i for i in range(len(paths)) if i not in unreadable]
     return ImageClusters, {"paths": paths[kept], "images": images}, unreadable
+
+
+def source_again(summary: dict[str, Any], place: str) -> ImageFiles:
+    """The images of an earlier run, or the boxes in them, wherever they are now."""
+    boxes = summary.get("boxes")
+    return ImageFiles(place) if boxes is None else BoxFile(boxes, Path(place))
 
 
 def _told(summary: dict[str, Any]) -> dict[str, Any]:
