@@ -18,9 +18,10 @@ from ..data.images import read_readable_images
 from ..loading import load
 from ..pretrained.embedder import ImageEmbedder
 from .arrays import RowAssignments
+from .boxes import BoxClusters, BoxFile
 from .decisions import DECISIONS, Decisions
 from .evidence import Evidence
-from .images import SHOWN, ImageClusters
+from .images import SHOWN, ImageClusters, ImageFiles
 from .likeness import Company, at_unit_length, some_of
 from .relabeling import Head
 from .settings import FEATURES
@@ -294,29 +295,46 @@ def read_result(
     """
     table, decided = read_decided(out, summary, decisions)
     labels_of_run, table = table.labels, replace(table, labels=decided.applied(table))
-    paths = _paths_inside(source, table.paths)
+    kind, found, unreadable = _found_again(summary, source, table.paths)
     with np.load(out / "embedding.npz", allow_pickle=False) as stored:
         place = {os.fsdecode(name): i for i, name in enumerate(stored["paths"].tolist())}
         embedding = stored["embedding"]
     if unknown := [path for path in table.paths if path not in place]:
         raise ValueError(f"labels.csv has images that were not clustered, such as {unknown[0]!r}.")
-    images, unreadable = read_readable_images(paths, SHOWN, n_jobs=-1)
-    kept = np.setdiff1d(np.arange(len(paths)), sorted(unreadable))
+    kept = np.setdiff1d(np.arange(len(table)), sorted(unreadable))
     if not len(kept):
         raise ValueError(f"no image of labels.csv is in {source!r}; --folder says where they are.")
     names = table.paths[kept]
-    return ImageClusters(
+    return kind(
+        **found,
         assignments=table.at(kept),
-        paths=paths[kept],
         embedding=embedding[[place[name] for name in names]],
         estimator=read_model(out) if (out / "model").exists() else None,
-        images=images,
         classes=np.array([n.partition("/")[0] for n in names]) if "scores" in summary else None,
         skipped=[(table.paths[i], reason) for i, reason in sorted(unreadable.items())],
         decisions=decided.at(names),
         labels_of_run=labels_of_run[kept],
         **_told(summary),
     )
+
+
+def _found_again(
+    summary: dict[str, Any], source: str, names: NDArray[Any]
+) -> tuple[type[ImageClusters], dict[str, Any], dict[int, str]]:
+    """Files and images of a table, as clusters have them, and why there are none of some."""
+    if "boxes" in summary:
+        found, gone = BoxFile(summary["boxes"], Path(source)).found_again(names)
+        return BoxClusters, found, gone
+    paths = _paths_inside(source, names)
+    images, unreadable = read_readable_images(paths, SHOWN, n_jobs=-1)
+    kept = [i for i in range(len(paths)) if i not in unreadable]
+    return ImageClusters, {"paths": paths[kept], "images": images}, unreadable
+
+
+def source_again(summary: dict[str, Any], place: str) -> ImageFiles:
+    """The images of an earlier run, or the boxes in them, wherever they are now."""
+    boxes = summary.get("boxes")
+    return ImageFiles(place) if boxes is None else BoxFile(boxes, Path(place))
 
 
 def _told(summary: dict[str, Any]) -> dict[str, Any]:
