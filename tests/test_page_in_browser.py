@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from pages import HOSTILE, clustering, page
 
+from skdeepclust import cluster_layers
 from skdeepclust.workflow.decisions import Decisions, Said
 from skdeepclust.workflow.evidence import Evidence, Rival
 from skdeepclust.workflow.table import result_id
@@ -467,6 +468,25 @@ def test_merge_and_split_by_mouse(opened):
     assert "split off as cluster 3" in said(opened)
     opened.goto(opened.url.partition("#")[0] + "#cluster-2")  # which is gone
     opened.wait_for_url("**#cluster-0")
+
+
+def test_a_slider_joins_clusters_and_a_button_takes_them_so(view_of):
+    table, images, embedding = clustering()
+    layers = cluster_layers(embedding, table.labels)
+    view = view_of(table, images, embedding, layers=layers)
+    before = pixels(view)
+    assert view.locator("#layer-out").text_content() == "3 clusters"
+    assert view.is_hidden("#join")
+    view.focus("#layer")
+    view.keyboard.press("ArrowLeft")
+    assert view.locator("#layer-out").text_content() == "2 of 3 clusters"
+    until(view, lambda: pixels(view) != before)
+    view.click("#join")
+    assert (labels_on(view) == layers.labels(2)).all()
+    assert len(saved(view).merged) == 1
+    assert view.locator("#layer-out").text_content() == "2 clusters"
+    view.keyboard.press("Control+z")
+    assert (labels_on(view) == table.labels).all()
 
 
 def test_alike_images_are_not_split(view_of):

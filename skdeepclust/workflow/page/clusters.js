@@ -13,6 +13,7 @@ function refresh(touched) {
   medians = null;
   addCards();
   bars();
+  sayLayer();
   nameClusters();
   for (const id of cards.keys()) headCard(id);
   for (const id of touched) restock(id);
@@ -28,13 +29,25 @@ function refresh(touched) {
 
 function bars() {
   const largest = Math.max(...sizes.values());
-  $(".bars").replaceChildren(...live.map(id => {
+  $(".bars").replaceChildren(...grouped().map(id => {
     const size = sizes.get(id), title = `${nameOf(id)}, ${counted(size, "image")}`;
     return el("li", {}, el("a", {href: `#cluster-${id}`, title}, badge(id),
       el("span", {className: "called"}, (about(id).accepted ? "✓ " : "") + (id === NONE ? "unclustered" : about(id).name ?? "")),
-      el("span", {className: "bar"}, el("span", {"--c": look(id).colour, "--share": size / largest})),
+      el("span", {className: "bar"}, el("span", {"--c": look(groupOf(id)).colour, "--share": size / largest})),
       el("span", {className: "count"}, format(size))));
   }));
+}
+
+// The clusters; those that a layer joins stand together.
+function grouped() {
+  return group ? [...live].sort((a, b) => (a === NONE) - (b === NONE) || groupOf(a) - groupOf(b) || a - b) : live;
+}
+function groupCards() {
+  for (const id of grouped()) {
+    const card = cards.get(id);
+    card.style.setProperty("--c", look(groupOf(id)).colour);
+    $("#clusters").append(card);
+  }
 }
 
 // ---- Cards -------------------------------------------------------------------------------------
