@@ -293,7 +293,7 @@ function kept() {
   try { return localStorage.getItem(KEY); } catch { return null; }  // forbidden here, so nothing was kept
 }
 addEventListener("storage", event => {
-  if (event.key === KEY && event.newValue && event.newValue !== fileText()) adopt(parsed(event.newValue), "what you did in another tab");
+  if (event.key === KEY && event.newValue && event.newValue !== fileText()) adopt(parsed(event.newValue), "decisions of another tab taken over");
 });
 
 // The decisions of the result, then what this browser kept beyond them.
@@ -302,7 +302,7 @@ function begin() {
   recount();
   const text = kept();
   if (text === null || text === fileText()) return;
-  try { adopt(parsed(text), "what this browser kept of your decisions"); }
+  try { adopt(parsed(text), "decisions that this browser has kept are shown"); }
   catch (error) { tell(`What this browser kept can't be used: ${error.message}.`); }
 }
 
