@@ -245,9 +245,8 @@ class DECSClustering(AutoencoderClustering):
     `DECSObjective`. ``DECSClustering.from_preset("official")`` has the schedule of the authors'
     code, which has no term against collapse: there, only a good start, BatchNorm and the
     batch-wise threshold keep clusters alive. Augmenting the clustering phase was worse in the
-    mean after a short pretraining. Fewer clusters in use than asked for is told
-    by a ``ConvergenceWarning``, and so is a cluster that was about to vanish. Two classes that
-    share a cluster from the start are not noticed.
+    mean after a short pretraining. A ``ConvergenceWarning`` reports lost clusters, and a cluster
+    that was about to vanish. Two classes that share a cluster from the start are not noticed.
 
     References
     ----------

@@ -199,7 +199,7 @@ class ImageClusters(Clusters):
         return pandas.DataFrame(self.assignments.columns())
 
     @property
-    def pictures(self) -> Sequence[Any] | NDArray[Any]:
+    def pictures(self) -> Any:
         """The images as large as they are, read when looked up."""
         return LazyImages(self.paths)
 
@@ -255,10 +255,10 @@ class ImageClusters(Clusters):
             evidence=self.evidence,
             choice=self.n_clusters_scores,
             plane=plane,
-            layers=self.layers,
-            proposals=self.proposals,
             decisions=self.decisions,
             labels_of_run=self.labels_of_run,
+            layers=self.layers,
+            proposals=self.proposals,
         )
         write_page(file, content)
 
