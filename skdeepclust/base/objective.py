@@ -127,7 +127,8 @@ class Objective(nn.Module, Hook):
         -------
         labels : Tensor of shape (n_samples,)
         """
-        self.check_finite(run.samples)
+        if previous is None:  # a later placing comes after an epoch whose loss was finite
+            self.check_finite(run.samples)
         z = run.forward(self.embed)
         n_init = n_init or self.n_init
         centers, labels = self.find_clusters(z, n_init, run.seed(), n_iter_gpu)

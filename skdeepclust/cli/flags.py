@@ -179,7 +179,7 @@ def _add_images(group: Any) -> None:
 
 def _add_network(group: Any) -> None:
     group.add_argument(
-        "--features", type=place, metavar="DIR", help="what `skdeepclust embed` has computed"
+        "--features", type=place, metavar="DIR", help="folder that the command embed has written"
     )
     _add_pretrained(group)
     group.add_argument(

@@ -199,7 +199,7 @@ class ImageClusters(Clusters):
         return pandas.DataFrame(self.assignments.columns())
 
     @property
-    def pictures(self) -> Sequence[Any] | NDArray[Any]:
+    def pictures(self) -> Any:
         """The images as large as they are, read when looked up."""
         return LazyImages(self.paths)
 
