@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from .ops.sampling import select_samples
     from .pretrained.embedder import ImageEmbedder
     from .workflow.pipeline import cluster_images
+    from .workflow.refinement import refine
+    from .workflow.relabeling import refine_labels
 
 # Public name -> where it lives. Imported on first use: torch takes seconds to load, and
 # `python -m skdeepclust --help` or `skdeepclust.metrics` need not wait for it.
@@ -58,6 +60,8 @@ _WHERE = {
     "cluster_layers": ".ops.granularity",
     "leave_unclustered": ".ops.doubt",
     "load": ".loading",
+    "refine": ".workflow.refinement",
+    "refine_labels": ".workflow.relabeling",
     "select_samples": ".ops.sampling",
 }
 _MODULES = ("datasets", "displays", "metrics", "model_selection")
@@ -90,6 +94,8 @@ __all__ = [
     "load",
     "metrics",
     "model_selection",
+    "refine",
+    "refine_labels",
     "select_samples",
 ]
 

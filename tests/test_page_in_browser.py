@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -582,7 +581,7 @@ def test_the_saved_file_has_the_form_of_decisions(opened):
     opened.keyboard.press("x")
     with opened.expect_download() as download:
         opened.click("#save")
-    text = Path(download.value.path()).read_text(encoding="utf-8")
+    text = download.value.path().read_text(encoding="utf-8")
     content = json.loads(text)
     assert content == {
         "format": "skdeepclust decisions",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .._version import __version__
-from . import cluster, embed, predict, report
+from . import cluster, embed, predict, refine, report
 from .signatures import AUTO, Signature, methods
 from .wording import OWN, flag_of, for_help
 
@@ -20,7 +20,7 @@ _CLUSTER = "skdeepclust cluster FOLDER [-k K] [--out DIR] [--method NAME] [more 
 _HIDDEN = "skdeepclust cluster --method NAME --help explains"
 _PREDICT = "skdeepclust predict OUT FOLDER [--to FILE]"
 _EMBED = "skdeepclust embed FOLDER --to DIR [--shard I/N] [--encoder NAME]"
-_COMMANDS = "{cluster,predict,report,embed}"
+_COMMANDS = "{cluster,refine,predict,report,embed}"
 
 
 def parser(argv: Sequence[str]) -> argparse.ArgumentParser:
@@ -35,6 +35,7 @@ def parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     _add_predict(commands)
     _add_report(commands)
     _add_embed(commands)
+    _add_refine(commands)
     return top
 
 
@@ -90,6 +91,32 @@ def _add_embed(commands: Any) -> None:
     _add_pretrained(command)
     _add_device(command)
     command.add_argument("--quiet", action="store_true", help="show no progress")
+
+
+def _add_refine(commands: Any) -> None:
+    command = commands.add_parser(
+        "refine",
+        help="keep what was decided on the page, and cluster the rest again",
+        usage="skdeepclust refine OUT [--decisions FILE] [-k K] [--folder FOLDER]",
+        allow_abbrev=False,
+    )
+    command.set_defaults(run=refine.run)
+    command.add_argument("result", metavar="OUT", type=place, help="result folder of `cluster`")
+    command.add_argument(
+        "--decisions",
+        metavar="FILE",
+        type=place,
+        help="as the page saves it (default: decisions.json in OUT)",
+    )
+    command.add_argument(
+        "-k",
+        "--n-clusters",
+        type=number_of_clusters,
+        default="auto",
+        metavar="K",
+        help="number of clusters for what is not decided (default: auto)",
+    )
+    command.add_argument("--folder", metavar="FOLDER", help="where the images are now")
 
 
 def _add_cluster(commands: Any, argv: Sequence[str]) -> None:

@@ -255,10 +255,10 @@ class ImageClusters(Clusters):
             evidence=self.evidence,
             choice=self.n_clusters_scores,
             plane=plane,
-            layers=self.layers,
-            proposals=self.proposals,
             decisions=self.decisions,
             labels_of_run=self.labels_of_run,
+            layers=self.layers,
+            proposals=self.proposals,
         )
         write_page(file, content)
 

@@ -32,7 +32,13 @@ from .description import described
 from .evidence import judge
 from .images import ImageClusters, ImageFiles
 from .listening import SILENT, Listener
-from .results import CHECKPOINT, check_sort_target, result_folder, sort_images, write_data
+from .results import (
+    CHECKPOINT,
+    check_sort_target,
+    result_folder,
+    sort_images,
+    write_data,
+)
 from .scoring import Scores, scores_beside_kmeans
 from .settings import FEATURES, Settings
 from .sources import Clusters, Source, name_of
@@ -377,7 +383,7 @@ def _write(
         "labels.parquet": partial(write_table, clusters, out),
         **source.views(clusters, facts_of(clusters.method, outcome.scores, watch.laps), out),
     }
-    missing = {name: _attempt(write, folder / name) for name, write in views.items()}
+    missing = {name: attempt(write, folder / name) for name, write in views.items()}
     if not (folder / "model").exists():
         missing["model"] = f"{clusters.method} has no form to be saved in; predict needs another"
     watch.lap("draw")
@@ -388,8 +394,20 @@ def _write(
     return replace(outcome, missing=missing)
 
 
-def _attempt(write: Callable[[Path], Any], file: Path) -> str:
-    """Write one file; return why there is none, or an empty string."""
+def attempt(write: Callable[[Path], Any], file: Path) -> str:
+    """Write one file.
+
+    Parameters
+    ----------
+    write : callable (path)
+        Writes it; returns False if it can't.
+    file : path
+
+    Returns
+    -------
+    reason : str
+        Why there is none; empty if there is one.
+    """
     try:
         written = write(file)
     # Whatever happens here, hours of training must not be lost for want of a picture.

@@ -85,6 +85,11 @@ class Assignments:
         }
         return replace(self, **columns)
 
+    def renumbered(self, numbers: NDArray[np.int64]) -> Self:
+        """Return the table with the number of each cluster's place in a list."""
+        known = np.append(numbers, UNCLUSTERED)  # -1 is the last
+        return replace(self, labels=known[self.labels], second=known[self.second])
+
     @staticmethod
     def _keys(cells: list[str]) -> NDArray[Any]:
         """What tells samples apart, from the cells of a file."""
@@ -178,19 +183,6 @@ class Assignments:
             ) from error
 
 
-def write_parquet(columns: dict[str, Any], file: Path) -> bool:
-    """Write columns with polars, or with pandas and pyarrow; False if neither is there."""
-    if available("polars"):
-        polars = optional("polars", extra="table", purpose="labels.parquet")
-        polars.DataFrame(columns).write_parquet(file)
-    elif available("pandas") and available("pyarrow"):
-        pandas = optional("pandas", extra="table", purpose="labels.parquet")
-        pandas.DataFrame(columns).to_parquet(file, index=False)
-    else:
-        return False
-    return True
-
-
 def _clusters_of(
     rows: Sequence[Mapping[str, str]], names: Mapping[int, str]
 ) -> tuple[NDArray[np.int64], dict[int, str]]:
@@ -219,6 +211,19 @@ def _is_number(cell: str) -> bool:
     try:
         float(cell)
     except ValueError:
+        return False
+    return True
+
+
+def write_parquet(columns: dict[str, Any], file: Path) -> bool:
+    """Write columns with polars, or with pandas and pyarrow; False if neither is there."""
+    if available("polars"):
+        polars = optional("polars", extra="table", purpose="labels.parquet")
+        polars.DataFrame(columns).write_parquet(file)
+    elif available("pandas") and available("pyarrow"):
+        pandas = optional("pandas", extra="table", purpose="labels.parquet")
+        pandas.DataFrame(columns).to_parquet(file, index=False)
+    else:
         return False
     return True
 

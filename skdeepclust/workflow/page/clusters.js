@@ -33,7 +33,7 @@ function bars() {
     return el("li", {}, el("a", {href: `#cluster-${id}`, title}, badge(id),
       el("span", {className: "called"}, (about(id).accepted ? "✓ " : "") + (id === NONE ? "unclustered" : about(id).name ?? "")),
       el("span", {className: "bar"}, el("span", {"--c": look(id).colour, "--share": size / largest})),
-      el("span", {className: "count"}, size.toLocaleString("en"))));
+      el("span", {className: "count"}, format(size))));
   }));
 }
 

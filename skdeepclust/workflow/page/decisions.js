@@ -159,7 +159,8 @@ const oneLine = text => text.trim().replace(/\s+/g, " ");
 function describe(id, what, text) {
   text = oneLine(text);
   const old = about(id)[what] ?? "";
-  if (text !== old) act(`${what} of cluster ${id}: ${text || "none"}`, {about: withAbout([id, {[what]: text}])});
+  const words = what === "description" ? `${nameOf(id)} described` : text ? `cluster ${id} named ${text}` : `cluster ${id} has no name any more`;
+  if (text !== old) act(words, {about: withAbout([id, {[what]: text}])});
 }
 
 function accept(id) {

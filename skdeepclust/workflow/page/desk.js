@@ -6,7 +6,7 @@ function tell(words) { $("#said").textContent = words; $("#desk").hidden = false
 
 function progress() {
   const real = live.filter(id => id !== NONE), accepted = real.filter(id => about(id).accepted).length, decided = nDecided();
-  $("#progress").textContent = `${accepted} of ${counted(real.length, "cluster")} accepted, ${decided.toLocaleString("en")} of ${counted(n, "image")} decided`;
+  $("#progress").textContent = `${accepted} of ${counted(real.length, "cluster")} accepted, ${format(decided)} of ${counted(n, "image")} decided`;
   $("#progress-bar span").style.width = `${100 * decided / n}%`;
   $("#undo").disabled = !past.length;
   $("#redo").disabled = !future.length;
@@ -16,7 +16,7 @@ function progress() {
 
 function pickChanged() {
   $("#picked").hidden = !nPicked;
-  $("#n-picked").textContent = `${nPicked.toLocaleString("en")} selected`;
+  $("#n-picked").textContent = `${format(nPicked)} selected`;
   if (nPicked) $("#desk").hidden = false;
   else if (!past.length && !future.length && !D.decisions) $("#desk").hidden = true;
   document.body.classList.toggle("picking", nPicked > 0);

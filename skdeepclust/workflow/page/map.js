@@ -13,20 +13,25 @@ function inOrder(name) {
   return ordered.get(name);
 }
 let matches = NOBODY;
-const isMatch = new Uint8Array(n), showResults = grid($("#results .cells"), 70, $("#results"));
+const passed = new Int32Array(n), isMatch = new Uint8Array(n), showResults = grid($("#results .cells"), 70, $("#results"));
 
 function filter() {
   const words = query.value.toLowerCase().split(/\s+/).filter(Boolean);
   const from = low.value * 10, to = high.value * 10, only = chosen.value === "" ? null : +chosen.value;
-  matches = inOrder(sort.value).filter(i =>
-    D.confidence[i] >= from && D.confidence[i] <= to && (only === null || state.label[i] === only)
-    && words.every(word => lower[i].includes(word)));
   isMatch.fill(0);
-  for (const i of matches) isMatch[i] = 1;
+  let found = 0;
+  for (const i of inOrder(sort.value)) {
+    const sure = D.confidence[i];
+    if (sure < from || sure > to || (only !== null && state.label[i] !== only)) continue;
+    if (words.length && !words.every(word => lower[i].includes(word))) continue;
+    isMatch[i] = 1;
+    passed[found++] = i;
+  }
+  matches = passed.slice(0, found);
   $("#low-out").value = `≥ ${(low.value / 100).toFixed(2)}`;
   $("#high-out").value = `≤ ${(high.value / 100).toFixed(2)}`;
   $("#found").textContent = matches.length === n ? `all ${counted(n, "image")}`
-    : `${matches.length.toLocaleString("en")} of ${counted(n, "image")}`;
+    : `${format(matches.length)} of ${counted(n, "image")}`;
   $("#pick-found").disabled = !matches.length;
   showResults(matches);
   draw();
@@ -44,7 +49,7 @@ $("#pick-found").addEventListener("click", () => pick(matches));
 function nameClusters() {
   const value = chosen.value;
   chosen.replaceChildren(new Option("all clusters", ""),
-    ...live.map(id => new Option(`${nameOf(id)} (${sizes.get(id).toLocaleString("en")})`, id)));
+    ...live.map(id => new Option(`${nameOf(id)} (${format(sizes.get(id))})`, id)));
   chosen.value = value === "" || sizes.has(+value) ? value : "";
 }
 
