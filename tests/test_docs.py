@@ -128,6 +128,7 @@ OF_PAPER = {
     "hidden_dim",
     "lr",
     "max_epochs",
+    "n_clusters",
     "n_heads",
     "n_init",
     "n_neighbors",
