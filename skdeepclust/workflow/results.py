@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.files import alone_in
 from ..data.images import read_readable_images
 from ..loading import load
 from ..pretrained.embedder import ImageEmbedder
@@ -44,8 +45,8 @@ CHECKPOINT = "checkpoint"  # beside them while it trains, as are features
 UNCLUSTERED_FOLDER = "unclustered"  # of sorted images
 _NONE = type(None)
 _KINDS: dict[str, Any] = {  # what is read of a summary; some of it is new
-    "method": str,
-    "seconds": dict,
+    "method": (str, _NONE),
+    "seconds": (dict, _NONE),
     "folder": (str, _NONE),
     "embedder": (dict, _NONE),
     "warnings": (list, _NONE),
@@ -71,20 +72,23 @@ def result_folder(out: Path, source: str, *, overwrite: bool, resume: bool) -> I
         Keep the checkpoint of an earlier run.
     """
     out = out.resolve()
-    finish_moving(out)
-    _check_out(out, Path(source).resolve(), overwrite, resume)
+    with alone_in(out) if out.is_dir() else nullcontext():
+        finish_moving(out)
+        _check_out(out, Path(source).resolve(), overwrite, resume)
     new_parents = [parent for parent in (out, *out.parents) if not parent.exists()]
-    if not resume:
-        shutil.rmtree(out / CHECKPOINT, ignore_errors=True)
+    out.mkdir(parents=True, exist_ok=True)
     try:
-        with new_files(out) as stage:
-            yield stage
+        with alone_in(out):
+            if not resume:
+                shutil.rmtree(out / CHECKPOINT, ignore_errors=True)
+            with new_files(out) as stage:
+                yield stage
+            shutil.rmtree(out / CHECKPOINT, ignore_errors=True)
     except BaseException:
         with suppress(OSError):  # not empty: it holds features or a checkpoint
             for parent in new_parents:
                 parent.rmdir()
         raise
-    shutil.rmtree(out / CHECKPOINT, ignore_errors=True)
 
 
 @contextmanager
