@@ -207,7 +207,11 @@ function route() {
     }
   }
 }
-addEventListener("popstate", () => { address = location.hash; route(); });
+for (const name of ["popstate", "hashchange"]) addEventListener(name, () => {
+  if (address === location.hash) return;
+  address = location.hash;
+  route();
+});
 document.addEventListener("click", event => {
   const link = event.target.closest('a[href^="#"]');
   if (!link || location.protocol !== "about:") return;
