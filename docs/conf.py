@@ -29,9 +29,10 @@ autodoc_typehints = "none"
 autosummary_generate = True
 numpydoc_show_class_members = False
 myst_enable_extensions = ["colon_fence"]
+myst_heading_anchors = 2
 
 html_theme = "pydata_sphinx_theme"
-html_title = "skdeepclust"
+html_title = f"skdeepclust {release}"
 html_show_sourcelink = False
 html_theme_options = {"navigation_with_keys": False, "show_prev_next": False}
 html_sidebars = {"index": []}

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .methods.cdc import CDCClustering
     from .methods.dec import DECClustering
     from .methods.decs import DECSClustering
+    from .methods.feature import FeatureClustering
     from .methods.hadis import HaDisClustering
     from .methods.idec import IDECClustering
     from .methods.neighbor_embedding import NeighborEmbedding
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from .ops.sampling import select_samples
     from .pretrained.embedder import ImageEmbedder
     from .workflow.pipeline import cluster_images
+    from .workflow.refinement import refine
+    from .workflow.relabeling import refine_labels
 
 # Public name -> where it lives. Imported on first use: torch takes seconds to load, and
 # `python -m skdeepclust --help` or `skdeepclust.metrics` need not wait for it.
@@ -40,6 +43,7 @@ _WHERE = {
     "CDCClustering": ".methods.cdc",
     "DECClustering": ".methods.dec",
     "DECSClustering": ".methods.decs",
+    "FeatureClustering": ".methods.feature",
     "HaDisClustering": ".methods.hadis",
     "IDECClustering": ".methods.idec",
     "ImageEmbedder": ".pretrained.embedder",
@@ -56,6 +60,8 @@ _WHERE = {
     "cluster_layers": ".ops.granularity",
     "leave_unclustered": ".ops.doubt",
     "load": ".loading",
+    "refine": ".workflow.refinement",
+    "refine_labels": ".workflow.relabeling",
     "select_samples": ".ops.sampling",
 }
 _MODULES = ("datasets", "displays", "metrics", "model_selection")
@@ -66,6 +72,7 @@ __all__ = [
     "CDCClustering",
     "DECClustering",
     "DECSClustering",
+    "FeatureClustering",
     "HaDisClustering",
     "IDECClustering",
     "ImageEmbedder",
@@ -87,6 +94,8 @@ __all__ = [
     "load",
     "metrics",
     "model_selection",
+    "refine",
+    "refine_labels",
     "select_samples",
 ]
 

@@ -1,5 +1,7 @@
 """A result folder: all of a run or nothing, and nothing of anybody else's."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from skdeepclust.workflow.decisions import Decisions
 from skdeepclust.workflow.results import (
     CHECKPOINT,
     check_sort_target,
+    new_files,
     read_decided,
     read_result,
     read_summary,
@@ -134,3 +137,31 @@ def test_decisions_are_read_with_their_table(tmp_path, kind):
     assert said.applied(again).tolist() == [0, 5]
     with pytest.raises(ValueError, match="about another result"):
         read_decided(tmp_path, {**summary, "result": "beef"})
+
+
+def test_a_killed_move_is_finished_by_whoever_comes_next(tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in ("labels.csv", "summary.json", "report.html", "model"):
+        (out / name).write_text("{}")
+    moves = []
+
+    def killed(source, target):
+        if len(moves) == 2:
+            raise KeyboardInterrupt
+        moves.append(target)
+        replace(source, target)
+
+    replace = os.replace
+    monkeypatch.setattr(os, "replace", killed)
+    context = new_files(out, kept=["model"])
+    stage = context.__enter__()
+    for name in ("labels.csv", "summary.json", "decisions.json"):
+        (stage / name).write_text('{"new": 1}')
+    with pytest.raises(KeyboardInterrupt):
+        context.__exit__(None, None, None)
+    monkeypatch.setattr(os, "replace", replace)
+    assert len(moves) == 2  # the whole stage, then one file
+    assert read_summary(out) == {"new": 1}
+    assert names(out) == ["decisions.json", "labels.csv", "model", "summary.json"]
+    assert (out / "labels.csv").read_text() == '{"new": 1}'

@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     status : int
-        0, or 1 after an error of the user that is told in one sentence on stderr, or 130 after an
+        0; 1 after an error of the user, which stderr reports in one sentence; 130 after an
         interruption. Wrong arguments end in argparse's ``SystemExit(2)``.
     """
     # Read once, when torch loads its OpenMP: idle threads that spin slow down everything else.

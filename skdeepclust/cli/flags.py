@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from .._version import __version__
-from . import cluster, embed, predict, report
+from . import cluster, embed, predict, refine, report
 from .signatures import AUTO, Signature, methods
 from .wording import OWN, flag_of, for_help
 
 _NAMESAKES = {"alpha"}  # parameters that mean another thing in another method
 _SOURCE = "folder of images, or a .npy file of vectors or images"
-_BOXES = ", or a .json or .csv file of boxes in the images of --images"
+_BOXES = ", or a .json or .csv file of boxes in --images"
 _CLUSTER = "skdeepclust cluster FOLDER [-k K] [--out DIR] [--method NAME] [more flags; --help]"
 _HIDDEN = "skdeepclust cluster --method NAME --help explains"
 _PREDICT = "skdeepclust predict OUT FOLDER [--to FILE]"
 _EMBED = "skdeepclust embed FOLDER --to DIR [--shard I/N] [--encoder NAME]"
-_COMMANDS = "{cluster,predict,report,embed}"
+_COMMANDS = "{cluster,refine,predict,report,embed}"
 
 
 def parser(argv: Sequence[str]) -> argparse.ArgumentParser:
@@ -35,6 +35,7 @@ def parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     _add_predict(commands)
     _add_report(commands)
     _add_embed(commands)
+    _add_refine(commands)
     return top
 
 
@@ -47,7 +48,8 @@ def _add_predict(commands: Any) -> None:
     )
     command.set_defaults(run=predict.run)
     command.add_argument("result", metavar="OUT", type=place, help="result folder of `cluster`")
-    command.add_argument("folder", metavar="FOLDER", help=_SOURCE + ", or one image")
+    command.add_argument("folder", metavar="FOLDER", help=_SOURCE + ", one image" + _BOXES)
+    _add_images_of_boxes(command)
     command.add_argument("--to", metavar="FILE", type=place, help="CSV file (default: print it)")
 
 
@@ -92,6 +94,32 @@ def _add_embed(commands: Any) -> None:
     command.add_argument("--quiet", action="store_true", help="show no progress")
 
 
+def _add_refine(commands: Any) -> None:
+    command = commands.add_parser(
+        "refine",
+        help="keep what was decided on the page, and cluster the rest again",
+        usage="skdeepclust refine OUT [--decisions FILE] [-k K] [--folder FOLDER]",
+        allow_abbrev=False,
+    )
+    command.set_defaults(run=refine.run)
+    command.add_argument("result", metavar="OUT", type=place, help="result folder of `cluster`")
+    command.add_argument(
+        "--decisions",
+        metavar="FILE",
+        type=place,
+        help="as the page saves it (default: decisions.json in OUT)",
+    )
+    command.add_argument(
+        "-k",
+        "--n-clusters",
+        type=number_of_clusters,
+        default="auto",
+        metavar="K",
+        help="number of clusters for what is not decided (default: auto)",
+    )
+    command.add_argument("--folder", metavar="FOLDER", help="where the images are now")
+
+
 def _add_cluster(commands: Any, argv: Sequence[str]) -> None:
     command = commands.add_parser(
         "cluster",
@@ -117,7 +145,7 @@ def _add_first(group: Any, known: Iterable[str]) -> None:
         type=number_of_clusters,
         default="auto",
         metavar="K",
-        help="number of clusters; auto, the default, compares 2 to 25",
+        help="number of clusters; auto, the default: 2 to 25",
     )
     group.add_argument(
         "--out",
@@ -136,37 +164,24 @@ def _add_first(group: Any, known: Iterable[str]) -> None:
         "--encoder",
         default="auto",
         metavar="NAME",
-        help="pixels: train on the pixels; torchvision:NAME, timm:NAME or hf:NAME: use the "
-        "features of that network; auto, the default: those of the network in the box, for photos",
-    )
-    group.add_argument(
-        "--unclustered",
-        type=share_of_samples,
-        default="auto",
-        metavar="SHARE",
-        help="share to leave in no cluster, the most doubtful first, such as 0.1 or 0; auto leaves "
-        "those that stand out (default: auto)",
-    )
-    group.add_argument(
-        "--table",
-        type=place,
-        metavar="FILE",
-        help="CSV file with further columns, joined by its column path (or row, for arrays)",
+        help="pixels, to train on them; or a network that gives features: torchvision:NAME, "
+        "timm:NAME, hf:NAME; auto, the default: the one in the box, for photos",
     )
     group.add_argument("--overwrite", action="store_true", help="replace an earlier result")
 
 
-def _add_images(group: Any) -> None:
+def _add_images_of_boxes(group: Any) -> None:
     group.add_argument(
-        "--images",
-        metavar="FOLDER",
-        type=place,
-        help="of the images that a file of boxes is about: each box becomes a sample",
+        "--images", metavar="FOLDER", type=place, help="what a file of boxes is about"
     )
+
+
+def _add_images(group: Any) -> None:
+    _add_images_of_boxes(group)
     group.add_argument(
         "--labels-from-folders",
         action="store_true",
-        help="score the clusters against the sub-folders, which the fit never sees",
+        help="score against the sub-folders; the fit never sees them",
     )
     group.add_argument(
         "--sort-into",
@@ -175,12 +190,25 @@ def _add_images(group: Any) -> None:
         help="copy each image into the folder of its cluster in DIR",
     )
     group.add_argument("--link", action="store_true", help="with --sort-into: link instead")
+    group.add_argument(
+        "--unclustered",
+        type=share_of_samples,
+        default="auto",
+        metavar="SHARE",
+        help="share to leave in no cluster, such as 0.1 or 0; auto, the default: those in doubt",
+    )
+    group.add_argument(
+        "--table",
+        type=place,
+        metavar="FILE",
+        help="CSV file of further columns, joined by path or row",
+    )
     group.add_argument("--strict", action="store_true", help="stop at an unreadable image")
 
 
 def _add_network(group: Any) -> None:
     group.add_argument(
-        "--features", type=place, metavar="DIR", help="what `skdeepclust embed` has computed"
+        "--features", type=place, metavar="DIR", help="folder that the command embed has written"
     )
     _add_pretrained(group)
     group.add_argument(

@@ -17,7 +17,7 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError(
             f"--to must be a file in an existing folder. Got {str(args.to)!r} instead."
         )
-    found = predict(args.result, os.path.expanduser(args.folder))
+    found = predict(args.result, os.path.expanduser(args.folder), args.images)
     if args.to is None:
         console.give(found.table.to_csv())
     else:
@@ -26,5 +26,5 @@ def run(args: argparse.Namespace) -> None:
     if found.n_strangers:
         console.tell(
             f"{found.n_strangers:,} of {len(found.table):,} resemble nothing that was clustered; "
-            "of what was, 1 % would be told so. Their outlier_score is the highest."
+            "1 % of what was clustered would be reported, too. Their outlier_score is the highest."
         )

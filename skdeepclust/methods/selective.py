@@ -7,7 +7,6 @@ of their clusters, and samples that have settled rest, until they stir again.
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
@@ -78,9 +77,9 @@ class SampleSelection(Hook):
     active   all but the settled ones                                                  (3.7)
 
     The rule has no memory of its own: a resting sample is measured, too, and takes part again as
-    soon as it is no longer settled. Of each cluster a share stays active; if ``evenly``, of all the
-    same one, or the bases, which hold clusters to sizes by what a batch says of them, would move
-    samples into those that rest most.
+    soon as it is no longer settled. A share of each cluster stays active. With ``evenly`` it is the
+    same share for all. Some bases hold clusters to sizes by what a batch shows of them; without
+    ``evenly`` they would move samples into the clusters that rest most.
 
     Active samples are measured in each epoch, by what the training step has embedded anyway. Every
     ``measure_every`` epochs resting samples are embedded, too, and the second views of active
@@ -90,7 +89,7 @@ class SampleSelection(Hook):
     ----------
     by : {"auto", "dynamic"}
         ``"dynamic"``: the settled samples rest. ``"auto"``: they do, but where the loss compares
-        means of a batch's clusters nobody rests: without their cores accuracy was lost.
+        means of a batch's clusters no sample rests: without their cores accuracy was lost.
     eps : float
     window : int
     evenly : bool
@@ -327,8 +326,8 @@ class SelectiveClustering(AnyBaseClustering, auto_wrap_output_keys=None):
     max_weight_ratio : float, default=50.0
         Largest weight over smallest weight in a cluster, so that no outlier owns a prototype.
     selection : {"auto", "dynamic", None}, default="auto"
-        Who rests. ``"dynamic"``: the samples that have settled. None: nobody. ``"auto"`` is
-        ``"dynamic"``, but None for HaDis and for estimators of scikit-learn: they build on means
+        Which samples rest. ``"dynamic"``: those that have settled. None: none. ``"auto"`` is
+        ``"dynamic"``, but None for HaDis and for estimators of scikit-learn. These build on means
         of clusters, and lost accuracy without the cores.
     eps : float, default=0.1
         Largest second difference, over three measurements, of the disagreement of two views of a

@@ -117,7 +117,8 @@ def cluster_layers(
     names, base = np.unique(label[label != NOISE], return_inverse=True)
     if not len(names):
         raise ValueError("labels should hold a cluster. All samples are in none.")
-    if n_finest is not None and (not isinstance(n_finest, Integral) or n_finest < len(names)):
+    whole = n_finest is None or isinstance(n_finest, Integral)  # whatever the hint says
+    if not whole or (n_finest is not None and n_finest < len(names)):
         raise ValueError(
             f"n_finest={n_finest!r} should be at least the number of clusters, {len(names)}."
         )

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.files import write_whole
-from .table import UNCLUSTERED, Assignments, printable
+from .table import UNCLUSTERED, Assignments, printable, result_id
 
 FORMAT, VERSION = "skdeepclust decisions", 1
 DECISIONS = "decisions.json"  # in a result folder
@@ -119,6 +119,29 @@ class Decisions:
             content[name] = {str(key): value for key, value in content[name].items()}
         return content
 
+    def after(self, table: Assignments) -> Self:
+        """What is still to be said once a refined result has followed the decisions.
+
+        Parameters
+        ----------
+        table : Assignments
+            The refined one. Clusters that it doesn't have are forgotten.
+        """
+        left = set(table.labels.tolist())
+        sections = {
+            name: {key: said for key, said in getattr(self, name).items() if key in left}
+            for name in ("clusters", "moved", "not_in")
+        }
+        for key, name in table.cluster_names.items():  # those of labels.csv, too
+            sections["clusters"].setdefault(key, Said(name))
+        return replace(self, result=result_id(table), merged={}, **sections)
+
+    @property
+    def accepted(self) -> tuple[int, ...]:
+        """Clusters that stay what they are."""
+        gone = set(self.merged)
+        return tuple(k for k, said in self.clusters.items() if said.accepted and k not in gone)
+
     def at(self, paths: Iterable[str]) -> Self:
         """The same, of all samples only about these."""
         known = {name for path in paths for name in (str(path), printable(str(path)))}
@@ -154,7 +177,7 @@ class Decisions:
         missing = (set(self.merged) - old) | (named - known - set(self.merged))
         if missing:
             raise ValueError(f"the decisions name cluster {min(missing)}, which the result lacks.")
-        self._rows(table)
+        self.rows(table)
 
     def applied(self, table: Assignments) -> NDArray[np.int64]:
         """Labels of the table's samples, as decided: merged, then not here, then moved.
@@ -170,17 +193,23 @@ class Decisions:
         labels = table.labels.astype(np.int64)
         for source, target in self.merged.items():
             labels[table.labels == source] = target
-        refused, placed = self._rows(table)
+        refused, placed = self.rows(table)
         for cluster, rows in refused.items():
             labels[rows[labels[rows] == cluster]] = UNCLUSTERED
         for cluster, rows in placed.items():
             labels[rows] = cluster
         return labels
 
-    def _rows(
+    def rows(
         self, table: Assignments
     ) -> tuple[dict[int, NDArray[np.intp]], dict[int, NDArray[np.intp]]]:
-        """Rows of the samples that are not in a cluster, and of those that were moved there."""
+        """Rows of the samples that are not in a cluster, and of those that were moved there.
+
+        Raises
+        ------
+        ValueError
+            If the table lacks one.
+        """
         place = {printable(str(path)): i for i, path in enumerate(table.paths)}
         place |= {str(path): i for i, path in enumerate(table.paths)}
         named = [self.not_in, self.moved]

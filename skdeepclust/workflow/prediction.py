@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import gen_batches
 
 from ..data.folders import find_files, listing
-from ..data.images import check_images, read_readable_images
+from ..data.images import check_images, read_readable_images, resize_images
 from ..pretrained.embedder import ImageEmbedder
 from .arrays import ArrayFile, RowAssignments, read_array
+from .boxes import BoxFile
 from .images import names_in
 from .likeness import Company, at_unit_length
-from .results import read_company, read_model, read_summary
-from .settings import FEATURES
+from .relabeling import Head
+from .results import (
+    read_company,
+    read_decided,
+    read_embedder,
+    read_head,
+    read_model,
+    read_summary,
+)
+from .settings import Settings
 from .sources import count_of_files
 from .table import Assignments
 
@@ -47,7 +56,7 @@ class Prediction:
     what: str
 
 
-def predict(out: Path, source: str) -> Prediction:
+def predict(out: Path, source: str, images: Path | None = None) -> Prediction:
     """Assign samples to the clusters of a result, and look for those that belong to none.
 
     Parameters
@@ -55,7 +64,9 @@ def predict(out: Path, source: str) -> Prediction:
     out : path
         The result folder.
     source : str
-        A folder of images, one image, or an array file.
+        A folder of images, one image, an array file, or a file of boxes.
+    images : path, default=None
+        The folder of images that boxes lie in.
 
     Returns
     -------
@@ -69,7 +80,7 @@ def predict(out: Path, source: str) -> Prediction:
         If the samples are not of the kind that was clustered, or none can be read.
     """
     summary = read_summary(out)
-    oracle = _Oracle(read_model(out), _embedder(summary, out), read_company(out))
+    oracle = Oracle.of(out, summary)
     if ArrayFile.takes(source):
         rows = read_array(source)
         tables = [
@@ -77,6 +88,16 @@ def predict(out: Path, source: str) -> Prediction:
             for part in gen_batches(len(rows), CHUNK)
         ]
         what = f"{len(rows):,} rows"
+    elif BoxFile.takes(source):
+        oracle.check_sees_images(out, source)
+        boxes = BoxFile(source, images)
+        boxes.check(Settings())
+        crops = boxes.cut(Settings())
+        tables = [
+            oracle.table(Assignments, boxes.names()[part], oracle.as_seen(crops[part]))
+            for part in gen_batches(len(crops), CHUNK)
+        ]
+        what = ", ".join(boxes.counts())
     else:
         oracle.check_sees_images(out, source)
         root, paths = _files_of(source)
@@ -90,12 +111,6 @@ def predict(out: Path, source: str) -> Prediction:
         what = f"{n_read:,} images, {count_of_files(skipped)} skipped"
     table = tables[0].joined(tables[1:])
     return Prediction(table, int(oracle.company.are_strangers(table.outlier_scores).sum()), what)
-
-
-def _embedder(summary: dict[str, Any], out: Path) -> ImageEmbedder | None:
-    """The network that has seen the images of a result, if there was one."""
-    settings = summary.get("embedder")
-    return None if settings is None else ImageEmbedder(**{"cache_dir": out / FEATURES, **settings})
 
 
 def _files_of(source: str) -> tuple[str, list[str]]:
@@ -117,22 +132,51 @@ def _check_any(tables: list[Any], source: str, skipped: list[tuple[str, str]]) -
 
 
 @dataclass(frozen=True)
-class _Oracle:
-    """An estimator with the network before it and the samples that it knows."""
+class Oracle:
+    """An estimator with the network before it and the samples that it knows.
+
+    After `refine`, a head tells the clusters, and they may have names.
+    """
 
     estimator: Any
     embedder: ImageEmbedder | None
     company: Company
+    head: Head | None
+    cluster_names: Mapping[int, str]
+
+    @classmethod
+    def of(cls, out: Path, summary: dict[str, Any]) -> Self:
+        """That of a result."""
+        _, decisions = read_decided(out, summary)
+        return cls(
+            read_model(out),
+            read_embedder(out, summary),
+            read_company(out),
+            read_head(out),
+            decisions.names,
+        )
 
     def table(self, kind: type[Assignments], names: Any, samples: NDArray[Any]) -> Assignments:
         """One row for each of some samples."""
         rows = samples
         if self.embedder is not None and samples.ndim != 2:
             rows = self.embedder.transform(samples)
-        proba = self.estimator.predict_proba(rows)
-        has_features = self.embedder is not None
-        place = at_unit_length(rows) if has_features else np.asarray(self.estimator.transform(rows))
-        return kind.of(names, proba, outlier_scores=self.company.outlier_scores(place))
+        place = self.places(rows)
+        proba = (
+            self.estimator.predict_proba(rows)
+            if self.head is None
+            else self.head.predict_proba(place)
+        )
+        table = kind.of(names, proba, outlier_scores=self.company.outlier_scores(place))
+        if self.head is not None:
+            table = table.renumbered(self.head.clusters)
+        return replace(table, cluster_names=self.cluster_names)
+
+    def places(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """Where samples are compared: features at unit length, or else the embedding."""
+        if self.embedder is not None:
+            return at_unit_length(rows)
+        return np.asarray(self.estimator.transform(rows))
 
     def check_sees_images(self, out: Path, source: str) -> None:
         """Refuse images where vectors were clustered."""
@@ -141,6 +185,18 @@ class _Oracle:
                 f"{str(out)!r} is the result of vectors, and predicts those of a .npy file. Got "
                 f"{source!r} instead."
             )
+
+    def as_seen(self, images: NDArray[Any]) -> NDArray[Any]:
+        """Images of any size as the network or the estimator sees them."""
+        if self.embedder is not None:
+            return images
+        return resize_images(images, self._shape)
+
+    @property
+    def _shape(self) -> tuple[int, ...]:
+        """Of the images that the estimator has seen."""
+        height, width, channels = self.estimator.image_shape_
+        return (height, width) if channels == 1 else (height, width, channels)
 
     def read(
         self, paths: list[str], skipped: list[tuple[str, str]]
@@ -156,9 +212,7 @@ class _Oracle:
 
     def _read(self, paths: list[str]) -> tuple[NDArray[Any], dict[int, str]]:
         if self.embedder is None:
-            height, width, channels = self.estimator.image_shape_
-            shape = (height, width) if channels == 1 else (height, width, channels)
-            return read_readable_images(paths, shape, n_jobs=-1)
+            return read_readable_images(paths, self._shape, n_jobs=-1)
         reasons = {os.fspath(path): why for path, why in check_images(paths, n_jobs=-1)}
         good = [path for path in paths if path not in reasons]
         features = self.embedder.transform(good) if good else np.empty((0, 0))

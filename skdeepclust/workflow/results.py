@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -16,15 +16,19 @@ from numpy.typing import NDArray
 
 from ..data.images import read_readable_images
 from ..loading import load
+from ..pretrained.embedder import ImageEmbedder
 from .arrays import RowAssignments
+from .boxes import BoxClusters, BoxFile
 from .decisions import DECISIONS, Decisions
 from .evidence import Evidence
-from .images import SHOWN, ImageClusters
+from .images import SHOWN, ImageClusters, ImageFiles
 from .likeness import Company, at_unit_length, some_of
+from .relabeling import Head
 from .settings import FEATURES
 from .sources import Clusters
 from .table import Assignments, result_id
 
+HEAD = "head.npz"
 RESULT_FILES = {
     "report.html": "the page to look at, in any browser, offline",
     "labels.csv": "cluster, confidence, second cluster and outlier score of each sample",
@@ -33,11 +37,22 @@ RESULT_FILES = {
     "embedding.npz": "what the network makes of each sample",
     "clusters.png": "a map, and of images examples of each cluster",
     "summary.json": "settings, versions, seconds, sizes, scores",
+    HEAD: "tells the cluster of a new sample, after `skdeepclust refine`",
     DECISIONS: "what a person has decided about the clusters",
 }
 CHECKPOINT = "checkpoint"  # beside them while it trains, as are features
 UNCLUSTERED_FOLDER = "unclustered"  # of sorted images
-_STAGE = ".new"
+_NONE = type(None)
+_KINDS: dict[str, Any] = {  # what is read of a summary; some of it is new
+    "method": str,
+    "seconds": dict,
+    "folder": (str, _NONE),
+    "embedder": (dict, _NONE),
+    "warnings": (list, _NONE),
+    "n_clusters_scores": (dict, _NONE),
+    "evidence": (dict, _NONE),
+}
+_STAGE, _READY, _GONE = ".new", ".ready", "gone.txt"
 
 
 @contextmanager
@@ -56,28 +71,59 @@ def result_folder(out: Path, source: str, *, overwrite: bool, resume: bool) -> I
         Keep the checkpoint of an earlier run.
     """
     out = out.resolve()
+    finish_moving(out)
     _check_out(out, Path(source).resolve(), overwrite, resume)
     new_parents = [parent for parent in (out, *out.parents) if not parent.exists()]
-    stage = out / _STAGE
     if not resume:
         shutil.rmtree(out / CHECKPOINT, ignore_errors=True)
+    try:
+        with new_files(out) as stage:
+            yield stage
+    except BaseException:
+        with suppress(OSError):  # not empty: it holds features or a checkpoint
+            for parent in new_parents:
+                parent.rmdir()
+        raise
+    shutil.rmtree(out / CHECKPOINT, ignore_errors=True)
+
+
+@contextmanager
+def new_files(out: Path, *, kept: Collection[str] = ()) -> Iterator[Path]:
+    """A folder for new files of a result, which all take their places at the end, or none.
+
+    Parameters
+    ----------
+    out : path
+        The result folder.
+    kept : collection of str
+        Files that stay if they are not written anew; all others go.
+    """
+    stage = out / _STAGE
     shutil.rmtree(stage, ignore_errors=True)
     stage.mkdir(parents=True)
     try:
         yield stage
     except BaseException:
         shutil.rmtree(stage, ignore_errors=True)
-        with suppress(OSError):  # not empty: it holds features or a checkpoint
-            for parent in new_parents:
-                parent.rmdir()
         raise
+    gone = [name for name in RESULT_FILES if name not in kept and not (stage / name).exists()]
+    (stage / _GONE).write_text("\n".join(gone), encoding="utf-8")
+    os.replace(stage, out / _READY)  # from here on it will be done, whatever happens
+    finish_moving(out)
+
+
+def finish_moving(out: Path) -> None:
+    """Let complete new files take their places, also after a run that was killed while it did."""
+    ready = out / _READY
+    if not ready.exists():
+        return
+    gone = (ready / _GONE).read_text(encoding="utf-8").split()
     for name in RESULT_FILES:
-        if (stage / name).exists():
-            os.replace(stage / name, out / name)
-        else:
+        if (ready / name).exists():
+            os.replace(ready / name, out / name)
+        elif name in gone:
             (out / name).unlink(missing_ok=True)
-    stage.rmdir()
-    shutil.rmtree(out / CHECKPOINT, ignore_errors=True)
+    shutil.rmtree(ready)
 
 
 def _check_out(out: Path, source: Path, overwrite: bool, resume: bool) -> None:
@@ -136,11 +182,21 @@ def read_summary(out: Path) -> dict[str, Any]:
     ------
     FileNotFoundError
         If the folder is no result.
+    ValueError
+        If the summary has been changed to what no run writes.
     """
+    finish_moving(out)
     file = out / "summary.json"
     if not (out / "labels.csv").exists() or not file.exists():
         raise FileNotFoundError(f"{str(out)!r} is no result of `skdeepclust cluster`.")
-    summary: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    try:
+        summary: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        for name, kinds in _KINDS.items():
+            if not isinstance(summary.get(name), kinds):
+                raise TypeError(f"{name} is {summary.get(name)!r}")
+        _told(summary)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{str(file)!r} is not what a run has written ({error}).") from error
     return summary
 
 
@@ -194,12 +250,36 @@ def read_model(out: Path) -> Any:
 
 def read_company(out: Path) -> Company:
     """What new samples of an earlier run are compared with: features, or else embeddings."""
-    with np.load(out / "embedding.npz") as stored:
-        known = stored[FEATURES if FEATURES in stored else "embedding"]
-    return Company(known.astype(np.float32))
+    file = out / "embedding.npz"
+    try:
+        with np.load(file, allow_pickle=False) as stored:
+            known = stored[FEATURES if FEATURES in stored else "embedding"]
+        return Company(known.astype(np.float32))
+    except OSError:
+        raise
+    except Exception as error:  # damaged archives fail in many ways
+        raise ValueError(f"{str(file)!r} is not what a run has written ({error}).") from error
 
 
-def read_result(out: Path, source: str, summary: dict[str, Any]) -> ImageClusters:
+def read_embedder(out: Path, summary: dict[str, Any]) -> ImageEmbedder | None:
+    """The network that has seen the images of an earlier run, if there was one."""
+    settings = summary.get("embedder")
+    if settings is None:
+        return None
+    if odd := set(settings) - set(ImageEmbedder().get_params()):
+        raise ValueError(f"summary.json of {str(out)!r} has an unknown setting, {min(odd)!r}.")
+    # Its own folder of features, whatever the summary says: a stranger's might name any other.
+    return ImageEmbedder(**{**settings, "cache_dir": out / FEATURES})
+
+
+def read_head(out: Path) -> Head | None:
+    """What tells the cluster of a new sample, if the clusters are no longer those of the model."""
+    return Head.read(out / HEAD) if (out / HEAD).exists() else None
+
+
+def read_result(
+    out: Path, source: str, summary: dict[str, Any], decisions: Path | None = None
+) -> ImageClusters:
     """Read an earlier run again, with whatever clusters its table has now.
 
     Parameters
@@ -210,32 +290,51 @@ def read_result(out: Path, source: str, summary: dict[str, Any]) -> ImageCluster
         Where the images are now; those that are gone are left out.
     summary : dict
         That of the run. If it has scores, the first folder of each path is its class.
+    decisions : path, default=None
+        What a person has decided; None is the file in the folder, if any.
     """
-    table, decisions = read_decided(out, summary)
-    labels_of_run, table = table.labels, replace(table, labels=decisions.applied(table))
-    paths = _paths_inside(source, table.paths)
-    with np.load(out / "embedding.npz") as stored:
+    table, decided = read_decided(out, summary, decisions)
+    labels_of_run, table = table.labels, replace(table, labels=decided.applied(table))
+    kind, found, unreadable = _found_again(summary, source, table.paths)
+    with np.load(out / "embedding.npz", allow_pickle=False) as stored:
         place = {os.fsdecode(name): i for i, name in enumerate(stored["paths"].tolist())}
         embedding = stored["embedding"]
     if unknown := [path for path in table.paths if path not in place]:
         raise ValueError(f"labels.csv has images that were not clustered, such as {unknown[0]!r}.")
-    images, unreadable = read_readable_images(paths, SHOWN, n_jobs=-1)
-    kept = np.setdiff1d(np.arange(len(paths)), sorted(unreadable))
+    kept = np.setdiff1d(np.arange(len(table)), sorted(unreadable))
     if not len(kept):
         raise ValueError(f"no image of labels.csv is in {source!r}; --folder says where they are.")
     names = table.paths[kept]
-    return ImageClusters(
+    return kind(
+        **found,
         assignments=table.at(kept),
-        paths=paths[kept],
         embedding=embedding[[place[name] for name in names]],
         estimator=read_model(out) if (out / "model").exists() else None,
-        images=images,
         classes=np.array([n.partition("/")[0] for n in names]) if "scores" in summary else None,
         skipped=[(table.paths[i], reason) for i, reason in sorted(unreadable.items())],
-        decisions=decisions.at(names),
+        decisions=decided.at(names),
         labels_of_run=labels_of_run[kept],
         **_told(summary),
     )
+
+
+def _found_again(
+    summary: dict[str, Any], source: str, names: NDArray[Any]
+) -> tuple[type[ImageClusters], dict[str, Any], dict[int, str]]:
+    """Files and images of a table, as clusters have them, and why there are none of some."""
+    if "boxes" in summary:
+        found, gone = BoxFile(summary["boxes"], Path(source)).found_again(names)
+        return BoxClusters, found, gone
+    paths = _paths_inside(source, names)
+    images, unreadable = read_readable_images(paths, SHOWN, n_jobs=-1)
+    kept = [i for i in range(len(paths)) if i not in unreadable]
+    return ImageClusters, {"paths": paths[kept], "images": images}, unreadable
+
+
+def source_again(summary: dict[str, Any], place: str) -> ImageFiles:
+    """The images of an earlier run, or the boxes in them, wherever they are now."""
+    boxes = summary.get("boxes")
+    return ImageFiles(place) if boxes is None else BoxFile(boxes, Path(place))
 
 
 def _told(summary: dict[str, Any]) -> dict[str, Any]:

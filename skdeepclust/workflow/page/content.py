@@ -107,7 +107,7 @@ def gather(
     *,
     title: str,
     images: NDArray[np.uint8],
-    pictures: Sequence[NDArray[Any]] | NDArray[Any],
+    pictures: Sequence[Any] | NDArray[Any],
     embedding: NDArray[Any],
     classes: Sequence[str] | NDArray[Any] | None = None,
     history: Iterable[dict[str, Any]] = (),
