@@ -207,11 +207,7 @@ function route() {
     }
   }
 }
-for (const name of ["popstate", "hashchange"]) addEventListener(name, () => {
-  if (address === location.hash) return;
-  address = location.hash;
-  route();
-});
+addEventListener("hashchange", () => { address = location.hash; route(); });  // not popstate: focus would be lost again
 document.addEventListener("click", event => {
   const link = event.target.closest('a[href^="#"]');
   if (!link || location.protocol !== "about:") return;
