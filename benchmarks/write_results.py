@@ -816,7 +816,7 @@ def candidates() -> str:
 
 
 def within(row: Row, score: str) -> float:
-    """Rank correlation of a score with accuracy over the candidates of a fit; 0 if all are alike."""
+    """Rank correlation of a score with accuracy over the candidates; 0 if all are alike."""
     found = row["candidates"].values()
     columns = [[c[name] for c in found] for name in (score, "ACC")]
     if any(len(set(column)) == 1 for column in columns):
