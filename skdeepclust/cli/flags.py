@@ -48,7 +48,8 @@ def _add_predict(commands: Any) -> None:
     )
     command.set_defaults(run=predict.run)
     command.add_argument("result", metavar="OUT", type=place, help="result folder of `cluster`")
-    command.add_argument("folder", metavar="FOLDER", help=_SOURCE + ", or one image")
+    command.add_argument("folder", metavar="FOLDER", help=_SOURCE + ", one image" + _BOXES)
+    _add_images_of_boxes(command)
     command.add_argument("--to", metavar="FILE", type=place, help="CSV file (default: print it)")
 
 
@@ -169,13 +170,14 @@ def _add_first(group: Any, known: Iterable[str]) -> None:
     group.add_argument("--overwrite", action="store_true", help="replace an earlier result")
 
 
-def _add_images(group: Any) -> None:
+def _add_images_of_boxes(group: Any) -> None:
     group.add_argument(
-        "--images",
-        metavar="FOLDER",
-        type=place,
-        help="what a file of boxes is about",
+        "--images", metavar="FOLDER", type=place, help="what a file of boxes is about"
     )
+
+
+def _add_images(group: Any) -> None:
+    _add_images_of_boxes(group)
     group.add_argument(
         "--labels-from-folders",
         action="store_true",

@@ -203,6 +203,11 @@ class ImageClusters(Clusters):
         """The images as large as they are, read when looked up."""
         return LazyImages(self.paths)
 
+    def features(self, embedder: Any) -> NDArray[Any]:
+        """What a network makes of the images, (n_images, n_features)."""
+        found: NDArray[Any] = embedder.transform(list(self.paths))
+        return found
+
     def draw(self, file: str | os.PathLike[str], plane: Plane | None = None) -> None:
         """Write a picture: a map, and examples of each cluster.
 

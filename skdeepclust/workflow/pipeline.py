@@ -14,7 +14,6 @@ from typing import Any
 
 from numpy.typing import NDArray
 from sklearn.base import clone
-from threadpoolctl import threadpool_limits
 
 from ..data.shapes import image_shape_of
 from ..engine import Hook
@@ -56,7 +55,6 @@ from .wide import write_table
 
 LITTLE = 0.1  # of the time for features: as much may a second fit take, to see if seeds agree
 OTHER_SEED = 1729
-LARGEST_FOR_ONE_THREAD = 32 * 32 * 3  # values of an image
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -308,8 +306,7 @@ def _train(
     own_progress = settings.verbose if task.embedder is None else 0
     estimator = make_estimator(task.method, settings, task.kept, own_progress)
     scale_training(estimator, rows, settings)
-    with threads_for(rows):  # as in the fit, which would not find a pretraining of others
-        found = settle_n_clusters(estimator, rows, task.kept)
+    found = settle_n_clusters(estimator, rows, task.kept)
     if found is not None:
         listener.n_clusters_chosen(found)
     hooks = [] if task.embedder is None or listener is SILENT else [Steps(task.clock)]
@@ -317,19 +314,12 @@ def _train(
     return estimator, found
 
 
-def threads_for(rows: NDArray[Any]) -> Any:
-    """A limit to one thread where images are small: more would mostly wait for each other."""
-    small = rows.ndim > 2 and rows[0].size <= LARGEST_FOR_ONE_THREAD
-    return threadpool_limits(1 if small else None)
-
-
 def fit(estimator: Any, rows: NDArray[Any], hooks: Sequence[Hook] = ()) -> None:
-    """Train, on as many threads as suit."""
-    with threads_for(rows):
-        if hooks and hasattr(estimator, "fit_with"):
-            estimator.fit_with(rows, hooks)
-        else:
-            estimator.fit(rows)
+    """Train; hooks take part where they can."""
+    if hooks and hasattr(estimator, "fit_with"):
+        estimator.fit_with(rows, hooks)
+    else:
+        estimator.fit(rows)
 
 
 def candidates_of(estimator: Any) -> dict[str, NDArray[Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arrays import ArrayFile
+from .companion import columns_again
 from .decisions import DECISIONS, Decisions
-from .images import ImageFiles
+from .description import described
 from .likeness import at_unit_length
 from .pipeline import attempt
 from .relabeling import RefinedLabels, refine_labels
@@ -25,12 +27,14 @@ from .results import (
     read_model,
     read_result,
     read_summary,
+    source_again,
 )
 from .scoring import agreement
 from .settings import Settings
 from .sources import Clusters, Source
 from .summary import facts_of, sizes, write_summary
 from .table import UNCLUSTERED, result_id
+from .wide import write_table
 
 KEPT = ("model", "embedding.npz")
 
@@ -146,11 +150,8 @@ def _open(out: Path, summary: dict[str, Any], file: Path | None, folder: str | N
     place = folder or summary["folder"]
     result = read_result(out, place, summary, file)
     assert result.decisions is not None
-    if embedder is None:
-        space = result.embedding
-    else:
-        space = at_unit_length(embedder.transform(list(result.paths)))
-    return Opened(ImageFiles(place), result, result.decisions, space)
+    space = result.embedding if embedder is None else at_unit_length(result.features(embedder))
+    return Opened(source_again(summary, place), result, result.decisions, space)
 
 
 def _refined(
@@ -198,7 +199,8 @@ def write_refined(
     changes: dict[str, Any] = {"assignments": table}
     if hasattr(opened.clusters, "decisions"):
         changes |= {"decisions": decisions, "labels_of_run": table.labels}
-    clusters = replace(opened.clusters, **changes, evidence=None, n_clusters_scores=None)
+    changes["columns"] = columns_again(summary, opened.clusters, opened.source.place)
+    clusters = described(replace(opened.clusters, **changes, evidence=None, n_clusters_scores=None))
     new = np.setdiff1d(table.labels, [*old.labels, UNCLUSTERED]).tolist()
     accepted = tuple(sorted(opened.decisions.accepted))
     told = _summary(summary, clusters, decisions, refined, new, start)
@@ -235,6 +237,8 @@ def _summary(
         **told,
         "seconds": {**summary["seconds"], "refine": round(time.perf_counter() - start, 3)},
         "clusters": sizes(table.labels, table.confidence),
+        "unclustered": float(np.mean(table.labels == UNCLUSTERED)),
+        "proposals": clusters.proposals,
         "result": result_id(table),
         "first_free": max(first_free(summary, decisions), int(table.labels.max()) + 1),
         "new": new,
@@ -252,7 +256,7 @@ def _write(
     (stage / "labels.csv").write_bytes(table.to_csv())
     facts = facts_of(told["method"], told.get("scores"), told["seconds"])
     views: dict[str, Callable[[Path], Any]] = {
-        "labels.parquet": table.to_parquet,
+        "labels.parquet": partial(write_table, clusters, out),
         **source.views(clusters, facts, out),
     }
     return {name: attempt(write, stage / name) for name, write in views.items()}
