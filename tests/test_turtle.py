@@ -13,7 +13,7 @@ import skdeepclust
 from skdeepclust import TURTLEClustering
 from skdeepclust.base.objective import Core
 from skdeepclust.families.neighboring import Spaces
-from skdeepclust.methods.turtle import EVEN, UNEVEN, LinearHeads, TURTLEObjective, agreement, border
+from skdeepclust.methods.turtle import EVEN, UNEVEN, LinearHeads, TURTLEObjective
 from skdeepclust.nn import PrincipalSpaces
 
 
@@ -124,23 +124,6 @@ def test_gamma_follows_the_data(blobs, uneven):
     assert model.gamma_ == UNEVEN
     assert "unlike size" in model.evidence_
     assert adjusted_rand_score(uneven[1], model.labels_) > 0.9
-
-
-def test_agreement_is_the_mean_over_pairs():
-    same, other = [0, 0, 1, 1], [0, 1, 0, 1]
-    one = adjusted_rand_score(same, other)
-    partitions = torch.tensor([same, [1, 1, 0, 0], other])
-    assert agreement(partitions) == pytest.approx((1 + 2 * one) / 3)
-    assert agreement(partitions[:1]) == 0
-
-
-def test_border_by_hand():
-    # A chain 0 - 1 - 2 - 3 cut in the middle: 1 of 3 edges, against chance 1/2.
-    chain = torch.tensor([0, 1, 2]), torch.tensor([1, 2, 3]), torch.ones(3)
-    assert border(*chain, torch.tensor([0, 0, 2, 2])) == pytest.approx(2 / 3)
-    # Cut twice: 2 of 3, against 1 - (1/4 + 2/16), for two further clusters.
-    assert border(*chain, torch.tensor([0, 1, 2, 2])) == pytest.approx(2 / 3 / 0.625 / 2)
-    assert border(*chain, torch.zeros(4, dtype=torch.long)) == math.inf
 
 
 def test_a_gamma_that_is_given_is_taken(uneven):

@@ -18,7 +18,7 @@ from ..families.consensus import typical
 from ..families.neighboring import Spaces
 from ..metrics.unsupervised import agreement_with_others
 from ..ops import kmeans, regroup, weighted_means
-from .turtle import EVEN, UNEVEN, LinearHeads, TURTLEClustering, TURTLEObjective, border
+from .turtle import EVEN, UNEVEN, LinearHeads, TURTLEClustering, TURTLEObjective
 
 LIKE, FREE = "turtle-like", "turtle-free"
 ON_FEATURES, ON_EMBEDDING = "kmeans", "kmeans-neighbors"
@@ -83,9 +83,9 @@ class FeatureObjective(TURTLEObjective):
         agreement = agreement_with_others(partitions)
         edges = self.graph_of(run)
         for name, labels, agrees in zip(found, found.values(), agreement.tolist(), strict=True):
-            n_used = len(labels.unique())
-            cut = border(*edges, labels) * (n_used - 1)
-            self.candidates[name] = {"agreement": agrees, "cut": cut, "n_clusters": n_used}
+            n_used = int(labels.bincount().count_nonzero())
+            facts = {"agreement": agrees, "cut": cut(*edges, labels), "n_clusters": n_used}
+            self.candidates[name] = facts
         self.partitions = torch.stack(list(found.values()))
         self.taken = self.take if self.take != "auto" else self.best(len(partitions[0]))
 
@@ -107,7 +107,7 @@ class FeatureObjective(TURTLEObjective):
             rows = torch.randperm(len(z), generator=generator)[:size].to(z.device)
             loss = torch.nn.functional.cross_entropy(self.logits(z[rows]), labels[rows])
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
 
     def logits(self, z: Tensor) -> Tensor:
@@ -122,6 +122,23 @@ class FeatureObjective(TURTLEObjective):
             "candidate_labels_": self.partitions.numpy(),
             "taken_": self.taken,
         }
+
+
+def cut(heads: Tensor, tails: Tensor, weights: Tensor, labels: Tensor) -> float:
+    """Share of the edges' weight between clusters, relative to chance; 1 for a single cluster.
+
+    ``cut / (1 - sum_c p_c^2)``: p_c is the share of samples in cluster c.
+
+    Parameters
+    ----------
+    heads, tails, weights : Tensor of shape (n_edges,)
+    labels : Tensor of shape (n,), int64
+    """
+    chance = 1 - float((labels.bincount() / len(labels)).square().sum())
+    if chance <= 0:
+        return 1.0
+    between = weights[labels[heads] != labels[tails]].sum() / weights.sum()
+    return float(between) / chance
 
 
 class FeatureClustering(TURTLEClustering):

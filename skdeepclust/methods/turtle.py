@@ -6,10 +6,8 @@ fit best in several spaces at once; here one of the spaces is an embedding of ne
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import combinations
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -25,14 +23,13 @@ from ..base.estimator import BaseDeepClustering
 from ..base.objective import Core
 from ..data.samples import Array
 from ..engine import JointOptimizer, LossTerms, Phase, Run
-from ..families.consensus import most_typical
+from ..families.consensus import most_typical, typical
 from ..families.neighboring import NeighborObjective, NeighborTransformer, Spaces
-from ..ops import weighted_means
+from ..ops import regroup, weighted_means
 
 EDGES = 512  # in a batch of the neighbour embedding
 CHUNK = 4096  # samples that are labelled at once by all candidates
 EVEN, UNEVEN = 10.0, 0.5  # entropy weights that "auto" chooses from
-AGREE, LONGER = 0.2, 1.5  # what speaks for free ones: of their restarts, of equal ones' borders
 
 
 class LinearHeads(nn.Module):
@@ -231,23 +228,24 @@ class TURTLEObjective(NeighborObjective):
     def choose_gamma(self, run: Run, labels: Tensor) -> tuple[int, str]:
         """Place of the entropy weight in ``gammas`` that the data speaks for, and why.
 
-        Equal clusters are taken unless restarts of free ones agree far more, or equal ones have
-        far longer borders: they would cut a large class in pieces, each restart in other ones.
+        Equal clusters are taken unless moves of their borders to where few neighbours are parted
+        change them more than they change free ones: where classes are of unlike size, equal
+        clusters cut the large ones in pieces, and put small ones together.
         """
         if len(self.gammas) == 1:
             return 0, f"gamma={self.gammas[0]:g} was given."
-        graph = self.graph_of(run)
-        # The median: a single restart that went astray must not speak for all.
-        borders = np.median(np.reshape([border(*graph, one) for one in labels], (2, -1)), axis=1)
-        agree = [agreement(group) for group in labels.split(self.n_restarts)]  # type: ignore[no-untyped-call]
-        free_agree = agree[1] > agree[0] + AGREE
-        unlike = bool(np.isfinite(borders[1])) and (free_agree or borders[0] > LONGER * borders[1])
+        chart, edges, seed = run.forward(self.chart), self.graph_of(run), run.seed()
+        kept = []
+        for restarts in labels.split(self.n_restarts):  # type: ignore[no-untyped-call]
+            own = typical(list(restarts))
+            moved = regroup(chart, edges, own, len(self.in_use), seed=seed)
+            kept.append(float(adjusted_rand_score(own, moved)))
+        unlike = kept[1] > kept[0]
         return int(unlike), (
-            f"The clusters are taken to be of {'unlike' if unlike else 'like'} size, because of "
-            f"how well restarts agree and how much of the neighbourhoods a border cuts: ARI "
-            f"{agree[0]:.2f} and {borders[0]:.2%} between equal clusters (gamma={EVEN:g}), "
-            f"{agree[1]:.2f} and {borders[1]:.2%} between free ones (gamma={UNEVEN:g}). An ARI "
-            f"more than {AGREE:g} above, or a border {LONGER:g} times shorter, speaks for these."
+            f"The clusters are taken to be of {'unlike' if unlike else 'like'} size. Once their "
+            f"borders are moved to where few neighbours are parted, they agree with what they were "
+            f"to an ARI of {kept[0]:.2f} for equal clusters (gamma={EVEN:g}) and {kept[1]:.2f} for "
+            f"free ones (gamma={UNEVEN:g}). The higher one speaks for the better borders."
         )
 
     # --- Prediction ---------------------------------------------------------------------------
@@ -292,37 +290,6 @@ class TURTLEObjective(NeighborObjective):
         for name in ("_spaces", "_inner"):
             self.__dict__.pop(name, None)
         super().finish()
-
-
-def agreement(partitions: Tensor) -> float:
-    """Mean adjusted Rand index of every two rows of labels, (m, n); 0 for a single row."""
-    pairs = combinations(partitions.numpy(), 2)
-    found = [adjusted_rand_score(one, other) for one, other in pairs]
-    return float(np.mean(found)) if found else 0.0
-
-
-def border(heads: Tensor, tails: Tensor, weights: Tensor, labels: Tensor) -> float:
-    """Share of the edges' weight between clusters, relative to chance, for each further cluster.
-
-    ``(cut / (1 - sum_c p_c^2)) / (K - 1)``: p_c is the share of samples in cluster c, and K the
-    number of clusters that have any. Fewer clusters have fewer borders, hence the division.
-
-    Parameters
-    ----------
-    heads, tails, weights : Tensor of shape (n_edges,)
-    labels : Tensor of shape (n,), int64
-
-    Returns
-    -------
-    length : float, not negative; infinite for a single cluster
-    """
-    sizes = labels.bincount()
-    n_used = int(sizes.count_nonzero())
-    if n_used == 1:
-        return math.inf
-    cut = weights[labels[heads] != labels[tails]].sum() / weights.sum()
-    chance = 1 - (sizes / len(labels)).square().sum()
-    return float(cut / chance) / (n_used - 1)
 
 
 class TURTLEClustering(NeighborTransformer, BaseDeepClustering):
