@@ -18,7 +18,7 @@ import numpy as np
 import sklearn
 import torch
 from scipy.sparse import csr_matrix
-from sklearn.datasets import load_breast_cancer, load_digits, load_wine
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.preprocessing import StandardScaler
 
@@ -33,13 +33,13 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 
 
-TABLES = {"wine": load_wine, "breast_cancer": load_breast_cancer}
+TABLES = {"iris": load_iris, "wine": load_wine, "breast_cancer": load_breast_cancer}
 
 
 def load_set(name: str, folder: Path | None) -> tuple[np.ndarray, np.ndarray]:
     """Images (n, H, W) or (n, H, W, C) uint8, or standardised rows, and labels, which only score.
 
-    ``digits``, ``wine`` and ``breast_cancer`` come with scikit-learn; ``mnist``, ``usps``,
+    ``digits`` and ``TABLES`` come with scikit-learn; ``mnist``, ``usps``,
     ``fashion_mnist`` and ``cifar10`` are files ``NAME.npz`` in ``folder`` with arrays y and X (or
     R, differences of neighbouring pixels that sum up to the images); ``NAME10k`` is the last
     10,000 of them (the usual test images). ``newsgroups20.npz`` holds word counts of documents,

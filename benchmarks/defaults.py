@@ -4,6 +4,8 @@
     OMP_NUM_THREADS=1 python benchmarks/defaults.py --sets usps mnist10k --data FOLDER --methods CC
     OMP_NUM_THREADS=1 python benchmarks/defaults.py --sets digits_rows wine --methods SeCu HaDis \
         --params '{}' '{"views": "neighbors"}'
+    OMP_NUM_THREADS=1 python benchmarks/defaults.py --into defaults_time --sets iris mnist10k_rows \
+        --data FOLDER --methods DEC IDEC DECS
 
 ``NAME_rows`` are the images of NAME as vectors, one row of pixels each. Labels score; they never
 enter a fit and choose nothing. Rows already in results/ are not run again.
@@ -44,6 +46,12 @@ def estimator(method: str) -> Any:
     return getattr(skdeepclust, f"{method}Clustering")
 
 
+def n_batches(model: Any) -> int:
+    """Batches of all phases of a fit; 0 of k-means."""
+    history = getattr(model, "history_", [])
+    return sum({row["phase"]: row["n_steps"] for row in history}.values())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path)
@@ -51,8 +59,9 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--methods", nargs="+", default=METHODS)
     parser.add_argument("--params", nargs="+", type=json.loads, default=[{}], help="JSON objects")
+    parser.add_argument("--into", default="defaults", help="name of the file in results/")
     args = parser.parse_args()
-    done = [{k: row[k] for k in ("data", "method", "seed")} for row in recorded("defaults")]
+    done = [{k: row[k] for k in ("data", "method", "seed")} for row in recorded(args.into)]
     for seed, name, method, params in product(args.seeds, args.sets, args.methods, args.params):
         key = {"data": name, "method": name_of(method, params), "seed": seed}
         if key in done:
@@ -67,7 +76,7 @@ def main() -> None:
         told = [str(warning.message)[:60] for warning in caught]
         clusters = len(model.cluster_centers_)
         row = {**scores(y, model.labels_), "clusters": clusters, "warnings": told}
-        record("defaults", **key, params=params, **row, **seconds)
+        record(args.into, **key, params=params, batches=n_batches(model), **row, **seconds)
 
 
 if __name__ == "__main__":

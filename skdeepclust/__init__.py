@@ -10,6 +10,7 @@ from ._version import __version__
 if TYPE_CHECKING:
     from . import datasets, displays, metrics, model_selection
     from .loading import load
+    from .methods.abstaining import AbstainingClustering
     from .methods.cc import CCClustering
     from .methods.cdc import CDCClustering
     from .methods.dec import DECClustering
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from .methods.tcl import TCLClustering
     from .methods.temi import TEMIClustering
     from .methods.turtle import TURTLEClustering
+    from .ops.doubt import leave_unclustered
+    from .ops.granularity import cluster_layers
+    from .ops.sampling import select_samples
     from .pretrained.embedder import ImageEmbedder
     from .workflow.pipeline import cluster_images
     from .workflow.refinement import refine
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
 # Public name -> where it lives. Imported on first use: torch takes seconds to load, and
 # `python -m skdeepclust --help` or `skdeepclust.metrics` need not wait for it.
 _WHERE = {
+    "AbstainingClustering": ".methods.abstaining",
     "CCClustering": ".methods.cc",
     "CDCClustering": ".methods.cdc",
     "DECClustering": ".methods.dec",
@@ -50,13 +55,17 @@ _WHERE = {
     "TEMIClustering": ".methods.temi",
     "TURTLEClustering": ".methods.turtle",
     "cluster_images": ".workflow.pipeline",
+    "cluster_layers": ".ops.granularity",
+    "leave_unclustered": ".ops.doubt",
     "load": ".loading",
     "refine": ".workflow.refinement",
     "refine_labels": ".workflow.relabeling",
+    "select_samples": ".ops.sampling",
 }
 _MODULES = ("datasets", "displays", "metrics", "model_selection")
 
 __all__ = [
+    "AbstainingClustering",
     "CCClustering",
     "CDCClustering",
     "DECClustering",
@@ -75,13 +84,16 @@ __all__ = [
     "TURTLEClustering",
     "__version__",
     "cluster_images",
+    "cluster_layers",
     "datasets",
     "displays",
+    "leave_unclustered",
     "load",
     "metrics",
     "model_selection",
     "refine",
     "refine_labels",
+    "select_samples",
 ]
 
 

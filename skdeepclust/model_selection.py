@@ -7,13 +7,13 @@ representation once, without clusters, and compares all numbers on it. It uses n
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, issparse
 from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.neighbors import kneighbors_graph
@@ -49,8 +49,8 @@ class NClusters:
 
     n_clusters: int
     k_range: NDArray[np.int64]
-    scores: NDArray[np.float64]
-    representation: NDArray[Any]
+    scores: NDArray[np.float64] = field(repr=False)
+    representation: NDArray[Any] = field(repr=False)
     criterion: ClassVar[str] = "modularity"
 
     def plot(self, ax: Any = None) -> NClustersDisplay:
@@ -164,9 +164,10 @@ def _check_arguments(k_range: Iterable[int], n_repeats: int, max_samples: int) -
 def _represent(estimator: Any, X: Any, representation: Any) -> NDArray[Any]:
     if representation is None:
         return np.asarray(_pretraining_only(estimator).fit(X).transform(X))
-    if hasattr(representation, "transform"):
+    # Frames have a `transform`, too; of estimators, only it and `fit` together make a transformer.
+    if hasattr(representation, "transform") and hasattr(representation, "fit"):
         representation = representation.transform(X)
-    points = np.asarray(representation)
+    points = representation.toarray() if issparse(representation) else np.asarray(representation)
     if points.ndim != 2 or len(points) != _num_samples(X):
         raise ValueError(
             f"representation of shape {points.shape} should have one row for each of the "

@@ -1,4 +1,3 @@
-import math
 import warnings
 
 import numpy as np
@@ -8,7 +7,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skdeepclust import DECClustering, DECSClustering, IDECClustering
 from skdeepclust.base import objective
-from skdeepclust.engine import Hook
+from skdeepclust.engine import Hook, Length
 from skdeepclust.families import autoencoder
 
 METHODS = [DECClustering, DECSClustering, IDECClustering]
@@ -95,7 +94,8 @@ def test_the_history_says_which_share_of_the_labels_changed(cls, monkeypatch):
 
 @each_method
 def test_labels_that_were_not_reviewed_in_an_epoch_are_not_in_its_record(cls):
-    reviewed = ["changed" in record for record in small(cls).fit(blobs()).history_]
+    interval = {} if cls is DECSClustering else {"update_interval": 99}
+    reviewed = ["changed" in record for record in small(cls, **interval).fit(blobs()).history_]
     assert reviewed == [False] * 4 + [True]  # the last word, after the last batch
 
 
@@ -119,17 +119,33 @@ def test_a_single_cluster_needs_no_clustering_phase(cls):
     )
 
 
-@pytest.mark.parametrize(("n", "batch_size"), [(90, 30), (90, 40), (91, 30), (90, 500)])
-def test_auto_pretraining_takes_so_many_steps_rounded_up_to_whole_epochs(
-    monkeypatch, n, batch_size
+@pytest.mark.parametrize(
+    ("n", "batch_size", "epochs"), [(36, 36, 12), (36, 12, 4), (90, 30, 6), (91, 30, 6)]
+)
+def test_auto_pretraining_takes_twice_the_root_of_the_samples_in_batches(
+    monkeypatch, n, batch_size, epochs
 ):
-    monkeypatch.setattr(autoencoder, "AUTO_PRETRAIN_STEPS", 7)
+    monkeypatch.setitem(autoencoder.PRETRAINING, "vectors", Length(2, most=1000))
     model = small(DECSClustering, pretrain_epochs="auto", batch_size=batch_size, max_iter=0)
     model.fit(blobs(120)[:n])
-    full, rest = divmod(n, batch_size)
-    per_epoch = full + (rest > 1)
-    assert len(model.history_) == math.ceil(7 / per_epoch)
-    assert 7 <= model.history_[-1]["n_steps"] < 7 + per_epoch
+    assert len(model.history_) == epochs
+
+
+@each_method
+def test_auto_clustering_takes_batches_by_the_root_of_the_samples(cls):
+    model = small(cls, pretrain_epochs=1, max_iter="auto").fit(blobs()[:36])
+    assert model.n_iter_ == 60
+
+
+def test_images_take_twice_the_batches_of_vectors():
+    images = blobs(36, 16).reshape(36, 4, 4)
+    model = small(DECSClustering, encoder="conv:2", pretrain_epochs=1, max_iter="auto")
+    assert model.fit(images).n_iter_ == 120
+
+
+def test_a_fit_of_iris_by_default_sees_each_sample_a_few_hundred_times():
+    lengths = DECClustering()._auto_lengths(None, 150)
+    assert lengths == {"pretrain_epochs": 122, "max_iter": 122}  # one batch a pass
 
 
 @pytest.mark.parametrize("epochs", [np.int64(3), np.int32(3), np.uint8(3)])
@@ -284,7 +300,7 @@ def test_before_a_cluster_vanishes_clustering_returns_to_the_last_review_and_sto
 ):
     monkeypatch.setattr(autoencoder, "REVIEW_STEPS", 3)
     X, model = blobs(), small(cls, **options)
-    with pytest.warns(ConvergenceWarning, match="stopped after 6 of 7 batches, before a cluster"):
+    with pytest.warns(ConvergenceWarning, match="was vanishing after 6 of 7 batches"):
         model.fit_with(X, [Vanish()])
     assert len(set(model.labels_)) == 3
     expected = small(cls, max_iter=3, **options).fit(X)

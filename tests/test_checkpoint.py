@@ -17,10 +17,9 @@ from families import CUT_OFF, of_family
 from torch import nn
 
 import skdeepclust
-from skdeepclust.engine import Checkpoint, Hook, checkpoint
+from skdeepclust.engine import Checkpoint, Hook, Length, checkpoint
 from skdeepclust.engine.checkpoint import BEFORE, NEWEST, is_plain, plain_attributes
 from skdeepclust.families import autoencoder
-from skdeepclust.families.parts import Length
 
 PUBLIC = [getattr(skdeepclust, name) for name in skdeepclust.__all__]
 METHODS = [

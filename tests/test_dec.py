@@ -151,6 +151,15 @@ def test_targets_are_those_of_all_clean_samples_renewed_every_interval(interval,
     assert targets.steps == steps
 
 
+@pytest.mark.parametrize(
+    ("max_iter", "steps"), [(7, [0, 1, 2, 3, 4, 5, 6, 7]), (15, list(range(0, 15, 2)))]
+)
+def test_by_default_there_are_seven_targets(max_iter, steps):
+    targets = Targets()
+    dec(update_interval="auto", max_iter=max_iter).fit_with(blobs(), hooks=[targets])
+    assert targets.steps == steps
+
+
 @pytest.mark.parametrize(("tol", "n_iter"), [(None, 7), (0.0, 7), (1.0, 3)])
 def test_clustering_stops_once_fewer_than_tol_of_the_labels_change(tol, n_iter):
     model = dec(tol=tol).fit(blobs())

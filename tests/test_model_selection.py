@@ -1,6 +1,7 @@
 """The number of clusters, from one representation."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
 from sklearn.cluster import KMeans
@@ -103,6 +104,14 @@ def test_a_fitted_transformer_may_represent():
     found = select_n_clusters(None, X, range(2, 8), representation=space)
     assert np.array_equal(found.representation, space.transform(X))
     assert found.n_clusters == 4
+
+
+@pytest.mark.parametrize("kind", [pd.DataFrame, csr_matrix])
+def test_a_frame_or_a_sparse_matrix_may_represent(kind):
+    X, _ = make_blobs(80, n_features=4, centers=3, random_state=0)
+    found = select_n_clusters(None, X, range(2, 5), representation=kind(X), n_repeats=2)
+    assert found.n_clusters == 3
+    assert repr(found) == "NClusters(n_clusters=3, k_range=array([2, 3, 4]))"
 
 
 def test_same_random_state_same_scores():

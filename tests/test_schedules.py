@@ -1,10 +1,10 @@
-"""Factors on rates and momenta, by hand."""
+"""Lengths, and factors on rates and momenta, by hand."""
 
 import math
 
 import pytest
 
-from skdeepclust.engine.schedules import rising_momentum, warmup_cosine
+from skdeepclust.engine.schedules import Length, rising_momentum, warmup_cosine
 
 
 @pytest.mark.parametrize(("epoch", "factor"), [(0, 0.0), (1, 0.5), (2, 1.0), (6, 0.5), (10, 0.0)])
@@ -37,3 +37,18 @@ def test_momentum_is_the_formula_of_byol():
 @pytest.mark.parametrize(("done", "momentum"), [(0, 0.9), (0.5, 0.95), (1, 1.0), (2, 1.0)])
 def test_the_momentum_of_a_slow_copy_rises_to_one_and_stays(done, momentum):
     assert rising_momentum(0.9, done) == pytest.approx(momentum)
+
+
+@pytest.mark.parametrize(("n", "steps"), [(1, 10), (100, 100), (400, 200), (10_000, 500)])
+def test_batches_grow_with_the_root_of_the_samples_up_to_a_bound(n, steps):
+    assert Length(10, most=500).steps(n) == steps
+
+
+@pytest.mark.parametrize(
+    ("n", "steps_per_epoch", "epochs"),
+    [(100, 1, 100), (400, 7.8, 26), (10_000, 100, 5), (10_000, 300, 3), (10_000, 1e4, 3)],
+)
+def test_epochs_come_closest_to_the_batches_but_are_no_fewer_than_the_least(
+    n, steps_per_epoch, epochs
+):
+    assert Length(10, most=500, least=3).epochs(n, steps_per_epoch) == epochs

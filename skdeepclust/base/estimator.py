@@ -193,6 +193,12 @@ class BaseDeepTransformer(
     def _resolve_batch_size(self, n_samples: int) -> int:
         return int(self.batch_size)
 
+    def _auto_lengths(
+        self, image_shape: tuple[int, int, int] | None, n_samples: int
+    ) -> dict[str, int]:
+        """What "auto" means in the lengths of the training, by parameter, for so many samples."""
+        return {}
+
     def _stored_stages(self, rows: Any, seed: int, device: torch.device) -> list[Hook]:
         """Hooks that reuse what an earlier fit has computed; none by default."""
         return []
@@ -284,7 +290,7 @@ class BaseDeepTransformer(
         Returns
         -------
         embedding : ndarray of shape (n_samples, embedding_dim)
-            float64 for float64 input, else float32.
+            float64 for X of float64 or of integers of 32 and more bits, else float32.
         """
         embedding, dtype = self._infer(X, "embed")
         return embedding.astype(dtype)
@@ -416,7 +422,7 @@ class BaseDeepClustering(ClusterMixin, BaseDeepTransformer):  # type: ignore[mis
         ) or complaint_of_neighbors(samples, labels)
 
     def _complaints_of_sizes(self, sizes: Array) -> list[str]:
-        """What the user is told about clusters that are gone or tiny."""
+        """Report of clusters that are gone or tiny."""
         remedy = "Try fewer clusters, longer training or another random_state."
         if len(sizes) < self.n_clusters:
             return [

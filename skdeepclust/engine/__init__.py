@@ -5,19 +5,21 @@ from .hooks import Hook
 from .optimizers import JointOptimizer
 from .progress import Progress
 from .run import LossTerms, Phase, Run, batch_sizes, shuffled
-from .schedules import rising_momentum, warmup_cosine
-from .trainer import Trainer
+from .schedules import Length, rising_momentum, warmup_cosine
+from .trainer import Trainer, read
 
 __all__ = [
     "Checkpoint",
     "Hook",
     "JointOptimizer",
+    "Length",
     "LossTerms",
     "Phase",
     "Progress",
     "Run",
     "Trainer",
     "batch_sizes",
+    "read",
     "rising_momentum",
     "shuffled",
     "warmup_cosine",

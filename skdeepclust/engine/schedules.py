@@ -1,8 +1,37 @@
-"""How learning rates and momenta change in the course of a phase."""
+"""How long a phase is if nobody says, and how rates and momenta change in its course."""
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
+
+
+class Length(NamedTuple):
+    """Batches of a stage in proportion to the root of the number of samples, within bounds.
+
+    More samples want more batches, but fewer of them for each sample.
+
+    Parameters
+    ----------
+    per_root : float
+        Batches divided by the root of the number of samples.
+    most : int
+        Batches at most.
+    least : int, default=1
+        Passes over the samples that a stage takes in any case.
+    """
+
+    per_root: float
+    most: int
+    least: int = 1
+
+    def steps(self, n_samples: int) -> int:
+        """Batches for so many samples."""
+        return round(min(self.per_root * math.sqrt(n_samples), self.most))
+
+    def epochs(self, n_samples: int, steps_per_epoch: float) -> int:
+        """Passes that come closest to these batches."""
+        return max(self.least, round(self.steps(n_samples) / steps_per_epoch))
 
 
 def warmup_cosine(epoch: float, warmup: float, n_epochs: int) -> float:

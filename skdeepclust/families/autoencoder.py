@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -16,13 +15,15 @@ from torch import Tensor, nn
 from ..base.constraints import MEMORY, POSITIVE_REAL
 from ..base.estimator import BaseDeepClustering
 from ..base.memory import stored_pretraining
-from ..base.objective import Core, Objective
+from ..base.objective import Core, Objective, refuse_nan
 from ..data.augment import Augment, ShiftRotate
-from ..engine import Hook, LossTerms, Phase, Run
+from ..engine import Hook, Length, LossTerms, Phase, Run, read
 from ..nn import build_decoder
-from ..ops import student_t_log_affinity
+from ..ops import count_labels, student_t_log_affinity
 
-AUTO_PRETRAIN_STEPS = 2000  # minutes on two CPU cores; more improves larger data sets
+# Settled on digits, once as rows; more pretraining improves larger sets of images.
+PRETRAINING = {"vectors": Length(10, most=2000), "images": Length(20, most=2000)}
+CLUSTERING = {"vectors": Length(10, most=1000), "images": Length(20, most=1000)}
 REVIEW_STEPS = 50  # a review reads all samples once: a third of a pass of training
 
 
@@ -33,7 +34,7 @@ class Settings:
     alpha: float
     init: str
     pretrain_epochs: int | str
-    max_iter: int
+    max_iter: int | str
     lr: float
     clustering_lr: float
     tol: float | None
@@ -88,12 +89,12 @@ class AutoencoderObjective(Objective):
             "cluster",
             self.clustering_loss,
             self._adam(plan.clustering_lr, *self.clustering_modules()),
-            n_steps=plan.max_iter if len(self.prototypes) > 1 else 0,
+            n_steps=self._clustering_steps(run) if len(self.prototypes) > 1 else 0,
             views=(None, plan.augment if plan.augment_clustering else None),
             start=self.start_clustering,
         )
         if run.step > self.reviewed_step:
-            self.review(run, run.forward(self.predict))
+            self.review(run, read(self.look(run, run.forward(self.predict)))[0])
             self.tell_changed(run)
 
     def clustering_loss(self, views: tuple[Tensor, ...], index: Tensor) -> LossTerms:
@@ -132,10 +133,15 @@ class AutoencoderObjective(Objective):
         if run.phase.clusters:
             self.n_clustering_steps = run.step
 
-    def on_epoch_end(self, run: Run) -> None:
+    def on_last_step_end(self, run: Run) -> None:
         """Look at the clean labels after every pass, but not more often than REVIEW_STEPS."""
         if run.phase.clusters and run.step - self.reviewed_step >= REVIEW_STEPS:
-            self.review(run, run.forward(self.predict))
+            run.asked |= self.look(run, run.forward(self.predict))
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Draw the conclusions."""
+        if "vanishing" in run.told:
+            self.review(run, run.told)
         self.tell_changed(run)
 
     def tell_changed(self, run: Run) -> None:
@@ -143,22 +149,30 @@ class AutoencoderObjective(Objective):
         if self.changed is not None:
             run.history[-1]["changed"], self.changed = self.changed, None
 
-    def review(self, run: Run, labels: Tensor) -> None:
+    def look(self, run: Run, labels: Tensor) -> dict[str, Tensor]:
+        """What a review wants to know of the clean labels (n,); scalars on their device."""
+        sizes = count_labels(labels, len(self.prototypes))
+        known = {
+            "changed": (labels != self.labels).float().mean(),
+            "vanishing": (sizes < self.smallest_sizes).any(),
+            "finite": self.is_finite(run.samples),
+        }
+        self.labels, self.reviewed_step = labels, run.step
+        return known
+
+    def review(self, run: Run, known: dict[str, float]) -> None:
         """Stop when the labels have settled, or, one step back, before a cluster vanishes."""
-        self.check_finite(run.samples)
-        self.reviewed_step = run.step
-        self.changed = changed = float((labels != self.labels).float().mean())
-        self.labels = labels
-        sizes = labels.bincount(minlength=len(self.prototypes))
-        if bool((sizes < self.smallest_sizes).any()):
+        refuse_nan(bool(known["finite"]))
+        self.changed = known["changed"]
+        if known["vanishing"]:
             self.load_state_dict(self.last_good_state)
             run.stop_phase = True
             self.warnings.append(
-                f"Clustering stopped after {run.step} of {self.settings.max_iter} batches, before "
-                "a cluster vanished: the start from the pretrained embedding was poor. Pretrain "
-                "longer, try another random_state or fewer clusters."
+                f"A cluster was vanishing after {run.step} of {run.phase.n_steps} batches; "
+                "the state before that is kept. The start from the pretrained embedding was poor: "
+                "pretrain longer, try another random_state or fewer clusters."
             )
-        elif self.settings.tol is not None and changed < self.settings.tol:
+        elif self.settings.tol is not None and self.changed < self.settings.tol:
             run.stop_phase = True
         else:
             self._remember()
@@ -167,7 +181,7 @@ class AutoencoderObjective(Objective):
         """Place the clusters; none may later fall far below its size now or an equal share."""
         labels = self.place_prototypes(run)
         self.labels, self.reviewed_step = labels, 0
-        sizes = labels.bincount(minlength=len(self.prototypes)).float()
+        sizes = count_labels(labels, len(self.prototypes)).float()
         equal_share = len(labels) / len(sizes)
         self.smallest_sizes = sizes.clamp(max=equal_share) * self.settings.min_cluster_size
         self._remember()
@@ -179,12 +193,24 @@ class AutoencoderObjective(Objective):
     def _pretrain_epochs(self, run: Run) -> int:
         epochs = self.settings.pretrain_epochs
         if isinstance(epochs, str):  # "auto"
-            return math.ceil(AUTO_PRETRAIN_STEPS / run.steps_per_epoch)
+            length = PRETRAINING[kind_of(run.samples.shape)]
+            return length.epochs(len(run.samples), run.steps_per_epoch)
         return epochs
+
+    def _clustering_steps(self, run: Run) -> int:
+        steps = self.settings.max_iter
+        if isinstance(steps, str):  # "auto"
+            return CLUSTERING[kind_of(run.samples.shape)].steps(len(run.samples))
+        return steps
 
     def _adam(self, lr: float, *modules: nn.Module | None) -> torch.optim.Optimizer:
         params = [p for m in modules if m is not None for p in m.parameters()]
         return torch.optim.Adam([*params, self.prototypes], lr=lr, fused=True)
+
+
+def kind_of(sample_shape: tuple[int, ...]) -> str:
+    """What samples of this shape are: "images" or "vectors"."""
+    return "images" if len(sample_shape) == 3 else "vectors"
 
 
 class AutoencoderClustering(BaseDeepClustering):
@@ -193,7 +219,7 @@ class AutoencoderClustering(BaseDeepClustering):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseDeepClustering._parameter_constraints,
         "pretrain_epochs": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
-        "max_iter": [Interval(Integral, 0, None, closed="left")],
+        "max_iter": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
         "clustering_lr": [POSITIVE_REAL, None],
         "alpha": [POSITIVE_REAL],
         "init": [StrOptions({"parts", "k-means"})],
@@ -217,7 +243,7 @@ class AutoencoderClustering(BaseDeepClustering):
     )
 
     pretrain_epochs: int | str
-    max_iter: int
+    max_iter: int | str
     lr: float
     clustering_lr: float | None
     alpha: float
@@ -234,6 +260,16 @@ class AutoencoderClustering(BaseDeepClustering):
         return stored_pretraining(
             self, rows, seed, device, stage="autoencoder", n_epochs=self.pretrain_epochs
         )
+
+    def _auto_lengths(
+        self, image_shape: tuple[int, int, int] | None, n_samples: int
+    ) -> dict[str, int]:
+        kind = "vectors" if image_shape is None else "images"
+        steps_per_epoch = max(1.0, n_samples / self._resolve_batch_size(n_samples))
+        return {
+            "pretrain_epochs": PRETRAINING[kind].epochs(n_samples, steps_per_epoch),
+            "max_iter": CLUSTERING[kind].steps(n_samples),
+        }
 
     def _decoder(self, sample_shape: tuple[int, ...], generator: torch.Generator) -> nn.Module:
         return build_decoder(self.encoder, sample_shape, self.embedding_dim, generator)

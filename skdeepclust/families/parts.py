@@ -20,7 +20,7 @@ from ..base.constraints import POSITIVE_INTEGER
 from ..base.estimator import BaseDeepClustering
 from ..base.objective import Core
 from ..data.shapes import are_small_and_grey
-from ..engine import LossTerms, Phase, Run, warmup_cosine
+from ..engine import Length, LossTerms, Phase, Run, warmup_cosine
 from ..ops import kmeans, merged_labels, neighbor_affinity, weighted_means
 from .consensus import typical
 from .views import VIEWS, Views, ViewsObjective, auto_batch_size
@@ -49,14 +49,6 @@ class Plan(NamedTuple):
     def n_clustering(self) -> int:
         """Epochs of the paper's own clustering."""
         return self.n_epochs - self.n_contrast - self.n_self_label
-
-
-class Length(NamedTuple):
-    """How long a fit is if nobody says."""
-
-    epochs: int  # without parts
-    steps: int  # with parts
-    least: int  # epochs with parts
 
 
 class PartsObjective(ViewsObjective):
@@ -196,13 +188,6 @@ def auto_parts(image_shape: tuple[int, int, int] | None, n_samples: int, n_clust
     return PARTS if enough and are_small_and_grey(image_shape) else 1
 
 
-def n_epochs_of(max_epochs: int | str, n_parts: int, steps: float, length: Length) -> int:
-    """Epochs in all; "auto" is what the length says for epochs of so many steps."""
-    if not isinstance(max_epochs, str):
-        return max_epochs
-    return length.epochs if n_parts == 1 else max(length.least, round(length.steps / steps))
-
-
 def n_naming(n_parts: int, n_epochs: int, n_drawn: int, n_samples: int) -> int:
     """Epochs in which the names of joined parts are learnt: a quarter, in batches.
 
@@ -225,6 +210,8 @@ class PartsClustering(BaseDeepClustering):
         "max_epochs": [StrOptions({"auto"}), POSITIVE_INTEGER],
     }
     _plan = Plan(1, NEIGHBORS, 1, 0, 0, 1)  # of a fit; a network that was loaded needs none
+    _EPOCHS: ClassVar[int]  # without parts, if nobody says
+    _WITH_PARTS: ClassVar[Length]
 
     n_neighbors: int | str
     over_clustering: int | str
@@ -236,6 +223,19 @@ class PartsClustering(BaseDeepClustering):
 
     def _resolve_batch_size(self, n_samples: int) -> int:
         return auto_batch_size(self.batch_size, n_samples)
+
+    def _auto_lengths(
+        self, image_shape: tuple[int, int, int] | None, n_samples: int
+    ) -> dict[str, int]:
+        return {"max_epochs": self._plan_for(image_shape, n_samples).n_epochs}
+
+    def _n_epochs(self, n_parts: int, n_drawn: int, n_samples: int) -> int:
+        """Epochs in all, each of those samples that are drawn."""
+        if not isinstance(self.max_epochs, str):
+            return self.max_epochs
+        if n_parts == 1:
+            return self._EPOCHS
+        return self._WITH_PARTS.epochs(n_drawn, n_drawn / self._resolve_batch_size(n_samples))
 
     def _n_neighbors(self, n_parts: int) -> int:
         if isinstance(self.n_neighbors, str):  # "auto"

@@ -7,15 +7,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..base.objective import Core
-from ..engine import Run
+from ..engine import Run, read
 from .autoencoder import AutoencoderObjective, Settings
+
+FEWEST_TARGETS, LONGEST_INTERVAL = 7, 140  # a thousand batches have seven
 
 
 class SelfTrainingObjective(AutoencoderObjective):
     """Soft assignments q chase a sharpened target p that is renewed now and then (DEC, IDEC)."""
 
     def __init__(
-        self, core: Core, decoder: nn.Module, settings: Settings, *, update_interval: int
+        self, core: Core, decoder: nn.Module, settings: Settings, *, update_interval: int | str
     ) -> None:
         super().__init__(core, decoder, settings)
         self.update_interval = update_interval
@@ -32,14 +34,19 @@ class SelfTrainingObjective(AutoencoderObjective):
             self.renew_target(run)
 
     def on_step_end(self, run: Run) -> None:
-        """Renew the target every ``update_interval`` batches, or stop: labels have settled."""
+        """Renew the target at each interval, or stop: labels have settled."""
         super().on_step_end(run)
-        if run.phase.clusters and run.step % self.update_interval == 0:
-            self.review(run, self.renew_target(run))
+        if run.phase.clusters and run.step % self.interval(run) == 0:
+            self.review(run, read(self.look(run, self.renew_target(run)))[0])
 
-    def on_epoch_end(self, run: Run) -> None:
+    def interval(self, run: Run) -> int:
+        """Batches between two targets."""
+        if isinstance(self.update_interval, str):  # "auto"
+            return max(1, min((run.phase.n_steps or 0) // FEWEST_TARGETS, LONGEST_INTERVAL))
+        return self.update_interval
+
+    def on_last_step_end(self, run: Run) -> None:
         """Labels are reviewed with each new target instead."""
-        self.tell_changed(run)
 
     def renew_target(self, run: Run) -> Tensor:
         """Sharpen the assignments of all clean samples; return their labels."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import torch
+from sklearn.utils._param_validation import StrOptions
 from torch import Tensor, nn
 
 from ..base.constraints import POSITIVE_INTEGER
@@ -51,10 +52,12 @@ class DECClustering(AutoencoderClustering):
         Size of the embedding.
     pretrain_epochs : int or "auto", default="auto"
         Passes over the data that train the autoencoder before clusters are placed. ``"auto"``
-        is as many as make 2000 batches.
-    max_iter : int, default=1000
+        is as many as make 10 batches for each unit of the root of the number of samples, 20 for
+        images; at most 2000 batches.
+    max_iter : int or "auto", default="auto"
         Largest number of batches of the clustering phase. 0 stops once clusters are
-        placed in the pretrained embedding.
+        placed in the pretrained embedding. ``"auto"`` is 10 for each unit of the root of the
+        number of samples, 20 for images; at most 1000.
     batch_size : int, default=256
         Samples in a batch.
     lr : float, default=0.001
@@ -63,11 +66,11 @@ class DECClustering(AutoencoderClustering):
         Learning rate of the clustering phase; None means ``lr``.
     alpha : float, default=1.0
         Degrees of freedom of the Student-t assignment.
-    update_interval : int, default=140
-        Batches between two targets.
+    update_interval : int or "auto", default="auto"
+        Batches between two targets. ``"auto"`` is a seventh of ``max_iter``, at most 140.
     tol : float or None, default=0.001
         Stop clustering once fewer than this share of the labels change from one target to the
-        next, which ``history_`` says as ``"changed"``; None never stops early.
+        next; None never stops early. ``history_`` has that share as ``"changed"``.
     init : {"parts", "k-means"}, default="parts"
         How clusters are placed in the pretrained embedding. ``"parts"``: k-means finds parts of
         about ten samples, and those that hold each other's nearest neighbours are joined, so that
@@ -154,7 +157,7 @@ class DECClustering(AutoencoderClustering):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **AutoencoderClustering._parameter_constraints,
-        "update_interval": [POSITIVE_INTEGER],
+        "update_interval": [StrOptions({"auto"}), POSITIVE_INTEGER],
     }
 
     def __init__(
@@ -164,12 +167,12 @@ class DECClustering(AutoencoderClustering):
         encoder: Any = "auto",
         embedding_dim: int = 10,
         pretrain_epochs: int | str = "auto",
-        max_iter: int = 1000,
+        max_iter: int | str = "auto",
         batch_size: int = 256,
         lr: float = 1e-3,
         clustering_lr: float | None = None,
         alpha: float = 1.0,
-        update_interval: int = 140,
+        update_interval: int | str = "auto",
         tol: float | None = 1e-3,
         init: str = "parts",
         n_init: int = 20,

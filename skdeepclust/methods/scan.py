@@ -20,17 +20,9 @@ from torch import Tensor, nn
 from ..base.constraints import MEMORY, POSITIVE_INTEGER, POSITIVE_REAL, WEIGHT
 from ..base.memory import stored_pretraining
 from ..base.objective import Core
-from ..engine import Hook, LossTerms, Phase, Run
+from ..engine import Hook, Length, LossTerms, Phase, Run
 from ..families.logits import LinearHeads
-from ..families.parts import (
-    Length,
-    PartsClustering,
-    PartsObjective,
-    Plan,
-    auto_parts,
-    n_epochs_of,
-    n_naming,
-)
+from ..families.parts import PartsClustering, PartsObjective, Plan, auto_parts, n_naming
 from ..families.views import NEIGHBORS, Views, views_of
 from ..nn import build_trunk, linear_map, projector
 from ..ops import imbalance, pair_contrast
@@ -177,14 +169,14 @@ class SCANClustering(PartsClustering):
         Weight of the entropy of the clusters' sizes, lambda in Eq. (2). The lower, the more they
         may differ; near 0 they merge into one.
     n_heads : int, default=5
-        Cluster heads that are trained on one embedding; that with the lowest loss is kept, or,
-        of parts of clusters, that with whose merged parts the others agree most.
+        Cluster heads that are trained on one embedding. The one with the lowest loss is kept.
+        Where heads learn parts of clusters, the one on whose merged parts most agree is kept.
     contrast_epochs : int or "auto", default="auto"
         First epochs, in which the network learns to tell samples apart. If there are any,
-        neighbours are mined in its embedding, and k-means gives the first head its first weights;
-        else neighbours are mined in the samples themselves. ``"auto"`` is half of all for images
-        and for ``views="neighbors"``, but none where ``over_clustering="auto"`` is more than 1,
-        else none.
+        neighbours are mined in its embedding, and k-means gives the first head its first weights.
+        Without any, neighbours are mined in the samples themselves. ``"auto"`` is half of the
+        epochs for images and for ``views="neighbors"``, and none for other vectors. It is also
+        none where ``over_clustering="auto"`` is more than 1.
     encoder : str, torch.nn.Module or callable, default="auto"
         Trunk below the projector. ``"auto"`` is ``"mlp-skip"`` for vectors, ``"convnet"`` for
         images up to 32 pixels and ``"resnet18"`` for larger ones. ``"mlp-skip:128-128"``: dense
@@ -208,7 +200,8 @@ class SCANClustering(PartsClustering):
         Weight decay of all weights.
     max_epochs : int or "auto", default="auto"
         Passes over the data, all phases together. ``"auto"`` is 40, or, where parts of clusters
-        are learnt, as many as make 2500 batches, but at least 4.
+        are learnt, as many as make 59 batches for each unit of the root of the number of samples,
+        at most 2500; but at least 4.
     batch_size : int or "auto", default="auto"
         Samples in a batch. ``"auto"`` is 128, or less so that an epoch has about five batches, but
         at least 16.
@@ -303,7 +296,7 @@ class SCANClustering(PartsClustering):
         "memory": MEMORY,
     }
 
-    _LENGTH = Length(epochs=40, steps=2500, least=4)
+    _EPOCHS, _WITH_PARTS = 40, Length(59, most=2500, least=4)
 
     # The state after ``contrast_epochs`` depends on these and on their number.
     PRETRAINING_PARAMS: ClassVar[tuple[str, ...]] = (
@@ -381,8 +374,7 @@ class SCANClustering(PartsClustering):
 
     def _plan_for(self, image_shape: tuple[int, int, int] | None, n_samples: int) -> Plan:
         n_parts = self._n_parts(image_shape, n_samples)
-        steps = n_samples / self._resolve_batch_size(n_samples)
-        n_epochs = n_epochs_of(self.max_epochs, n_parts, steps, self._LENGTH)
+        n_epochs = self._n_epochs(n_parts, n_samples, n_samples)
         return Plan(
             n_parts=n_parts,
             n_neighbors=self._n_neighbors(n_parts),

@@ -20,19 +20,11 @@ from torch import Tensor, nn
 from ..base.constraints import POSITIVE_REAL, WEIGHT
 from ..base.objective import Core
 from ..data.views import secu_views
-from ..engine import JointOptimizer, LossTerms, Phase, Run, shuffled
+from ..engine import JointOptimizer, Length, LossTerms, Phase, Run, shuffled
 from ..families.logits import UnitEmbeddings
-from ..families.parts import (
-    Length,
-    PartsClustering,
-    PartsObjective,
-    Plan,
-    auto_parts,
-    n_epochs_of,
-    n_naming,
-)
+from ..families.parts import PartsClustering, PartsObjective, Plan, auto_parts, n_naming
 from ..families.views import Views, auto_batch_size, trunk_and_projector, views_of
-from ..ops import kmeans
+from ..ops import count_labels, kmeans
 
 UNSEEN = -1  # label of a sample that no batch held yet
 FEWEST_PLACED = 20_000  # samples are enough to place centres, and memory stays flat
@@ -242,7 +234,7 @@ def dual_step(rho: Tensor, y: Tensor, gamma: float, eta: float) -> Tensor:
 
     At gamma = 1, where sizes must be equal, duals may be negative.
     """
-    share = y.bincount(minlength=len(rho)) / len(y)
+    share = count_labels(y, len(rho)) / len(y)
     moved = rho + eta * (gamma / len(rho) - share)
     return moved.clamp(min=0) if gamma < 1 else moved
 
@@ -271,8 +263,9 @@ def entropy_labels(s: Tensor, old: Tensor, counts: Tensor, alpha: float, chunk: 
         # entropy alone; after the first epoch these are all N.
         price = alpha * counts.sum() * negentropy_change(counts, old[rows])
         y = (s[rows] - price).argmax(1)
-        counts += y.bincount(minlength=len(counts))
-        counts -= old[rows][old[rows] != UNSEEN].bincount(minlength=len(counts))  # (16)
+        counts += count_labels(y, len(counts))
+        seen = old[rows] != UNSEEN
+        counts.scatter_add_(0, old[rows].clamp(min=0), -seen.to(counts.dtype))  # (16)
         labels[rows] = y
     return labels
 
@@ -372,8 +365,9 @@ class SeCuClustering(PartsClustering):
         Highest learning rate of the network.
     max_epochs : int or "auto", default="auto"
         Passes over the samples, all phases together. ``"auto"`` is 80, or, where parts of clusters
-        are learnt, as many as make 3300 batches, but at least 20. Parts are learnt from at most
-        20,000 samples, drawn once; all samples are then merged and named.
+        are learnt, as many as make 78 batches for each unit of the root of the number of samples,
+        at most 3300; but at least 20. Parts are learnt from at most 20,000 samples, drawn once; all
+        samples are then merged and named.
     batch_size : int or "auto", default="auto"
         Samples in a batch. ``"auto"`` is 64, or less so that an epoch has about five batches, but
         at least 16.
@@ -476,7 +470,7 @@ class SeCuClustering(PartsClustering):
         "optimizer": [StrOptions({"adamw", "sgd"})],
     }
     n_init = N_INIT
-    _LENGTH = Length(epochs=80, steps=3300, least=20)
+    _EPOCHS, _WITH_PARTS = 80, Length(78, most=3300, least=20)
 
     # github.com/idstcv/SeCu at af6a992; "auto" batches and views are those of small data.
     _PAPER: ClassVar[dict[str, Any]] = {
@@ -620,8 +614,7 @@ class SeCuClustering(PartsClustering):
     def _plan_for(self, image_shape: tuple[int, int, int] | None, n_samples: int) -> Plan:
         n_parts = self._n_parts(image_shape, n_samples)
         n_drawn = min(ENOUGH, n_samples) if n_parts > 1 else n_samples
-        steps = n_drawn / self._resolve_batch_size(n_samples)
-        n_epochs = n_epochs_of(self.max_epochs, n_parts, steps, self._LENGTH)
+        n_epochs = self._n_epochs(n_parts, n_drawn, n_samples)
         return Plan(
             n_parts=n_parts,
             n_neighbors=self._n_neighbors(n_parts),

@@ -370,7 +370,8 @@ class TEMIClustering(BaseDeepClustering):
         many batches as there are samples if these are fewer, but at least 200; and at least 4.
     tol : float or None, default=0.001
         Stop in the second half once fewer than this share of all heads' labels change within a
-        twentieth of the batches, which ``history_`` says as ``"changed"``; None never stops early.
+        twentieth of the batches; None never stops early. ``history_`` has that share as
+        ``"changed"``.
     batch_size : int, default=256
         Samples in a batch; each comes with one of its neighbours.
     image_shape : (H, W) or (H, W, C), default=None

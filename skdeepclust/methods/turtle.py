@@ -166,8 +166,8 @@ class TURTLEObjective(NeighborObjective):
         """Eq. (2.3) after Eq. (2.2), the mean over candidates."""
         whole = len(index) == len(self._spaces[0])  # then the order means nothing
         z = self._spaces if whole else tuple(space[index] for space in self._spaces)
-        gamma = torch.tensor(self.gammas, device=index.device).repeat_interleave(self.n_restarts)
-        return self.outer_loss(z, gamma)
+        gamma = torch.tensor(self.gammas).repeat_interleave(self.n_restarts)
+        return self.outer_loss(z, gamma.to(index.device, non_blocking=True))
 
     def outer_loss(self, z: Sequence[Tensor], gamma: Tensor) -> LossTerms:
         """Fit the inner classifiers to the labelling of a batch, and tell how well that went."""

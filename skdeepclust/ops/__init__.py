@@ -1,5 +1,6 @@
 """Operations on embeddings and probabilities. No paper, no network and no training loop."""
 
+from .counting import count_labels
 from .density import center_rows, density_weights, set_apart, weighted_means
 from .fuzzy_graph import fuzzy_graph
 from .kmeans import keep_names, kmeans
@@ -14,6 +15,7 @@ __all__ = [
     "center_rows",
     "cluster_by_parts",
     "cluster_mean_loss",
+    "count_labels",
     "density_weights",
     "fuzzy_graph",
     "imbalance",

@@ -61,6 +61,9 @@ class ArrayFile(Source):
         self.rows = np.array(read_array(self.place))
         return self.rows
 
+    def names(self) -> list[str]:
+        return [str(row) for row in range(len(self.rows))]
+
     def embed(self, embedder: Any, heard: Callable[[int, int], None]) -> NDArray[Any]:
         if self.rows.ndim == 2:
             raise ValueError(

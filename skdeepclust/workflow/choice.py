@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,10 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 
+from ..base.estimator import BaseDeepClustering
 from ..data.shapes import are_small_and_grey, image_shape_of
-from ..families.autoencoder import AUTO_PRETRAIN_STEPS, AutoencoderClustering
-from ..families.parts import PartsClustering, auto_parts
+from ..families.autoencoder import AutoencoderClustering
+from ..families.parts import auto_parts
 from ..methods.dec import DECClustering
 from ..methods.decs import DECSClustering
 from ..methods.secu import SeCuClustering
@@ -132,22 +132,22 @@ def scale_training(estimator: Any, rows: NDArray[Any], settings: Settings) -> No
     """Multiply every length of training that was not given by the effort."""
     if settings.effort == 1.0:
         return
-    for name, value in estimator.get_params(deep=False).items():
+    lengths = estimator.get_params(deep=False) | auto_lengths(estimator, rows)
+    for name, value in lengths.items():
         if name in settings.params or not name.endswith(("_epochs", "max_iter")):
             continue
-        if name == "pretrain_epochs" and value == "auto":
-            value = AUTO_PRETRAIN_STEPS / math.ceil(len(rows) / estimator.batch_size)
-        if name == "max_epochs" and value == "auto":
-            value = planned_epochs(estimator, rows)
         if isinstance(value, int | float) and value > 0:
             estimator.set_params(**{name: max(1, round(settings.effort * value))})
 
 
-def planned_epochs(estimator: PartsClustering, rows: Any) -> int:
-    """Epochs of a fit to these rows if ``max_epochs="auto"``."""
+def auto_lengths(estimator: Any, rows: Any) -> dict[str, int]:
+    """What "auto" means in the lengths of a fit to these rows, by parameter."""
+    if not isinstance(estimator, BaseDeepClustering):
+        return {}
     if isinstance(estimator.n_clusters, str):
         estimator = clone(estimator).set_params(n_clusters=USUAL_N_CLUSTERS)
-    return estimator._plan_for(image_shape_of(rows), len(rows)).n_epochs
+    found = estimator._auto_lengths(image_shape_of(rows), len(rows))
+    return {name: n for name, n in found.items() if getattr(estimator, name) == "auto"}
 
 
 def settle_n_clusters(estimator: Any, rows: NDArray[Any], kept: Path | None) -> NClusters | None:

@@ -31,7 +31,7 @@ HEAD = "head.npz"
 RESULT_FILES = {
     "report.html": "the page to look at, in any browser, offline",
     "labels.csv": "cluster, confidence, second cluster and outlier score of each sample",
-    "labels.parquet": "the same for data frames",
+    "labels.parquet": "the same and more, for data frames and explorers",
     "model": "for `skdeepclust predict` and `skdeepclust.load`",
     "embedding.npz": "what the network makes of each sample",
     "clusters.png": "a map, and of images examples of each cluster",

@@ -141,16 +141,7 @@ class Assignments:
 
         Parquet holds valid text only: other bytes in a path are written as ``\xff``.
         """
-        columns = self.columns()
-        if available("polars"):
-            polars = optional("polars", extra="table", purpose="labels.parquet")
-            polars.DataFrame(columns).write_parquet(file)
-        elif available("pandas") and available("pyarrow"):
-            pandas = optional("pandas", extra="table", purpose="labels.parquet")
-            pandas.DataFrame(columns).to_parquet(file, index=False)
-        else:
-            return False
-        return True
+        return write_parquet(self.columns(), file)
 
     @classmethod
     def read_csv(cls, file: Path, names: Mapping[int, str] | None = None) -> Self:
@@ -190,6 +181,19 @@ class Assignments:
                 f"{', '.join((cls.KEY, *COLUMNS[1:]))}, all but the first with numbers; a cluster "
                 f"may be a name ({error})."
             ) from error
+
+
+def write_parquet(columns: dict[str, Any], file: Path) -> bool:
+    """Write columns with polars, or with pandas and pyarrow; False if neither is there."""
+    if available("polars"):
+        polars = optional("polars", extra="table", purpose="labels.parquet")
+        polars.DataFrame(columns).write_parquet(file)
+    elif available("pandas") and available("pyarrow"):
+        pandas = optional("pandas", extra="table", purpose="labels.parquet")
+        pandas.DataFrame(columns).to_parquet(file, index=False)
+    else:
+        return False
+    return True
 
 
 def _clusters_of(

@@ -141,7 +141,7 @@ function showCluster(changed) {
 
 for (const what of ["name", "description"]) {
   const field = $(`#${what}`);
-  field.addEventListener("change", () => describe(current, what, field.value));
+  field.addEventListener("blur", () => describe(current, what, field.value));
   field.addEventListener("keydown", event => {
     if (event.key === "Escape") field.value = about(current)[what] ?? "";
     if (event.key === "Enter" || event.key === "Escape") $("#members").focus({preventScroll: true});
@@ -151,7 +151,12 @@ for (const what of ["name", "description"]) {
 order.addEventListener("change", () => { showMembers(membersInOrder(current)); scrollTo({top: 0, behavior: "instant"}); });
 $("#pick-members").addEventListener("click", () => pick(membersInOrder(current)));
 
-const goTo = id => { location.hash = `#cluster-${id}`; };
+function visit(hash) {
+  if (location.hash === hash) return;
+  history.pushState(null, "", hash);
+  route();
+}
+const goTo = id => visit(`#cluster-${id}`);
 function neighbour(by) {
   const place = live.indexOf(current);
   goTo(live[(place + by + live.length) % live.length]);
@@ -166,6 +171,7 @@ function route() {
     location.replace(sizes.has(next) ? `#cluster-${next}` : "#clusters");
     return;
   }
+  if (current !== null) document.activeElement.blur();  // a name that is being written is done
   const last = current;
   if (last === null && id !== null) overviewAt = scrollY;
   current = id;

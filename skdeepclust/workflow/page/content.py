@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ...displays.choosing import Plane
+    from ...ops.granularity import ClusterLayers
     from ..evidence import Evidence
     from ..table import Assignments
 
@@ -38,6 +39,7 @@ _MAX_PER_CLUSTER = 20
 _SIDES = ((12_000, 64), (40_000, 48), (150_000, 32))  # up to so many images: pixels of thumbnails
 _MOST_COMPARED = 40_000  # images among which near-duplicates are looked for
 _MAX_CLASSES = 60
+_MAX_LAYERS = 60
 _LOOKS = 60  # of colour and marker: there are no more
 _CODE_DIM = 16
 _ALL_BUT_FEW = 0.9995  # of the values keep their distances in codes; the rest are cut off
@@ -105,7 +107,7 @@ def gather(
     *,
     title: str,
     images: NDArray[np.uint8],
-    pictures: Sequence[NDArray[Any]],
+    pictures: Sequence[Any] | NDArray[Any],
     embedding: NDArray[Any],
     classes: Sequence[str] | NDArray[Any] | None = None,
     history: Iterable[dict[str, Any]] = (),
@@ -116,6 +118,7 @@ def gather(
     evidence: Evidence | None = None,
     choice: Mapping[int, float] | None = None,
     plane: Plane | None = None,
+    layers: ClusterLayers | None = None,
     decisions: Decisions | None = None,
     labels_of_run: NDArray[Any] | None = None,
     proposals: Mapping[int, Sequence[str]] | None = None,
@@ -154,6 +157,8 @@ def gather(
         Score of each number of clusters that was compared.
     plane : Plane, default=None
         Points of the map, if they are known.
+    layers : ClusterLayers, default=None
+        The clusters joined, for a look at fewer.
     decisions : Decisions, default=None
         What a person has decided, which the table follows; None is nothing.
     labels_of_run : ndarray of shape (n_images,), int, default=None
@@ -203,14 +208,8 @@ def gather(
             **_map(points, shown),
             "slot": slot.tolist(),
             "thumb": [*small.shape[2:0:-1], PER_SIDE],
-            "clusters": [
-                {
-                    "id": card.id,
-                    **_look(card.colour, card.marker, card.writing),
-                    "proposals": _texts(proposals, card.id),
-                }
-                for card in clusters
-            ],
+            "layers": _layers(layers, table.labels),
+            "clusters": [_for_script(card, proposals or {}) for card in clusters],
             "looks": [_look(*look_of(position)) for position in range(_LOOKS)],
             "none": _look(*_NO_CLUSTER),
             "examples": n_examples,
@@ -359,6 +358,22 @@ def _map(points: NDArray[Any], shown: NDArray[np.intp]) -> dict[str, Any]:
     return {"shown": shown.tolist(), "x": place[:, 0].tolist(), "y": place[:, 1].tolist()}
 
 
+def _layers(layers: ClusterLayers | None, labels: NDArray[Any]) -> list[dict[str, Any]]:
+    """From coarse to fine, the number of each cluster, in order, where k of them are left."""
+    if layers is None:
+        return []
+    first = np.unique(labels, return_index=True)[1]
+    some = first[labels[first] != NOISE]  # a sample of each cluster
+    coarser = layers.n_clusters[layers.n_clusters <= len(some)]
+    chosen = np.unique(np.linspace(0, len(coarser) - 1, _MAX_LAYERS).astype(int))
+    return [{"k": int(k), "of": layers.labels(k)[some].tolist()} for k in coarser[chosen]]
+
+
+def _for_script(card: Card, proposals: Mapping[int, Sequence[str]]) -> dict[str, Any]:
+    texts = [printable(text) for text in proposals.get(card.id, ())]
+    return {"id": card.id, "proposals": texts, **_look(card.colour, card.marker, card.writing)}
+
+
 def _look(colour: str, marker: str, writing: str) -> dict[str, str]:
     return {"colour": colour, "marker": marker, "writing": writing}
 
@@ -368,18 +383,16 @@ def _decided(
 ) -> dict[str, Any]:
     """The clusters of the run and what is decided about them; names of the table are decisions."""
     decisions = decisions or Decisions(result=result_id(table))
-    named = {key: Said(name) for key, name in table.cluster_names.items()}
-    decisions = replace(decisions, clusters={**named, **decisions.clusters})
+    said = dict(decisions.clusters)
+    for key, name in table.cluster_names.items():
+        said[key] = replace(said.get(key, Said()), name=name)
+    decisions = replace(decisions, clusters=said)
     is_empty = decisions == Decisions(result=decisions.result)
     return {
         "cluster": (table.labels if labels_of_run is None else labels_of_run).tolist(),
         "result": decisions.result,
         "decisions": None if is_empty else decisions.as_dict(),
     }
-
-
-def _texts(proposals: Mapping[int, Sequence[str]] | None, cluster: int) -> list[str]:
-    return [printable(text) for text in (proposals or {}).get(cluster, ())]
 
 
 def _codes(embedding: NDArray[Any]) -> dict[str, Any]:

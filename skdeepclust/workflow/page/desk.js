@@ -58,7 +58,7 @@ const verbs = {
     chosen: into => { merge(id, into); if (current !== null) goTo(into); },
   })),
   split: onCluster(split),
-  name: onCluster(id => { if (current !== id) goTo(id); setTimeout(() => $("#name").select()); }),
+  name: onCluster(id => { goTo(id); $("#name").select(); }),
   clear: unpick,
   undo, redo, save,
   load: () => { $("#help").close(); $("#file").click(); },
@@ -165,7 +165,7 @@ const KEYS = {
   m: verbs.move, n: verbs.new, x: verbs.out, Delete: verbs.out,
   a: verbs.accept, j: verbs.merge, s: verbs.split, r: verbs.name,
   "[": () => { if (current !== null) neighbour(-1); }, "]": () => { if (current !== null) neighbour(1); },
-  l: () => { if (current === null) setLasso(!lassoing); }, "/": () => { location.hash = "#map-section"; setTimeout(() => query.focus()); },
+  l: () => { if (current === null) setLasso(!lassoing); }, "/": () => { if (current !== null) visit("#map-section"); query.focus(); },
   "?": verbs.help, Escape: () => { hush(); if (rope.length || nPicked) unpick(); },
 };
 const VIEWER_KEYS = {
