@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from .arrays import ArrayFile
 from .decisions import DECISIONS, Decisions
+from .description import described
 from .images import ImageFiles
 from .likeness import at_unit_length
 from .pipeline import attempt
@@ -26,11 +28,13 @@ from .results import (
     read_result,
     read_summary,
 )
-from .scoring import agreement
+from .review import user_columns
+from .scoring import agreement, in_clusters
 from .settings import Settings
 from .sources import Clusters, Source
 from .summary import facts_of, sizes, write_summary
 from .table import UNCLUSTERED, result_id
+from .wide import write_table
 
 KEPT = ("model", "embedding.npz")
 
@@ -143,8 +147,11 @@ def _open(out: Path, summary: dict[str, Any], file: Path | None, folder: str | N
         )
         space = embedding if embedder is None else at_unit_length(embedder.transform(rows))
         return Opened(source, clusters, decisions, space)
+    if "boxes" in summary:
+        raise ValueError(f"{str(out)!r} is the result of boxes, which can't be refined yet.")
     place = folder or summary["folder"]
     result = read_result(out, place, summary, file)
+    result = replace(result, columns=user_columns(summary, result, place))
     assert result.decisions is not None
     if embedder is None:
         space = result.embedding
@@ -198,7 +205,7 @@ def write_refined(
     changes: dict[str, Any] = {"assignments": table}
     if hasattr(opened.clusters, "decisions"):
         changes |= {"decisions": decisions, "labels_of_run": table.labels}
-    clusters = replace(opened.clusters, **changes, evidence=None, n_clusters_scores=None)
+    clusters = described(replace(opened.clusters, **changes, evidence=None, n_clusters_scores=None))
     new = np.setdiff1d(table.labels, [*old.labels, UNCLUSTERED]).tolist()
     accepted = tuple(sorted(opened.decisions.accepted))
     told = _summary(summary, clusters, decisions, refined, new, start)
@@ -229,8 +236,7 @@ def _summary(
     table = clusters.assignments
     told = {name: value for name, value in summary.items() if name != "n_clusters_scores"}
     if "scores" in summary:
-        classes = clusters.classes  # type: ignore[attr-defined]
-        told["scores"] = {**summary["scores"], summary["method"]: agreement(classes, table.labels)}
+        told["scores"] = {**summary["scores"], summary["method"]: _score(clusters)}
     return {
         **told,
         "seconds": {**summary["seconds"], "refine": round(time.perf_counter() - start, 3)},
@@ -244,6 +250,12 @@ def _summary(
     }
 
 
+def _score(clusters: Any) -> dict[str, float]:
+    """Agreement with the classes, where there is a cluster."""
+    some = in_clusters(clusters.labels)
+    return agreement(clusters.classes[some], clusters.labels[some])
+
+
 def _write(
     stage: Path, source: Source, clusters: Clusters, told: dict[str, Any], out: Path
 ) -> dict[str, str]:
@@ -252,7 +264,7 @@ def _write(
     (stage / "labels.csv").write_bytes(table.to_csv())
     facts = facts_of(told["method"], told.get("scores"), told["seconds"])
     views: dict[str, Callable[[Path], Any]] = {
-        "labels.parquet": table.to_parquet,
+        "labels.parquet": partial(write_table, clusters, out),
         **source.views(clusters, facts, out),
     }
     return {name: attempt(write, stage / name) for name, write in views.items()}

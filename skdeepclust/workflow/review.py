@@ -43,7 +43,7 @@ def rewrite_page(out: Path, folder: str | None = None) -> Path:
         raise ValueError(f"{str(out)!r} is the result of boxes, whose page is written only once.")
     folder = folder or summary["folder"]
     result = read_result(out, folder, summary)
-    result = described(replace(result, columns=_columns(summary, result, folder)))
+    result = described(replace(result, columns=user_columns(summary, result, folder)))
     scores = None
     if result.classes is not None:
         some = in_clusters(result.labels)
@@ -55,8 +55,19 @@ def rewrite_page(out: Path, folder: str | None = None) -> Path:
     return page
 
 
-def _columns(summary: dict[str, Any], result: ImageClusters, folder: str) -> dict[str, list[Any]]:
-    """The user's columns, if there were some and their file is still there."""
+def user_columns(
+    summary: dict[str, Any], result: ImageClusters, folder: str
+) -> dict[str, list[Any]]:
+    """The user's columns, if there were some and their file is still there.
+
+    Parameters
+    ----------
+    summary : dict
+        That of the run.
+    result : ImageClusters
+    folder : str
+        Where the images are.
+    """
     file = Path(summary.get("table", ""))
     if not file.is_file():
         return {}
