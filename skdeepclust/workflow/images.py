@@ -171,6 +171,8 @@ class ImageClusters(Clusters):
         What a person has decided, which the assignments follow.
     labels_of_run : ndarray of shape (n_images,), int, or None
         Clusters before that.
+    new : sequence of int
+        Rows of the images that were added since a person has decided.
     warnings : sequence of str
         What the fit complained of.
     evidence : Evidence or None
@@ -191,6 +193,7 @@ class ImageClusters(Clusters):
     skipped: list[tuple[str, str]]
     decisions: Decisions | None = None
     labels_of_run: NDArray[np.int64] | None = field(default=None, repr=False)
+    new: Sequence[int] = ()
 
     @property
     def table(self) -> Any:
@@ -259,6 +262,7 @@ class ImageClusters(Clusters):
             proposals=self.proposals,
             decisions=self.decisions,
             labels_of_run=self.labels_of_run,
+            new=self.new,
         )
         write_page(file, content)
 

@@ -86,7 +86,7 @@ def predict(out: Path, source: str) -> Prediction:
         what = f"{len(rows):,} rows"
     else:
         oracle.check_sees_images(out, source)
-        root, paths = _files_of(source)
+        root, paths = files_of(source)
         skipped: list[tuple[str, str]] = []
         tables = [
             oracle.table(Assignments, names_in(root, readable), images)
@@ -99,7 +99,7 @@ def predict(out: Path, source: str) -> Prediction:
     return Prediction(table, int(oracle.company.are_strangers(table.outlier_scores).sum()), what)
 
 
-def _files_of(source: str) -> tuple[str, list[str]]:
+def files_of(source: str) -> tuple[str, list[str]]:
     """The folder that names are relative to, and the files in it that may be images."""
     if os.path.isfile(source):
         return os.path.dirname(source) or ".", [source]

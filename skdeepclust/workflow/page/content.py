@@ -121,6 +121,7 @@ def gather(
     layers: ClusterLayers | None = None,
     decisions: Decisions | None = None,
     labels_of_run: NDArray[Any] | None = None,
+    new: Sequence[int] = (),
     proposals: Mapping[int, Sequence[str]] | None = None,
     random_state: int | np.random.RandomState | None = 0,
 ) -> PageContent:
@@ -163,6 +164,8 @@ def gather(
         What a person has decided, which the table follows; None is nothing.
     labels_of_run : ndarray of shape (n_images,), int, default=None
         Clusters before that; None is those of the table.
+    new : sequence of int
+        Rows of the images that were added since a person has decided.
     proposals : mapping of int to sequence of str, default=None
         Names to choose from, for some clusters.
     random_state : int, RandomState instance or None, default=0
@@ -214,6 +217,7 @@ def gather(
             "none": _look(*_NO_CLUSTER),
             "examples": n_examples,
             "codes": _codes(embedding),
+            "new": list(new),
             **_decided(table, decisions, labels_of_run),
             "base": base,
         },

@@ -1,5 +1,7 @@
 // Search, and the map with its lasso.
 
+const added = new Uint8Array(n), addedOnly = $("#added");
+for (const i of D.new) added[i] = 1;
 const query = $("#query"), chosen = $("#cluster"), low = $("#low"), high = $("#high"), sort = $("#sort");
 const orders = {
   sure: (a, b) => D.confidence[b] - D.confidence[a],
@@ -20,7 +22,7 @@ function filter() {
   const from = low.value * 10, to = high.value * 10, only = chosen.value === "" ? null : +chosen.value;
   matches = inOrder(sort.value).filter(i =>
     D.confidence[i] >= from && D.confidence[i] <= to && (only === null || state.label[i] === only)
-    && words.every(word => lower[i].includes(word)));
+    && (!addedOnly?.checked || added[i]) && words.every(word => lower[i].includes(word)));
   isMatch.fill(0);
   for (const i of matches) isMatch[i] = 1;
   $("#low-out").value = `≥ ${(low.value / 100).toFixed(2)}`;
@@ -31,12 +33,14 @@ function filter() {
   showResults(matches);
   draw();
 }
-for (const input of [query, chosen, low, high, sort]) input.addEventListener("input", () => {
+for (const input of [query, chosen, low, high, sort, addedOnly]) input?.addEventListener("input", () => {
   $("#results").scrollTop = 0;
   filter();
 });
 $("#clear").addEventListener("click", () => {
-  query.value = chosen.value = ""; low.value = 0; high.value = 100; filter();
+  query.value = chosen.value = ""; low.value = 0; high.value = 100;
+  if (addedOnly) addedOnly.checked = false;
+  filter();
 });
 $("#pick-found").addEventListener("click", () => pick(matches));
 
