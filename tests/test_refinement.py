@@ -1,12 +1,15 @@
 """A result refined from Python, and what its files say afterwards."""
 
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from commands import cluster, rows_of
+from commands import cluster, rows_of, write_folder
 
 import skdeepclust
+from skdeepclust.metrics import adjusted_rand_score
 from skdeepclust.workflow import refinement
 from skdeepclust.workflow.decisions import Decisions, Said
 from skdeepclust.workflow.refinement import first_free
@@ -53,3 +56,18 @@ def test_the_first_free_number_was_never_used():
     assert first_free({"clusters": [{"cluster": 4}]}, none) == 5
     assert first_free({"clusters": [{"cluster": 4}], "first_free": 9}, none) == 9
     assert first_free({"first_free": 9}, replace(none, moved={12: ()})) == 13
+
+
+def test_what_the_documentation_shows_runs(toy, folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cluster(folder, tmp_path / "photos-clusters", *toy, "--seed", "0", "--quiet") == 0
+    write_folder(tmp_path / "more-photos", n_each=14)
+    page = Path(__file__).parents[1] / "docs" / "refine.md"
+    code = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert len(code) == 3
+    found = {}
+    exec("\n".join(code), found)
+    assert len(found["found"].assignments) == 6
+    y, refined = found["y"], found["refined"]
+    assert (refined.labels[y < 5] == y[y < 5]).all()
+    assert adjusted_rand_score(y[y > 4], refined.labels[y > 4]) > 0.6
