@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .methods.cdc import CDCClustering
     from .methods.dec import DECClustering
     from .methods.decs import DECSClustering
+    from .methods.feature import FeatureClustering
     from .methods.hadis import HaDisClustering
     from .methods.idec import IDECClustering
     from .methods.neighbor_embedding import NeighborEmbedding
@@ -44,6 +45,7 @@ _WHERE = {
     "CDCClustering": ".methods.cdc",
     "DECClustering": ".methods.dec",
     "DECSClustering": ".methods.decs",
+    "FeatureClustering": ".methods.feature",
     "HaDisClustering": ".methods.hadis",
     "IDECClustering": ".methods.idec",
     "ImageEmbedder": ".pretrained.embedder",
@@ -72,6 +74,7 @@ __all__ = [
     "CDCClustering",
     "DECClustering",
     "DECSClustering",
+    "FeatureClustering",
     "HaDisClustering",
     "IDECClustering",
     "ImageEmbedder",

@@ -35,13 +35,14 @@ from ..device import (
 )
 from ..engine import Checkpoint, Hook, Progress, Run, Trainer
 from ..nn import build_encoder, check_encoder
+from ..ops.n_clusters import find_n_clusters
 from .callbacks import CallbackSupportMixin, callback_hooks, with_callbacks
 from .complaints import TINY, complaint_of_neighbors
-from .constraints import POSITIVE_INTEGER, POSITIVE_REAL
+from .constraints import FOUND_OR_GIVEN, POSITIVE_INTEGER, POSITIVE_REAL
 from .fingerprint import fingerprint
 from .fitting import USER_LEVEL, all_or_nothing, draw_seed, fitted_attributes, warn_of_interruption
 from .notebook import facts_html
-from .objective import Core, Objective
+from .objective import Core, Objective, threads_of
 from .saving import StoredModel, load_module_arrays, module_arrays, write_model
 
 PRESERVED_DTYPES = ["float64", "float32"]
@@ -168,6 +169,7 @@ class BaseDeepTransformer(
             self._refuse_bools()
             device = resolve_device(self.device)
             rows = read_input(self, X, reset=True)
+            self._settle(rows)
             self._check_size(rows.shape[0])
             seed = draw_seed(self.random_state)
             with self._guarded_random_state(seed, device), torch.enable_grad():
@@ -177,15 +179,20 @@ class BaseDeepTransformer(
                     warnings.warn(message, UserWarning, stacklevel=USER_LEVEL - 1)
                 samples = Samples(rows, scaling, device)
                 shown = [Progress()] if self.verbose else []
+                batch_size = self._resolve_batch_size(len(samples))
                 trainer = Trainer(
-                    batch_size=self._resolve_batch_size(len(samples)),
+                    batch_size=batch_size,
                     seed=seed,
+                    n_threads=threads_of(objective, samples, batch_size),
                     checkpoint=self._open_checkpoint(rows, hooks, device),
                 )
                 stored = self._stored_stages(rows, seed, device)
                 run = trainer.fit(objective, samples, [*shown, *stored, *hooks])
             self._publish(run, objective, scaling)
         return self
+
+    def _settle(self, rows: Any) -> None:
+        """Find in the data what a parameter leaves open; nothing by default."""
 
     def _check_size(self, n_samples: int) -> None:
         """Raise ValueError if these are too few samples."""
@@ -346,6 +353,8 @@ class BaseDeepTransformer(
     def _restore_network(self, network: dict[str, Array]) -> None:
         twin = type(self)(**self._fit_params)  # set_params may have changed ours since
         twin.n_features_in_, twin.image_shape_ = self.n_features_in_, self.image_shape_
+        if hasattr(self, "n_clusters_"):
+            twin.n_clusters_ = self.n_clusters_
         with plain_torch():
             with twin._guarded_random_state(0, torch.device("cpu")):
                 objective = twin._build_objective()
@@ -382,6 +391,16 @@ class BaseDeepTransformer(
         self._fit_params = self.get_params(deep=False)
         self.__dict__.update(model.fitted, scaling_=model.scaling)
         self._restore_network(model.network)
+        self._try_network()
+
+    @torch.no_grad()
+    def _try_network(self) -> None:
+        """Embed and label two blank samples, or fail before a user's are there."""
+        with plain_torch():
+            blank = torch.zeros(2, *self._sample_shape, device=self.objective_.prototypes.device)
+            z = self.objective_.embed(blank)
+            if isinstance(self, ClusterMixin):
+                self.objective_.logits(z)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -397,18 +416,29 @@ class BaseDeepClustering(ClusterMixin, BaseDeepTransformer):  # type: ignore[mis
         "n_init": [POSITIVE_INTEGER],
     }
 
-    n_clusters: int
+    n_clusters: int | str
     n_init: int
 
     labels_: Array
+    n_clusters_: int
+
+    @property
+    def _n_clusters(self) -> int:
+        """The number of clusters of this fit, also where the data has named it."""
+        return int(getattr(self, "n_clusters_", self.n_clusters))
+
+    def _settle(self, rows: Any) -> None:
+        if self._parameter_constraints["n_clusters"] == FOUND_OR_GIVEN:
+            is_open = isinstance(self.n_clusters, str)
+            self.n_clusters_ = find_n_clusters(rows) if is_open else int(self.n_clusters)
 
     def _check_size(self, n_samples: int) -> None:
-        if n_samples < self.n_clusters:
-            raise ValueError(f"n_samples={n_samples} should be >= n_clusters={self.n_clusters}.")
+        if n_samples < self._n_clusters:
+            raise ValueError(f"n_samples={n_samples} should be >= n_clusters={self._n_clusters}.")
 
     def _core(self, encoder: nn.Module) -> Core:
         """What the objective is built around."""
-        return Core(encoder, self.embedding_dim, self.n_clusters, self.n_init, self._uses_bfloat16)
+        return Core(encoder, self.embedding_dim, self._n_clusters, self.n_init, self._uses_bfloat16)
 
     def _publish_clusters(self, samples: Samples) -> None:
         """Label the samples by the code of `predict`, and drop the clusters that label none."""
@@ -424,12 +454,12 @@ class BaseDeepClustering(ClusterMixin, BaseDeepTransformer):  # type: ignore[mis
     def _complaints_of_sizes(self, sizes: Array) -> list[str]:
         """Report of clusters that are gone or tiny."""
         remedy = "Try fewer clusters, longer training or another random_state."
-        if len(sizes) < self.n_clusters:
+        if len(sizes) < self._n_clusters:
             return [
-                f"Only {len(sizes)} of n_clusters={self.n_clusters} clusters hold a sample; the "
+                f"Only {len(sizes)} of n_clusters={self._n_clusters} clusters hold a sample; the "
                 f"others were dropped. {remedy}"
             ]
-        if sizes.min() < TINY * sizes.sum() / self.n_clusters:
+        if sizes.min() < TINY * sizes.sum() / self._n_clusters:
             return [
                 f"Cluster {sizes.argmin()} holds {sizes.min()} of {sizes.sum()} samples, less than "
                 f"a tenth of an equal share: outliers, or a cluster that was lost. {remedy}"

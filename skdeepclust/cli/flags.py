@@ -20,7 +20,7 @@ _CLUSTER = "skdeepclust cluster FOLDER [-k K] [--out DIR] [--method NAME] [more 
 _HIDDEN = "skdeepclust cluster --method NAME --help explains"
 _PREDICT = "skdeepclust predict OUT FOLDER [--to FILE]"
 _EMBED = "skdeepclust embed FOLDER --to DIR [--shard I/N] [--encoder NAME]"
-_COMMANDS = "{cluster,predict,report,refine,add,embed}"
+_COMMANDS = "{cluster,refine,add,predict,report,embed}"
 
 
 def parser(argv: Sequence[str]) -> argparse.ArgumentParser:
@@ -34,9 +34,9 @@ def parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     _add_cluster(commands, argv)
     _add_predict(commands)
     _add_report(commands)
+    _add_embed(commands)
     _add_refine(commands)
     _add_add(commands)
-    _add_embed(commands)
     return top
 
 
@@ -49,7 +49,8 @@ def _add_predict(commands: Any) -> None:
     )
     command.set_defaults(run=predict.run)
     command.add_argument("result", metavar="OUT", type=place, help="result folder of `cluster`")
-    command.add_argument("folder", metavar="FOLDER", help=_SOURCE + ", or one image")
+    command.add_argument("folder", metavar="FOLDER", help=_SOURCE + ", one image" + _BOXES)
+    _add_images_of_boxes(command)
     command.add_argument("--to", metavar="FILE", type=place, help="CSV file (default: print it)")
 
 
@@ -62,6 +63,36 @@ def _add_report(commands: Any) -> None:
     command.set_defaults(run=report.run)
     command.add_argument("result", metavar="OUT", type=place, help="result folder of `cluster`")
     command.add_argument("--folder", metavar="FOLDER", help="where the images are now")
+
+
+def _add_embed(commands: Any) -> None:
+    command = commands.add_parser(
+        "embed",
+        help="compute features of many images, in shares, for `cluster --features`",
+        usage=_EMBED,
+        allow_abbrev=False,
+    )
+    command.set_defaults(run=embed.run)
+    command.add_argument("folder", metavar="FOLDER", help="folder of images, with sub-folders")
+    command.add_argument(
+        "--to", metavar="DIR", type=place, required=True, help="folder of features, new or begun"
+    )
+    command.add_argument(
+        "--shard",
+        type=share,
+        metavar="I/N",
+        help="the I-th of N shares (default: all; under torchrun that of the process)",
+    )
+    command.add_argument(
+        "--encoder",
+        default="efficientnet-lite0",
+        metavar="NAME",
+        help="efficientnet-lite0 (default), efficientnet-lite1, torchvision:NAME, timm:NAME, "
+        "hf:NAME",
+    )
+    _add_pretrained(command)
+    _add_device(command)
+    command.add_argument("--quiet", action="store_true", help="show no progress")
 
 
 def _add_refine(commands: Any) -> None:
@@ -101,36 +132,6 @@ def _add_add(commands: Any) -> None:
     command.add_argument("result", metavar="OUT", type=place, help="result folder of `cluster`")
     command.add_argument("more", metavar="FOLDER", help="folder of images, or one image")
     command.add_argument("--folder", metavar="DIR", help="where the images of OUT are now")
-
-
-def _add_embed(commands: Any) -> None:
-    command = commands.add_parser(
-        "embed",
-        help="compute features of many images, in shares, for `cluster --features`",
-        usage=_EMBED,
-        allow_abbrev=False,
-    )
-    command.set_defaults(run=embed.run)
-    command.add_argument("folder", metavar="FOLDER", help="folder of images, with sub-folders")
-    command.add_argument(
-        "--to", metavar="DIR", type=place, required=True, help="folder of features, new or begun"
-    )
-    command.add_argument(
-        "--shard",
-        type=share,
-        metavar="I/N",
-        help="the I-th of N shares (default: all; under torchrun that of the process)",
-    )
-    command.add_argument(
-        "--encoder",
-        default="efficientnet-lite0",
-        metavar="NAME",
-        help="efficientnet-lite0 (default), efficientnet-lite1, torchvision:NAME, timm:NAME, "
-        "hf:NAME",
-    )
-    _add_pretrained(command)
-    _add_device(command)
-    command.add_argument("--quiet", action="store_true", help="show no progress")
 
 
 def _add_cluster(commands: Any, argv: Sequence[str]) -> None:
@@ -183,13 +184,14 @@ def _add_first(group: Any, known: Iterable[str]) -> None:
     group.add_argument("--overwrite", action="store_true", help="replace an earlier result")
 
 
-def _add_images(group: Any) -> None:
+def _add_images_of_boxes(group: Any) -> None:
     group.add_argument(
-        "--images",
-        metavar="FOLDER",
-        type=place,
-        help="what a file of boxes is about",
+        "--images", metavar="FOLDER", type=place, help="what a file of boxes is about"
     )
+
+
+def _add_images(group: Any) -> None:
+    _add_images_of_boxes(group)
     group.add_argument(
         "--labels-from-folders",
         action="store_true",
@@ -220,7 +222,7 @@ def _add_images(group: Any) -> None:
 
 def _add_network(group: Any) -> None:
     group.add_argument(
-        "--features", type=place, metavar="DIR", help="what `skdeepclust embed` has computed"
+        "--features", type=place, metavar="DIR", help="folder that the command embed has written"
     )
     _add_pretrained(group)
     group.add_argument(

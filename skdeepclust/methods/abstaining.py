@@ -16,7 +16,7 @@ from ..base.fitting import all_or_nothing
 from ..base.saving import StoredModel
 from ..data.samples import Array
 from ..engine import Hook
-from ..families.wrapping import AnyBaseClustering, WrappedClustering, if_base_has
+from ..families.wrapping import AnyBaseClustering, if_base_has
 from ..ops.doubt import NOISE, doubts_of, most_doubts, usual_confidence, without_doubtful
 
 MOST_KNOWN = 20_000  # samples that others are compared with
@@ -74,6 +74,11 @@ class AbstainingClustering(AnyBaseClustering, auto_wrap_output_keys=None):
     -----
     ``predict_proba`` is that of the base, also for samples in no cluster. A base without
     ``transform`` has no embedding, and confidence alone decides.
+
+    References
+    ----------
+    C. K. Chow: On Optimum Recognition Error and Reject Tradeoff. IEEE Transactions on Information
+    Theory 16 (1970).
 
     See Also
     --------
@@ -158,9 +163,13 @@ class AbstainingClustering(AnyBaseClustering, auto_wrap_output_keys=None):
 
     @if_base_has("save")
     def save(self, path: Any) -> None:
-        super().save(path)
+        """Write the fitted estimator to one file: JSON and NumPy arrays, no pickle.
 
-    save.__doc__ = WrappedClustering.save.__doc__
+        Parameters
+        ----------
+        path : str or path-like
+        """
+        super().save(path)
 
     def _restore(self, model: StoredModel) -> None:
         super()._restore(model)

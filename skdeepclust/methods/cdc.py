@@ -521,7 +521,7 @@ class CDCClustering(BaseDeepClustering):
         d = count_features(encoder, sample_shape)
         first = heads(d, 256, 64, generator)  # drawn before what depends on the clusters
         return CDCObjective(
-            Core(encoder, d, self.n_clusters, self.n_init, self._uses_bfloat16),
+            Core(encoder, d, self._n_clusters, self.n_init, self._uses_bfloat16),
             Views(pair_of(self.augment, sample_shape, weak_and_strong)),
             SelfSupervision(
                 self.pretraining,
@@ -532,8 +532,8 @@ class CDCClustering(BaseDeepClustering):
                 ema_momentum=0.99,
                 weight_decay=self.weight_decay,
             ),
-            clustering_head=projector(d, self.hidden_dim, self.n_clusters, generator),
-            calibration_head=projector(d, self.hidden_dim, self.n_clusters, generator),
+            clustering_head=projector(d, self.hidden_dim, self._n_clusters, generator),
+            calibration_head=projector(d, self.hidden_dim, self._n_clusters, generator),
             head=self.head,
             n_updates=self.n_updates,
             per_class=self.per_class,

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
-from ..base.constraints import POSITIVE_REAL, WEIGHT
+from ..base.constraints import FOUND_OR_GIVEN, POSITIVE_REAL, WEIGHT
 from ..base.objective import Core
 from ..data.views import secu_views
 from ..engine import JointOptimizer, Length, LossTerms, Phase, Run, shuffled
@@ -312,8 +312,9 @@ class SeCuClustering(PartsClustering):
 
     Parameters
     ----------
-    n_clusters : int, default=10
-        Number of clusters to look for.
+    n_clusters : int or "auto", default=10
+        Number of clusters to look for. ``"auto"`` is the number, from 2 to 25, whose
+        partition of X is most modular, as `select_n_clusters` finds it.
     constraint : {"entropy", "size"}, default="entropy"
         What keeps clusters from merging: the entropy of their sizes, Eq. (13), or a least size,
         Eq. (10).
@@ -406,6 +407,8 @@ class SeCuClustering(PartsClustering):
 
     Attributes
     ----------
+    n_clusters_ : int
+        The number that was given or found.
     labels_ : ndarray of shape (n_samples,), int64
         Label of each training sample, from 0; equal to ``predict`` of the training data.
     cluster_centers_ : ndarray of shape (n_clusters, embedding_dim), float32
@@ -458,6 +461,7 @@ class SeCuClustering(PartsClustering):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **PartsClustering._parameter_constraints,
+        "n_clusters": FOUND_OR_GIVEN,
         "views": [StrOptions({"auto", "augment", "neighbors"})],
         "constraint": [StrOptions({"entropy", "size"})],
         "alpha": [WEIGHT],
@@ -519,7 +523,7 @@ class SeCuClustering(PartsClustering):
 
     def __init__(
         self,
-        n_clusters: int = 10,
+        n_clusters: int | str = 10,
         *,
         constraint: str = "entropy",
         alpha: float = 0.12,
@@ -628,7 +632,7 @@ class SeCuClustering(PartsClustering):
         n_parts = self.over_clustering
         if isinstance(n_parts, str):  # "auto"
             whole = self.views == "augment" or self.max_epochs == 1
-            return 1 if whole else auto_parts(image_shape, n_samples, self.n_clusters)
+            return 1 if whole else auto_parts(image_shape, n_samples, self._n_clusters)
         if self.views == "augment" and n_parts > 1:
             raise ValueError(
                 f"over_clustering={self.over_clustering} needs views='neighbors', as neighbours "

@@ -9,6 +9,7 @@ from .modularity import merge_by_modularity, merged_labels, neighbor_affinity
 from .neighbors import knn
 from .parts import cluster_by_parts
 from .principal import principal_axes
+from .regroup import regroup
 from .student_t import squared_distances, student_t_log_affinity
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "pair_contrast",
     "principal_axes",
     "queue_contrast",
+    "regroup",
     "set_apart",
     "squared_distances",
     "student_t_log_affinity",

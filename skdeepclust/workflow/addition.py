@@ -16,6 +16,7 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
 
 from ..data.images import read_readable_images
+from .companion import columns_again
 from .description import described
 from .images import SHOWN, ImageClusters, names_in
 from .likeness import some_of
@@ -260,13 +261,20 @@ def _write(
     table = table.joined([added])
     decisions = replace(decisions, result=result_id(table))
     clusters = _joined(opened.clusters, more, added, told)
-    clusters = described(replace(clusters, decisions=decisions.at(clusters.assignments.paths)))
+    clusters = replace(
+        clusters,
+        decisions=decisions.at(clusters.assignments.paths),
+        columns=columns_again(told, clusters, opened.source.place),
+    )
+    clusters = described(clusters)
     told |= {
         "seconds": {**told["seconds"], "add": round(time.perf_counter() - start, 3)},
         "clusters": sizes(table.labels, table.confidence),
         "result": decisions.result,
         "first_free": max(first_free(told, decisions), int(table.labels.max()) + 1),
         "n_images": len(table),
+        "unclustered": float(np.mean(table.labels == UNCLUSTERED)),
+        "proposals": clusters.proposals,
     }
     with np.load(out / "embedding.npz") as stored:
         kept = dict(stored)
@@ -299,5 +307,4 @@ def _joined(
         skipped=[*old.skipped, *more.skipped],
         labels_of_run=np.concatenate([old.labels_of_run, added.labels]),
         new=[*old.new, *range(n_old, n_old + len(shown))],
-        columns={name: [*values, *[None] * len(shown)] for name, values in old.columns.items()},
     )

@@ -202,9 +202,14 @@ class ImageClusters(Clusters):
         return pandas.DataFrame(self.assignments.columns())
 
     @property
-    def pictures(self) -> Sequence[Any] | NDArray[Any]:
+    def pictures(self) -> Any:
         """The images as large as they are, read when looked up."""
         return LazyImages(self.paths)
+
+    def features(self, embedder: Any) -> NDArray[Any]:
+        """What a network makes of the images, (n_images, n_features)."""
+        found: NDArray[Any] = embedder.transform(list(self.paths))
+        return found
 
     def draw(self, file: str | os.PathLike[str], plane: Plane | None = None) -> None:
         """Write a picture: a map, and examples of each cluster.
@@ -258,11 +263,11 @@ class ImageClusters(Clusters):
             evidence=self.evidence,
             choice=self.n_clusters_scores,
             plane=plane,
-            layers=self.layers,
-            proposals=self.proposals,
             decisions=self.decisions,
             labels_of_run=self.labels_of_run,
             new=self.new,
+            layers=self.layers,
+            proposals=self.proposals,
         )
         write_page(file, content)
 

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arrays import ArrayFile
+from .companion import columns_again
 from .decisions import DECISIONS, Decisions
 from .description import described
-from .images import ImageFiles
 from .likeness import at_unit_length
 from .pipeline import attempt
 from .relabeling import Head, RefinedLabels, refine_labels
@@ -28,8 +28,8 @@ from .results import (
     read_model,
     read_result,
     read_summary,
+    source_again,
 )
-from .review import user_columns
 from .scoring import agreement, in_clusters
 from .settings import Settings
 from .sources import Clusters, Source
@@ -160,17 +160,11 @@ def open_result(
         )
         space = embedding if embedder is None else at_unit_length(embedder.transform(rows))
         return Opened(source, clusters, decisions, space)
-    if "boxes" in summary:
-        raise ValueError(f"{str(out)!r} is the result of boxes, which can't be refined yet.")
     place = folder or summary["folder"]
     result = read_result(out, place, summary, file)
-    result = replace(result, columns=user_columns(summary, result, place))
     assert result.decisions is not None
-    if embedder is None:
-        space = result.embedding
-    else:
-        space = at_unit_length(embedder.transform(list(result.paths)))
-    return Opened(ImageFiles(place), result, result.decisions, space)
+    space = result.embedding if embedder is None else at_unit_length(result.features(embedder))
+    return Opened(source_again(summary, place), result, result.decisions, space)
 
 
 def _refined(
@@ -218,7 +212,9 @@ def write_refined(
     changes: dict[str, Any] = {"assignments": table}
     if hasattr(opened.clusters, "decisions"):
         changes |= {"decisions": decisions, "labels_of_run": table.labels}
+    changes["columns"] = columns_again(summary, opened.clusters, opened.source.place)
     clusters = described(replace(opened.clusters, **changes, evidence=None, n_clusters_scores=None))
+    clusters = replace(clusters, proposals=_with_likeness(clusters, refined.like))
     new = np.setdiff1d(table.labels, [*old.labels, UNCLUSTERED]).tolist()
     accepted = tuple(sorted(opened.decisions.accepted))
     told = _summary(summary, clusters, decisions, refined, new, start)
@@ -251,6 +247,8 @@ def _summary(
         **told,
         "seconds": {**summary["seconds"], "refine": round(time.perf_counter() - start, 3)},
         "clusters": sizes(table.labels, table.confidence),
+        "unclustered": float(np.mean(table.labels == UNCLUSTERED)),
+        "proposals": clusters.proposals,
         "result": result_id(table),
         "first_free": max(first_free(summary, decisions), int(table.labels.max()) + 1),
         "new": new,

@@ -18,9 +18,10 @@ from ..data.images import read_readable_images
 from ..loading import load
 from ..pretrained.embedder import ImageEmbedder
 from .arrays import RowAssignments
+from .boxes import BoxClusters, BoxFile
 from .decisions import DECISIONS, Decisions
 from .evidence import Evidence
-from .images import SHOWN, ImageClusters
+from .images import SHOWN, ImageClusters, ImageFiles
 from .likeness import Company, at_unit_length, some_of
 from .relabeling import Head
 from .settings import FEATURES
@@ -42,6 +43,16 @@ RESULT_FILES = {
 }
 CHECKPOINT = "checkpoint"  # beside them while it trains, as are features
 UNCLUSTERED_FOLDER = "unclustered"  # of sorted images
+_NONE = type(None)
+_KINDS: dict[str, Any] = {  # what is read of a summary; some of it is new
+    "method": str,
+    "seconds": dict,
+    "folder": (str, _NONE),
+    "embedder": (dict, _NONE),
+    "warnings": (list, _NONE),
+    "n_clusters_scores": (dict, _NONE),
+    "evidence": (dict, _NONE),
+}
 _STAGE, _READY, _GONE = ".new", ".ready", "gone.txt"
 
 
@@ -172,12 +183,21 @@ def read_summary(out: Path) -> dict[str, Any]:
     ------
     FileNotFoundError
         If the folder is no result.
+    ValueError
+        If the summary has been changed to what no run writes.
     """
     finish_moving(out)
     file = out / "summary.json"
     if not (out / "labels.csv").exists() or not file.exists():
         raise FileNotFoundError(f"{str(out)!r} is no result of `skdeepclust cluster`.")
-    summary: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    try:
+        summary: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        for name, kinds in _KINDS.items():
+            if not isinstance(summary.get(name), kinds):
+                raise TypeError(f"{name} is {summary.get(name)!r}")
+        _told(summary)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{str(file)!r} is not what a run has written ({error}).") from error
     return summary
 
 
@@ -231,15 +251,26 @@ def read_model(out: Path) -> Any:
 
 def read_company(out: Path) -> Company:
     """What new samples of an earlier run are compared with: features, or else embeddings."""
-    with np.load(out / "embedding.npz") as stored:
-        known = stored[FEATURES if FEATURES in stored else "embedding"]
-    return Company(known.astype(np.float32))
+    file = out / "embedding.npz"
+    try:
+        with np.load(file, allow_pickle=False) as stored:
+            known = stored[FEATURES if FEATURES in stored else "embedding"]
+        return Company(known.astype(np.float32))
+    except OSError:
+        raise
+    except Exception as error:  # damaged archives fail in many ways
+        raise ValueError(f"{str(file)!r} is not what a run has written ({error}).") from error
 
 
 def read_embedder(out: Path, summary: dict[str, Any]) -> ImageEmbedder | None:
     """The network that has seen the images of an earlier run, if there was one."""
     settings = summary.get("embedder")
-    return None if settings is None else ImageEmbedder(**{"cache_dir": out / FEATURES, **settings})
+    if settings is None:
+        return None
+    if odd := set(settings) - set(ImageEmbedder().get_params()):
+        raise ValueError(f"summary.json of {str(out)!r} has an unknown setting, {min(odd)!r}.")
+    # Its own folder of features, whatever the summary says: a stranger's might name any other.
+    return ImageEmbedder(**{**settings, "cache_dir": out / FEATURES})
 
 
 def read_head(out: Path) -> Head | None:
@@ -265,24 +296,21 @@ def read_result(
     """
     table, decided = read_decided(out, summary, decisions)
     labels_of_run, table = table.labels, replace(table, labels=decided.applied(table))
-    roots = [source, *(os.path.join(source, added["folder"]) for added in summary.get(ADDED, ()))]
-    paths = _paths_inside(roots, table.paths)
-    with np.load(out / "embedding.npz") as stored:
+    kind, found, unreadable = _found_again(summary, source, table.paths)
+    with np.load(out / "embedding.npz", allow_pickle=False) as stored:
         place = {os.fsdecode(name): i for i, name in enumerate(stored["paths"].tolist())}
         embedding = stored["embedding"]
     if unknown := [path for path in table.paths if path not in place]:
         raise ValueError(f"labels.csv has images that were not clustered, such as {unknown[0]!r}.")
-    images, unreadable = read_readable_images(paths, SHOWN, n_jobs=-1)
-    kept = np.setdiff1d(np.arange(len(paths)), sorted(unreadable))
+    kept = np.setdiff1d(np.arange(len(table)), sorted(unreadable))
     if not len(kept):
         raise ValueError(f"no image of labels.csv is in {source!r}; --folder says where they are.")
     names = table.paths[kept]
-    return ImageClusters(
+    return kind(
+        **found,
         assignments=table.at(kept),
-        paths=paths[kept],
         embedding=embedding[[place[name] for name in names]],
         estimator=read_model(out) if (out / "model").exists() else None,
-        images=images,
         classes=classes_of(names, summary) if "scores" in summary else None,
         skipped=[(table.paths[i], reason) for i, reason in sorted(unreadable.items())],
         decisions=decided.at(names),
@@ -290,6 +318,26 @@ def read_result(
         new=np.flatnonzero(np.isin(names, summary.get(NEW_IMAGES, ()))).tolist(),
         **_told(summary),
     )
+
+
+def _found_again(
+    summary: dict[str, Any], source: str, names: NDArray[Any]
+) -> tuple[type[ImageClusters], dict[str, Any], dict[int, str]]:
+    """Files and images of a table, as clusters have them, and why there are none of some."""
+    if "boxes" in summary:
+        found, gone = BoxFile(summary["boxes"], Path(source)).found_again(names)
+        return BoxClusters, found, gone
+    roots = [source, *(os.path.join(source, added["folder"]) for added in summary.get(ADDED, ()))]
+    paths = _paths_inside(roots, names)
+    images, unreadable = read_readable_images(paths, SHOWN, n_jobs=-1)
+    kept = [i for i in range(len(paths)) if i not in unreadable]
+    return ImageClusters, {"paths": paths[kept], "images": images}, unreadable
+
+
+def source_again(summary: dict[str, Any], place: str) -> ImageFiles:
+    """The images of an earlier run, or the boxes in them, wherever they are now."""
+    boxes = summary.get("boxes")
+    return ImageFiles(place) if boxes is None else BoxFile(boxes, Path(place))
 
 
 def _told(summary: dict[str, Any]) -> dict[str, Any]:

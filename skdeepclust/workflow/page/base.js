@@ -11,7 +11,8 @@ const looks = new Map(D.clusters.map(c => [c.id, c]));
 const PALETTE = [...new Set(D.looks.map(look => look.colour))];
 
 const look = id => id === NONE ? D.none : looks.get(id) ?? D.looks[id % D.looks.length];
-const counted = (number, what) => `${number.toLocaleString("en")} ${what}${number === 1 ? "" : "s"}`;
+const {format} = new Intl.NumberFormat("en");
+const counted = (number, what) => `${format(number)} ${what}${number === 1 ? "" : "s"}`;
 
 // An element with properties, attributes (aria-label) and variables (--c); text is never markup.
 function el(tag, properties = {}, ...children) {

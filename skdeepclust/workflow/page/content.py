@@ -39,10 +39,10 @@ _MAX_PER_CLUSTER = 20
 _SIDES = ((12_000, 64), (40_000, 48), (150_000, 32))  # up to so many images: pixels of thumbnails
 _MOST_COMPARED = 40_000  # images among which near-duplicates are looked for
 _MAX_CLASSES = 60
-_MAX_LAYERS = 60
 _LOOKS = 60  # of colour and marker: there are no more
 _CODE_DIM = 16
 _ALL_BUT_FEW = 0.9995  # of the values keep their distances in codes; the rest are cut off
+_MAX_LAYERS = 60
 _NO_CLUSTER = ("#8b8d91", "x", "#222222")  # a marker that no cluster has: some are grey, too
 
 
@@ -118,10 +118,10 @@ def gather(
     evidence: Evidence | None = None,
     choice: Mapping[int, float] | None = None,
     plane: Plane | None = None,
-    layers: ClusterLayers | None = None,
     decisions: Decisions | None = None,
     labels_of_run: NDArray[Any] | None = None,
     new: Sequence[int] = (),
+    layers: ClusterLayers | None = None,
     proposals: Mapping[int, Sequence[str]] | None = None,
     random_state: int | np.random.RandomState | None = 0,
 ) -> PageContent:
@@ -158,16 +158,16 @@ def gather(
         Score of each number of clusters that was compared.
     plane : Plane, default=None
         Points of the map, if they are known.
-    layers : ClusterLayers, default=None
-        The clusters joined, for a look at fewer.
     decisions : Decisions, default=None
         What a person has decided, which the table follows; None is nothing.
     labels_of_run : ndarray of shape (n_images,), int, default=None
         Clusters before that; None is those of the table.
     new : sequence of int
         Rows of the images that were added since a person has decided.
+    layers : ClusterLayers, default=None
+        The clusters joined, for a look at fewer.
     proposals : mapping of int to sequence of str, default=None
-        Names to choose from, for some clusters.
+        Names that suit each cluster.
     random_state : int, RandomState instance or None, default=0
         Decides between examples of equal confidence, and the map.
 
@@ -211,11 +211,11 @@ def gather(
             **_map(points, shown),
             "slot": slot.tolist(),
             "thumb": [*small.shape[2:0:-1], PER_SIDE],
-            "layers": _layers(layers, table.labels),
             "clusters": [_for_script(card, proposals or {}) for card in clusters],
             "looks": [_look(*look_of(position)) for position in range(_LOOKS)],
             "none": _look(*_NO_CLUSTER),
             "examples": n_examples,
+            "layers": _layers(layers, table.labels),
             "codes": _codes(embedding),
             "new": list(new),
             **_decided(table, decisions, labels_of_run),
@@ -362,17 +362,6 @@ def _map(points: NDArray[Any], shown: NDArray[np.intp]) -> dict[str, Any]:
     return {"shown": shown.tolist(), "x": place[:, 0].tolist(), "y": place[:, 1].tolist()}
 
 
-def _layers(layers: ClusterLayers | None, labels: NDArray[Any]) -> list[dict[str, Any]]:
-    """From coarse to fine, the number of each cluster, in order, where k of them are left."""
-    if layers is None:
-        return []
-    first = np.unique(labels, return_index=True)[1]
-    some = first[labels[first] != NOISE]  # a sample of each cluster
-    coarser = layers.n_clusters[layers.n_clusters <= len(some)]
-    chosen = np.unique(np.linspace(0, len(coarser) - 1, _MAX_LAYERS).astype(int))
-    return [{"k": int(k), "of": layers.labels(k)[some].tolist()} for k in coarser[chosen]]
-
-
 def _for_script(card: Card, proposals: Mapping[int, Sequence[str]]) -> dict[str, Any]:
     texts = [printable(text) for text in proposals.get(card.id, ())]
     return {"id": card.id, "proposals": texts, **_look(card.colour, card.marker, card.writing)}
@@ -413,3 +402,14 @@ def _codes(embedding: NDArray[Any]) -> dict[str, Any]:
     scale = max(float(np.quantile(np.abs(z), _ALL_BUT_FEW)), 1e-12)
     small = np.clip(np.rint(z / scale * 127), -127, 127).astype(np.int8)
     return {"dim": small.shape[1], "values": b64encode(small.tobytes()).decode("ascii")}
+
+
+def _layers(layers: ClusterLayers | None, labels: NDArray[Any]) -> list[dict[str, Any]]:
+    """From coarse to fine, the number of each cluster, in order, where k of them are left."""
+    if layers is None:
+        return []
+    first = np.unique(labels, return_index=True)[1]
+    some = first[labels[first] != NOISE]  # a sample of each cluster
+    coarser = layers.n_clusters[layers.n_clusters <= len(some)]
+    chosen = np.unique(np.linspace(0, len(coarser) - 1, _MAX_LAYERS).astype(int))
+    return [{"k": int(k), "of": layers.labels(k)[some].tolist()} for k in coarser[chosen]]

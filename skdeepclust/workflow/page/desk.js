@@ -6,7 +6,7 @@ function tell(words) { $("#said").textContent = words; $("#desk").hidden = false
 
 function progress() {
   const real = live.filter(id => id !== NONE), accepted = real.filter(id => about(id).accepted).length, decided = nDecided();
-  $("#progress").textContent = `${accepted} of ${counted(real.length, "cluster")} accepted, ${decided.toLocaleString("en")} of ${counted(n, "image")} decided`;
+  $("#progress").textContent = `${accepted} of ${counted(real.length, "cluster")} accepted, ${format(decided)} of ${counted(n, "image")} decided`;
   $("#progress-bar span").style.width = `${100 * decided / n}%`;
   $("#undo").disabled = !past.length;
   $("#redo").disabled = !future.length;
@@ -16,7 +16,7 @@ function progress() {
 
 function pickChanged() {
   $("#picked").hidden = !nPicked;
-  $("#n-picked").textContent = `${nPicked.toLocaleString("en")} selected`;
+  $("#n-picked").textContent = `${format(nPicked)} selected`;
   if (nPicked) $("#desk").hidden = false;
   else if (!past.length && !future.length && !D.decisions) $("#desk").hidden = true;
   document.body.classList.toggle("picking", nPicked > 0);
@@ -190,8 +190,25 @@ document.addEventListener("keydown", event => {
 
 // ---- decisions.json: saved, opened, dropped ------------------------------------------------------
 
-function save() {
-  const link = el("a", {href: URL.createObjectURL(new Blob([fileText()], {type: "application/json"})), download: "decisions.json"});
+let chosenFile = null;  // where it was saved before, in browsers that write files
+async function save() {
+  if (window.showSaveFilePicker) {
+    try { return tell(`Saved as ${await write(fileText())}.`); }
+    catch (error) { if (error.name === "AbortError") return; }  // else it is forbidden here, as in a frame
+  }
+  download(fileText());
+}
+
+async function write(text) {
+  chosenFile ??= await showSaveFilePicker({suggestedName: "decisions.json", types: [{accept: {"application/json": [".json"]}}]});
+  const stream = await chosenFile.createWritable();
+  await stream.write(text);
+  await stream.close();
+  return chosenFile.name;
+}
+
+function download(text) {
+  const link = el("a", {href: URL.createObjectURL(new Blob([text], {type: "application/json"})), download: "decisions.json"});
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60000);
   tell("Saved as decisions.json; put it into the folder of this page.");
@@ -201,7 +218,7 @@ async function open(file) {
   let found;
   try { found = parsed(await file.text()); }
   catch (error) { return tell(`${file.name} was not opened: ${error.message}. Nothing has changed.`); }
-  adopt(found, `decisions of ${file.name}`);
+  adopt(found, `${file.name} opened`);
 }
 $("#file").addEventListener("change", event => {
   if (event.target.files.length) open(event.target.files[0]);

@@ -25,12 +25,14 @@ function mark() {
   for (const shown of $$("[data-i]")) markOne(shown);
 }
 function markOne(shown) {
-  const i = +shown.dataset.i, id = state.label[i], on = picked[i] === 1;
+  const i = +shown.dataset.i, id = state.label[i], on = picked[i] === 1, name = nameOf(id), marks = `${on} ${id} ${name}`;
+  if (shown.marks === marks) return;
+  shown.marks = marks;
   shown.classList.toggle("picked", on);
   shown.classList.toggle("none", id === NONE);
   shown.style.setProperty("--c", look(id).colour);
   shown.setAttribute(shown.matches("[role=option]") ? "aria-selected" : "aria-pressed", on);
-  shown.setAttribute("aria-label", `${D.names[i]}, ${nameOf(id)}`);
+  shown.setAttribute("aria-label", `${D.names[i]}, ${name}`);
 }
 
 const tick = () => el("span", {className: "tick", "aria-hidden": "true"});
@@ -138,6 +140,7 @@ function grid(box, side, scroller = null) {
   new ResizeObserver(() => { if (box.clientWidth !== width) layOut(); }).observe(box);
 
   return rows => {
+    if (width && rows.length === list.length && rows.every((i, place) => i === list[place])) return;
     list = rows;
     grids.set(box, list);
     cursor = Math.min(cursor, Math.max(0, list.length - 1));
