@@ -173,6 +173,8 @@ class ImageClusters(Clusters):
         Clusters before that.
     new : sequence of int
         Rows of the images that were added since a person has decided.
+    first_free : int
+        No cluster ever had a number from here on.
     warnings : sequence of str
         What the fit complained of.
     evidence : Evidence or None
@@ -194,6 +196,7 @@ class ImageClusters(Clusters):
     decisions: Decisions | None = None
     labels_of_run: NDArray[np.int64] | None = field(default=None, repr=False)
     new: Sequence[int] = ()
+    first_free: int = 0
 
     @property
     def table(self) -> Any:
@@ -266,6 +269,7 @@ class ImageClusters(Clusters):
             decisions=self.decisions,
             labels_of_run=self.labels_of_run,
             new=self.new,
+            first_free=self.first_free,
             layers=self.layers,
             proposals=self.proposals,
         )

@@ -211,7 +211,8 @@ def write_refined(
     decisions = opened.decisions.after(table)
     changes: dict[str, Any] = {"assignments": table}
     if hasattr(opened.clusters, "decisions"):
-        changes |= {"decisions": decisions, "labels_of_run": table.labels}
+        changes |= {"decisions": decisions, "labels_of_run": table.labels, "new": ()}
+        changes["first_free"] = first_free(summary, opened.decisions)
     changes["columns"] = columns_again(summary, opened.clusters, opened.source.place)
     clusters = described(replace(opened.clusters, **changes, evidence=None, n_clusters_scores=None))
     clusters = replace(clusters, proposals=_with_likeness(clusters, refined.like))

@@ -315,6 +315,7 @@ def read_result(
         skipped=[(table.paths[i], reason) for i, reason in sorted(unreadable.items())],
         decisions=decided.at(names),
         labels_of_run=labels_of_run[kept],
+        first_free=summary.get("first_free", 0),
         new=np.flatnonzero(np.isin(names, summary.get(NEW_IMAGES, ()))).tolist(),
         **_told(summary),
     )
