@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .ops.granularity import cluster_layers
     from .ops.sampling import select_samples
     from .pretrained.embedder import ImageEmbedder
+    from .workflow.addition import add
     from .workflow.pipeline import cluster_images
     from .workflow.refinement import refine
     from .workflow.relabeling import refine_labels
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 # Public name -> where it lives. Imported on first use: torch takes seconds to load, and
 # `python -m skdeepclust --help` or `skdeepclust.metrics` need not wait for it.
 _WHERE = {
+    "add": ".workflow.addition",
     "AbstainingClustering": ".methods.abstaining",
     "CCClustering": ".methods.cc",
     "CDCClustering": ".methods.cdc",
@@ -86,6 +88,7 @@ __all__ = [
     "TEMIClustering",
     "TURTLEClustering",
     "__version__",
+    "add",
     "cluster_images",
     "cluster_layers",
     "datasets",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +30,7 @@ from .sources import Clusters
 from .table import Assignments, result_id
 
 HEAD = "head.npz"
+NEW_IMAGES, ADDED = "new_images", "added"  # in a summary: since the last decisions; from where
 RESULT_FILES = {
     "report.html": "the page to look at, in any browser, offline",
     "labels.csv": "cluster, confidence, second cluster and outlier score of each sample",
@@ -314,10 +315,12 @@ def read_result(
         assignments=table.at(kept),
         embedding=embedding[[place[name] for name in names]],
         estimator=read_model(out) if (out / "model").exists() else None,
-        classes=np.array([n.partition("/")[0] for n in names]) if "scores" in summary else None,
+        classes=classes_of(names, summary) if "scores" in summary else None,
         skipped=[(table.paths[i], reason) for i, reason in sorted(unreadable.items())],
         decisions=decided.at(names),
         labels_of_run=labels_of_run[kept],
+        first_free=summary.get("first_free", 0),
+        new=np.flatnonzero(np.isin(names, summary.get(NEW_IMAGES, ()))).tolist(),
         **_told(summary),
     )
 
@@ -329,7 +332,8 @@ def _found_again(
     if "boxes" in summary:
         found, gone = BoxFile(summary["boxes"], Path(source)).found_again(names)
         return BoxClusters, found, gone
-    paths = _paths_inside(source, names)
+    roots = [source, *(os.path.join(source, added["folder"]) for added in summary.get(ADDED, ()))]
+    paths = _paths_inside(roots, names)
     images, unreadable = read_readable_images(paths, SHOWN, n_jobs=-1)
     kept = [i for i in range(len(paths)) if i not in unreadable]
     return ImageClusters, {"paths": paths[kept], "images": images}, unreadable
@@ -352,13 +356,24 @@ def _told(summary: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _paths_inside(folder: str, names: NDArray[Any]) -> NDArray[Any]:
-    """Files of a table, none of them outside the folder, whoever wrote the table."""
-    root = os.path.realpath(folder)
-    paths = np.array([os.path.join(folder, name) for name in names], dtype=object)
+def classes_of(names: Iterable[str], summary: dict[str, Any]) -> NDArray[Any]:
+    """The first folder of each path, below the folder that was clustered or added."""
+    outside = [f"{added['folder']}/" for added in summary.get(ADDED, ())]
+
+    def below(name: str) -> str:
+        own = [root for root in outside if root.startswith("../") and name.startswith(root)]
+        return name[len(max(own, key=len)) :] if own else name
+
+    return np.array([below(name).partition("/")[0] for name in names])
+
+
+def _paths_inside(folders: Sequence[str], names: NDArray[Any]) -> NDArray[Any]:
+    """Files of a table, below the first folder; none outside of all, whoever wrote the table."""
+    roots = [os.path.realpath(folder) for folder in folders]
+    paths = np.array([os.path.join(folders[0], name) for name in names], dtype=object)
     for name, path in zip(names, paths, strict=True):
-        if not Path(os.path.realpath(path)).is_relative_to(root):
-            raise ValueError(f"labels.csv names {name!r}, which lies outside {folder!r}.")
+        if not any(Path(os.path.realpath(path)).is_relative_to(root) for root in roots):
+            raise ValueError(f"labels.csv names {name!r}, which lies outside {folders[0]!r}.")
     return paths
 
 

@@ -100,7 +100,7 @@ function redo() {
 
 // The next number that nothing has ever been called.
 function freeNumber() {
-  let most = Math.max(...D.clusters.map(c => c.id), ...state.about.keys(), ...state.merged.keys(), ...state.refused.map(r => r.cluster));
+  let most = Math.max(D.first_free - 1, ...D.clusters.map(c => c.id), ...state.about.keys(), ...state.merged.keys(), ...state.refused.map(r => r.cluster));
   for (let i = 0; i < n; i++) most = Math.max(most, state.label[i], D.second[i]);
   return most + 1;
 }
