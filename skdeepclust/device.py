@@ -10,6 +10,10 @@ import torch
 
 BORROWED = threading.RLock()
 
+# With two threads instead of one, batches of 5 to 40 million multiplications take 1.4 to 1.7 times
+# the CPU time, those of 300 million and more 0.96 to 1.2 times.
+WORK_OF_A_THREAD = 2**26  # multiplications of a batch
+
 
 def resolve_device(device: str | torch.device) -> torch.device:
     """Return the torch device meant by ``device``; ``"auto"`` is a GPU if there is one.
@@ -95,6 +99,51 @@ def plain_torch() -> Iterator[None]:
         torch.set_autocast_cache_enabled(cached)
         for kind, enabled in casting.items():
             torch.set_autocast_enabled(kind, enabled)
+
+
+class _Limited(threading.local):
+    """Whether this thread of Python is limited, and how all of them are."""
+
+    here = False
+    counting = threading.Lock()
+    n_threads, ordinary, last = 0, 1, 1  # limited ones; what torch had before; the last limit
+
+
+_LIMITED = _Limited()
+
+
+def threads_for(work: int) -> int | None:
+    """Threads that a batch of so many multiplications keeps busy; None where nothing is known."""
+    return max(1, work // WORK_OF_A_THREAD) if work else None
+
+
+@contextmanager
+def at_most_threads(n: int | None) -> Iterator[None]:
+    """Let torch compute on at most n threads in this thread of Python; None sets no limit.
+
+    torch counts for each thread of Python, but a new one begins with what was set last in any:
+    what it inherits from a limit elsewhere is not what it gets back.
+    """
+    if n is None or _LIMITED.here:
+        yield
+        return
+    with _Limited.counting:
+        before = torch.get_num_threads()
+        if _Limited.n_threads == 0:
+            _Limited.ordinary = before
+        elif before == _Limited.last:
+            before = _Limited.ordinary
+        _Limited.last = min(n, before)
+        _Limited.n_threads += 1
+        torch.set_num_threads(_Limited.last)
+    _LIMITED.here = True
+    try:
+        yield
+    finally:
+        _LIMITED.here = False
+        with _Limited.counting:
+            torch.set_num_threads(before)
+            _Limited.n_threads -= 1
 
 
 @contextmanager

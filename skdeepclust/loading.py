@@ -7,7 +7,7 @@ from typing import Any
 
 from . import methods
 from .base.estimator import ESTIMATORS
-from .base.saving import read_model
+from .base.saving import read_model, refusing
 
 # Parameters of 0.1.0 that only a new fit would need. Where one is left out, its value is fixed now,
 # or another parameter says the same.
@@ -42,18 +42,20 @@ def load(path: Any, *, encoder: Any = None) -> Any:
     """
     model = read_model(path)
     estimator = _unfitted(path, model.class_name, model.params, encoder)
-    estimator._restore(model)
+    with refusing(path):
+        estimator._restore(model)
     return estimator
 
 
 def _unfitted(path: Any, class_name: str, params: dict[str, Any], encoder: Any) -> Any:
     """Make the estimator that a file describes, and before it the one that it wraps."""
-    if class_name not in ESTIMATORS:
+    if not isinstance(class_name, str) or class_name not in ESTIMATORS:
         raise ValueError(
             f"{path} holds a {class_name}, which this skdeepclust does not know; it knows "
             f"{sorted(ESTIMATORS)}."
         )
-    params = _as_today(ESTIMATORS[class_name], params)
+    with refusing(path):
+        params = _as_today(ESTIMATORS[class_name], params)
     if "base" in params:
         base = params["base"]
         params["base"] = _unfitted(path, base["class"], base["params"], encoder)
@@ -64,7 +66,8 @@ def _unfitted(path: Any, class_name: str, params: dict[str, Any], encoder: Any) 
                 "load(path, encoder=module) with a module of the same architecture."
             )
         params["encoder"] = encoder
-    return ESTIMATORS[class_name](**params)
+    with refusing(path):
+        return ESTIMATORS[class_name](**params)
 
 
 def _as_today(estimator: type[Any], params: dict[str, Any]) -> dict[str, Any]:

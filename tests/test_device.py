@@ -1,6 +1,8 @@
 """Devices are named or refused in a sentence; precision; torch's global generators."""
 
 import functools
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
@@ -8,10 +10,12 @@ import torch
 
 from skdeepclust import device
 from skdeepclust.device import (
+    at_most_threads,
     available_device,
     borrowed_random_state,
     computes_bfloat16_natively,
     resolve_device,
+    threads_for,
     uses_bfloat16,
 )
 
@@ -112,3 +116,64 @@ def test_borrowed_random_state_is_given_back_after_an_error():
         torch.rand(3)
         raise KeyboardInterrupt
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_small_work_gets_one_thread_and_large_work_more():
+    assert [threads_for(work) for work in (2**20, 2**26, 2**28, 0)] == [1, 1, 4, None]
+
+
+def with_threads(n, function):
+    """What a function returns in a thread of its own, where torch has n threads by default."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(function).result()
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_limit_ends_with_its_block_also_after_an_error_and_nested():
+    def seen():
+        counts = [torch.get_num_threads()]
+        with suppress(KeyError), at_most_threads(1):
+            with at_most_threads(2):
+                counts.append(torch.get_num_threads())
+            counts.append(torch.get_num_threads())
+            raise KeyError
+        return [*counts, torch.get_num_threads()]
+
+    assert with_threads(3, seen) == [3, 1, 1, 3]
+
+
+def test_a_limit_never_adds_threads():
+    def seen():
+        with at_most_threads(5):
+            return torch.get_num_threads()
+
+    assert with_threads(2, seen) == 2
+
+
+@pytest.mark.parametrize("first_ends_first", [True, False])
+def test_two_limited_threads_get_back_what_the_process_had(first_ends_first):
+    def overlapping():
+        inside, leave = ([threading.Event() for _ in range(2)] for _ in range(2))
+        found = {}
+
+        def limited(i):
+            with at_most_threads(1):
+                inside[i].set()
+                leave[i].wait(10)
+            found[i] = torch.get_num_threads()
+
+        threads = [threading.Thread(target=limited, args=(i,)) for i in (0, 1)]
+        for thread, event in zip(threads, inside, strict=True):
+            thread.start()  # the second one is born while the first is limited
+            event.wait(10)
+        for i in (0, 1) if first_ends_first else (1, 0):
+            leave[i].set()
+            threads[i].join()
+        with ThreadPoolExecutor(1) as pool:  # and one that is born afterwards
+            return found, pool.submit(torch.get_num_threads).result()
+
+    assert with_threads(3, overlapping) == ({0: 3, 1: 3}, 3)

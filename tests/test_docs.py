@@ -128,6 +128,7 @@ OF_PAPER = {
     "hidden_dim",
     "lr",
     "max_epochs",
+    "n_clusters",
     "n_heads",
     "n_init",
     "n_neighbors",
@@ -201,6 +202,8 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+# Its neighbours' have, in words and decimals: skrub 182 and 0, TorchDR 840 and 9, BERTopic 1,665
+# and 21.
 def test_the_readme_is_short():
     prose = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
     assert len(prose.split()) <= 600

@@ -1,7 +1,6 @@
 """The one way from files to a result, through both of its doors."""
 
 import json
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -12,23 +11,7 @@ from skdeepclust.cli import main
 from skdeepclust.workflow import pipeline
 from skdeepclust.workflow.arrays import ArrayFile
 from skdeepclust.workflow.listening import Listener
-from skdeepclust.workflow.pipeline import fit
 from skdeepclust.workflow.settings import Settings
-
-
-@pytest.mark.parametrize(("size", "one"), [(8, True), (40, False)])
-def test_small_images_train_on_one_thread(monkeypatch, size, one):
-    limits = []
-
-    @contextmanager
-    def threadpool_limits(n):
-        limits.append(n)
-        yield
-
-    monkeypatch.setattr("skdeepclust.workflow.pipeline.threadpool_limits", threadpool_limits)
-    rows = np.zeros((4, size, size, 3))
-    fit(type("Model", (), {"fit": lambda self, rows: None})(), rows)
-    assert limits == [1 if one else None]
 
 
 def test_both_doors_give_the_same_clusters(toy, folder, tmp_path, capsys):

@@ -42,7 +42,7 @@ from .constraints import FOUND_OR_GIVEN, POSITIVE_INTEGER, POSITIVE_REAL
 from .fingerprint import fingerprint
 from .fitting import USER_LEVEL, all_or_nothing, draw_seed, fitted_attributes, warn_of_interruption
 from .notebook import facts_html
-from .objective import Core, Objective
+from .objective import Core, Objective, threads_of
 from .saving import StoredModel, load_module_arrays, module_arrays, write_model
 
 PRESERVED_DTYPES = ["float64", "float32"]
@@ -179,9 +179,11 @@ class BaseDeepTransformer(
                     warnings.warn(message, UserWarning, stacklevel=USER_LEVEL - 1)
                 samples = Samples(rows, scaling, device)
                 shown = [Progress()] if self.verbose else []
+                batch_size = self._resolve_batch_size(len(samples))
                 trainer = Trainer(
-                    batch_size=self._resolve_batch_size(len(samples)),
+                    batch_size=batch_size,
                     seed=seed,
+                    n_threads=threads_of(objective, samples, batch_size),
                     checkpoint=self._open_checkpoint(rows, hooks, device),
                 )
                 stored = self._stored_stages(rows, seed, device)
@@ -389,6 +391,16 @@ class BaseDeepTransformer(
         self._fit_params = self.get_params(deep=False)
         self.__dict__.update(model.fitted, scaling_=model.scaling)
         self._restore_network(model.network)
+        self._try_network()
+
+    @torch.no_grad()
+    def _try_network(self) -> None:
+        """Embed and label two blank samples, or fail before a user's are there."""
+        with plain_torch():
+            blank = torch.zeros(2, *self._sample_shape, device=self.objective_.prototypes.device)
+            z = self.objective_.embed(blank)
+            if isinstance(self, ClusterMixin):
+                self.objective_.logits(z)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -20,10 +20,11 @@ USER_LEVEL = 4 + CALLBACKS_SUPPORTED
 
 def fitted_attributes(estimator: Any) -> dict[str, Any]:
     """Return what a fit has left on an estimator, by name."""
-    return {name: value for name, value in vars(estimator).items() if _is_fitted_attribute(name)}
+    return {name: value for name, value in vars(estimator).items() if is_fitted_attribute(name)}
 
 
-def _is_fitted_attribute(name: str) -> bool:
+def is_fitted_attribute(name: str) -> bool:
+    """Whether a fit may set an attribute of this name."""
     private = ("_n_features_out", "_fit_params")
     return name in private or (name.endswith("_") and not name.startswith("_"))
 

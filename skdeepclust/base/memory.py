@@ -121,17 +121,24 @@ class PretrainingCache(Hook):
     def on_phase_start(self, run: Run) -> None:
         """Put the stored state in place of the training, if there is one."""
         if run.warming_up and (state := self._look_up()) is not None:
-            for name in self._networks:
-                load_module_arrays(getattr(run.objective, name), _below(state, f"network/{name}/"))
-            for i, weight in enumerate(self._weights(run)):
-                moments = _below(state, f"moment/{i}/")
-                run.phase.optimizer.state[weight] = {
-                    k: _like(weight, v) for k, v in moments.items()
-                }
-            run.generator.set_state(torch.from_numpy(state["generator"]))
-            run.device_generator.set_state(torch.from_numpy(state["device_generator"]))
-            run.history.extend(json.loads(state["history"].tobytes()))
-            run.stop_phase = self._found = True
+            try:
+                self._restore(run, state)
+            except Exception as error:  # whoever wrote it could write anything
+                raise ValueError(
+                    f"memory= holds a pretraining that this fit can't go on from: delete "
+                    f"{str(self._file)!r} ({type(error).__name__})."
+                ) from error
+
+    def _restore(self, run: Run, state: dict[str, Any]) -> None:
+        for name in self._networks:
+            load_module_arrays(getattr(run.objective, name), _below(state, f"network/{name}/"))
+        for i, weight in enumerate(self._weights(run)):
+            moments = _below(state, f"moment/{i}/")
+            run.phase.optimizer.state[weight] = {k: _like(weight, v) for k, v in moments.items()}
+        run.generator.set_state(torch.from_numpy(state["generator"]))
+        run.device_generator.set_state(torch.from_numpy(state["device_generator"]))
+        run.history.extend(json.loads(state["history"].tobytes()))
+        run.stop_phase = self._found = True
 
     def on_phase_end(self, run: Run) -> None:
         """Store the state, unless it came from there or the training was cut short."""
@@ -180,8 +187,11 @@ class PretrainingCache(Hook):
             return None
         if content is None:
             return None
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            return dict(archive)
+        try:
+            with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+                return dict(archive)
+        except Exception:  # whole, but no archive of arrays: others wrote it
+            return None
 
 
 def _folder_of(memory: Any) -> Path:

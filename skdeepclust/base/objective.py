@@ -11,7 +11,9 @@ from torch import Tensor, nn
 
 from ..data.augment import Augment
 from ..data.samples import Samples
+from ..device import threads_for
 from ..engine import Hook, Phase, Run
+from ..nn import multiplications
 from ..ops import cluster_by_parts, keep_names, kmeans, weighted_means
 
 
@@ -72,6 +74,10 @@ class Objective(nn.Module, Hook):
     def logits(self, z: Tensor) -> Tensor:
         """Log-affinity of each embedding to each prototype, (B, K); softmax gives q."""
         raise NotImplementedError
+
+    def multiplications(self, sample_shape: tuple[int, ...]) -> int:
+        """About how many a training step takes for each sample; 0 where that is unknown."""
+        return multiplications(self.encoder, sample_shape)
 
     @property
     def embedder(self) -> nn.Module:
@@ -196,6 +202,13 @@ class Objective(nn.Module, Hook):
         """Make an interrupted fit usable: without prototypes nothing can be predicted."""
         if not self.placed:
             self.place_prototypes(run)
+
+
+def threads_of(objective: Objective, samples: Samples, batch_size: int) -> int | None:
+    """Threads of the processor that a training keeps busy; None sets no limit."""
+    if samples.device.type != "cpu":
+        return None
+    return threads_for(objective.multiplications(samples.shape) * min(batch_size, len(samples)))
 
 
 def refuse_nan(finite: bool) -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import warnings
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +19,7 @@ from torch import nn
 from .. import _version
 from ..data.files import whole_file
 from ..data.samples import Array, Scaling
+from .fitting import is_fitted_attribute
 
 FORMAT = 1
 HEADER = "model.json"
@@ -86,19 +91,83 @@ def write_model(
 
 
 def read_model(path: Any) -> StoredModel:
-    """Read a file of `write_model`; refuse what it does not know."""
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            content = {name: archive[name] for name in archive.files}
-        header = json.loads(content.pop(HEADER))
-        written_by, file_format = header["skdeepclust"], header["format"]
-    except (KeyError, TypeError, EOFError, ValueError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} is not a saved skdeepclust estimator.") from error
+    """Read a file of `write_model`; refuse what it does not know.
+
+    Raises
+    ------
+    ValueError
+        If it was written by a newer version, or by something else, or was changed since.
+    OSError
+        If it can't be read.
+    """
+    with refusing(path):
+        header, content = _read_archive(path)
+        written_by, file_format = header["skdeepclust"], int(header["format"])
     if file_format > FORMAT:
         raise ValueError(
             f"{path} was written by skdeepclust {written_by} in format {file_format}; this version "
             f"reads up to {FORMAT}: upgrade skdeepclust."
         )
+    with refusing(path):
+        model = _stored(header, content)
+        _check_plausible(model)
+    return model
+
+
+@contextmanager
+def refusing(path: Any) -> Iterator[None]:
+    """Say of a file that makes no sense, in whatever way, that it is none of ours."""
+    try:
+        yield
+    except (OSError, MemoryError):  # of the machine, not of the file
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(
+            f"{path} is not a saved skdeepclust estimator, or was changed since it was saved "
+            f"({type(error).__name__}: {reason})."
+        ) from error
+
+
+def _read_archive(path: Any) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Header and arrays; nothing that would be larger in memory than it is on disk."""
+    with zipfile.ZipFile(path) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+        if size > Path(path).stat().st_size:
+            raise ValueError(f"it would unfold to {size:,} bytes")
+        header = json.loads(archive.read(HEADER))
+    with np.load(path, allow_pickle=False) as stored:
+        return header, {name: stored[name] for name in stored.files if name != HEADER}
+
+
+def _check_plausible(model: StoredModel) -> None:
+    """Refuse what would compute nonsense, set more than a fit does, or build a giant network."""
+    for name, values in {**model.network, "shift": model.scaling.shift}.items():
+        if values.dtype.kind not in "biuf" or not np.isfinite(values).all():
+            raise ValueError(f"{name} holds values that are not finite")
+    if not 0 < model.scaling.scale < math.inf:
+        raise ValueError(f"its scale is {model.scaling.scale}")
+    if odd := [name for name in model.fitted if not is_fitted_attribute(name)]:
+        raise ValueError(f"it sets {odd[0]!r}, which is no attribute of a fit")
+    sizes = {size for values in model.network.values() for size in values.shape}
+    if missing := _widths(model.params) - sizes:
+        raise ValueError(f"its network has no layer of width {min(missing)}")
+    if model.fitted.get("image_shape_") is None and model.scaling.shift.shape != (
+        model.fitted["n_features_in_"],
+    ):
+        raise ValueError(f"its shift is of shape {model.scaling.shift.shape}")
+
+
+def _widths(params: dict[str, Any]) -> set[int]:
+    """Widths that parameters ask for, an inner estimator's among them."""
+    if "base" in params:
+        return _widths(params["base"]["params"])
+    encoder = params.get("encoder")
+    _, _, text = encoder.partition(":") if isinstance(encoder, str) else ("", "", "")
+    return {int(width) for width in text.split("-") if width}
+
+
+def _stored(header: dict[str, Any], content: dict[str, Array]) -> StoredModel:
     params, fitted = dict(header["params"]), dict(header["fitted"])
     for values, name in ((params, "image_shape"), (fitted, "image_shape_")):
         if values.get(name) is not None:
@@ -110,7 +179,7 @@ def read_model(path: Any) -> StoredModel:
         class_name=header["class"],
         params=params,
         fitted=fitted,
-        scaling=Scaling(content["shift"], header["scale"]),
+        scaling=Scaling(content["shift"], float(header["scale"])),
         network=_below(content, "network/"),
     )
 

@@ -27,9 +27,10 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import IO, Any
 
 import numpy as np
@@ -62,6 +63,7 @@ _MAX_NATIVE_SIDE = 96
 _DEFAULT_SIZE = (64, 64)
 
 FEW_LEVELS = 16  # of 256: files of 12-bit cameras have as many
+HUGE, _HUGE = 2**25, threading.Lock()  # pixels; such take gigabytes, so one is decoded at a time
 _PER_TASK = 32  # files: a task costs as much as a small image
 # Where Pillow keeps an orientation, but for TIFF; asking it takes longer than looking here.
 _ORIENTATION_KEYS = {"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"}
@@ -487,7 +489,8 @@ def _read_image(path: StrPath, shape: tuple[int, ...] | None) -> UInt8Array:
         side = 2 * max(shape[:2])
         image.draft(None, (side, side))
         channels = shape[2] if len(shape) == 3 else 1
-        image = _fit(with_channels(_decode_upright(image), channels), shape[1], shape[0])
+        with _HUGE if image.width * image.height > HUGE else nullcontext():
+            image = _fit(with_channels(_decode_upright(image), channels), shape[1], shape[0])
         return np.array(image).reshape(shape)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import pickle
 import time
 import warnings
 from contextlib import suppress
@@ -23,6 +22,7 @@ FORMAT = 1
 SPARED = 20  # as long as it took to write a state, so often none is written
 NEWEST, BEFORE = "checkpoint.pt", "checkpoint.previous.pt"
 _SCALARS = (bool, int, float, str, type(None), Tensor)
+_KINDS = {"format": int, "fingerprint": dict, "finished": bool, "phase": int}
 _RUN_FIELDS = ("epoch", "step", "stop_phase", "history", "active")
 
 
@@ -73,20 +73,23 @@ class Checkpoint(Hook):
         return self._state is not None and number == self.first_phase
 
     def restore(self, run: Run) -> None:
-        """Bring run, objective and hooks to the stored state; the state is used up."""
+        """Bring run, objective and hooks to the stored state; the state is used up.
+
+        Raises
+        ------
+        ValueError
+            If the state is not one that such a fit has written.
+        """
         assert self._state is not None
         state, self._state = self._state, None
-        if state["finished"]:
-            run.objective.on_restore(state["model"])
-        run.objective.load_state_dict(state["model"])
-        run.generator.set_state(state["generator"])
-        run.device_generator.set_state(state["device_generator"])
-        for name in _RUN_FIELDS:
-            setattr(run, name, state["run"][name])
-        if not state["finished"]:
-            run.phase.optimizer.load_state_dict(state["optimizer"])
-        for name, listener in _named(run.listeners).items():
-            vars(listener).update(state["listeners"].get(name, {}))
+        try:
+            _restore(run, state)
+        except Exception as error:  # whoever wrote it could write anything
+            raise ValueError(
+                f"checkpoint={str(self._folder)!r} holds a state that this fit can't go on from "
+                f"({type(error).__name__}: {' '.join(str(error).split())[:200]}); delete it to "
+                "start anew."
+            ) from error
 
     def on_epoch_end(self, run: Run) -> None:
         """Write the state, if it is time."""
@@ -156,6 +159,27 @@ class Checkpoint(Hook):
             )
 
 
+def _restore(run: Run, state: dict[str, Any]) -> None:
+    if state["finished"]:
+        run.objective.on_restore(state["model"])
+    run.objective.load_state_dict(state["model"])
+    run.generator.set_state(state["generator"])
+    run.device_generator.set_state(state["device_generator"])
+    for name in _RUN_FIELDS:
+        setattr(run, name, state["run"][name])
+    if not state["finished"]:
+        run.phase.optimizer.load_state_dict(state["optimizer"])
+    for name, listener in _named(run.listeners).items():
+        vars(listener).update(_checked(state["listeners"].get(name, {}), listener))
+
+
+def _checked(stored: dict[str, Any], listener: Any) -> dict[str, Any]:
+    """The stored attributes, none of which hides a method."""
+    if hidden := [name for name in stored if callable(getattr(type(listener), name, None))]:
+        raise ValueError(f"it sets {hidden[0]!r} of {type(listener).__name__}")
+    return stored
+
+
 def _named(listeners: list[Any]) -> dict[str, Any]:
     """Listeners by class; a resumed fit may have others, such as a progress bar."""
     names = [type(listener).__qualname__ for listener in listeners]
@@ -206,6 +230,14 @@ def _read_whole(path: Path) -> dict[str, Any] | None:
         return None
     where = None if torch.cuda.is_available() else "cpu"
     try:
-        return torch.load(io.BytesIO(body), weights_only=True, map_location=where)  # type: ignore[no-any-return]
-    except pickle.UnpicklingError:
+        state = torch.load(io.BytesIO(body), weights_only=True, map_location=where)
+    except Exception:  # what others write under a seal fails in many ways
         return None
+    return state if _is_state(state) else None
+
+
+def _is_state(state: Any) -> bool:
+    """Whether it says what is asked before anything of it is used."""
+    return isinstance(state, dict) and all(
+        isinstance(state.get(name), kind) for name, kind in _KINDS.items()
+    )

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..data.samples import Samples
+from ..device import at_most_threads
 from .checkpoint import Checkpoint
 from .hooks import Hook
 from .run import LossTerms, Phase, Run, batch_sizes, shuffled
@@ -33,15 +34,29 @@ class Trainer:
         Seeds the run's own generators; torch's global ones are left alone.
     checkpoint : Checkpoint or None
         Where the state is kept, and from where a fit goes on that was cut off.
+    n_threads : int, default=None
+        Threads that torch may use at most meanwhile; None sets no limit.
     """
 
-    def __init__(self, *, batch_size: int, seed: int, checkpoint: Checkpoint | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        batch_size: int,
+        seed: int,
+        checkpoint: Checkpoint | None = None,
+        n_threads: int | None = None,
+    ) -> None:
         self.batch_size, self.seed, self.checkpoint = batch_size, seed, checkpoint
+        self.n_threads = n_threads
 
     def fit(
         self, objective: TrainableObjective, samples: Samples, hooks: Iterable[Hook] = ()
     ) -> Run:
         """Train, and return the run; after Ctrl-C ``run.interrupted`` is true."""
+        with at_most_threads(self.n_threads):
+            return self._fit(objective, samples, hooks)
+
+    def _fit(self, objective: TrainableObjective, samples: Samples, hooks: Iterable[Hook]) -> Run:
         keeper = self.checkpoint or Checkpoint(None)
         run = Run(
             objective=objective,

@@ -109,6 +109,10 @@ class NeighborObjective(Objective):
         self.n_neighbors, self.n_steps, self.embedding_lr = n_neighbors, n_steps, lr
         self.components_found = self.standardized = False
 
+    def multiplications(self, sample_shape: tuple[int, ...]) -> int:
+        """Unknown: the pairs of a batch and the heads take more than the networks."""
+        return 0
+
     def embedding_phases(self, run: Run) -> Iterator[Phase]:
         """Train one embedding after the other."""
         for number, network in enumerate(self.encoder.embeddings):

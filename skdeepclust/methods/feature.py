@@ -26,10 +26,11 @@ CANDIDATES = (LIKE, FREE, ON_FEATURES, ON_EMBEDDING)
 FEWEST = 200  # samples: with fewer, nothing can be told from chance
 N_STARTS = 10  # of k-means
 N_LEARNT, RATE = 200, 0.03  # steps in which heads learn the partition that is taken
+SHOWN = 200_000  # samples in these steps, at least
 
 
 class FeatureObjective(TURTLEObjective):
-    """TURTLE, whose heads end up with the partition that is taken; see `FeatureClustering`.
+    """TURTLE, and linear heads that learn the partition that is taken; see `FeatureClustering`.
 
     Parameters
     ----------
@@ -52,7 +53,7 @@ class FeatureObjective(TURTLEObjective):
         found = self.find_candidates(run, z.cpu())
         self.judge(run, found)
         labels = found[self.taken].to(z.device)
-        self.learn(self.cut(z), labels, run.generator)
+        self.learn(z, labels, run.generator)
         chart = z[:, -self.prototypes.shape[1] :]
         with torch.no_grad():
             equal = torch.ones_like(chart[:, 0])
@@ -96,19 +97,24 @@ class FeatureObjective(TURTLEObjective):
         sound = {n: f for n, f in self.candidates.items() if f["n_clusters"] == full}
         return max(sound, key=lambda name: np.nan_to_num(sound[name]["agreement"], nan=-1.0))
 
-    def learn(self, z: tuple[Tensor, ...], labels: Tensor, generator: torch.Generator) -> None:
-        """Teach new heads the labels of all samples, by Adam on the cross-entropy of Eq. (2.1)."""
+    def learn(self, z: Tensor, labels: Tensor, generator: torch.Generator) -> None:
+        """Teach new heads the labels (n,) of all samples, z (n, D), by their cross-entropy."""
         heads = LinearHeads(self.encoder.widths, len(self.in_use), generator, normed=True)
-        self.task, self.chosen = heads.to(labels.device), 0
+        self.task, self.chosen = heads.to(z.device), 0
         optimizer = torch.optim.Adam(self.task.parameters(), RATE)
-        size = min(self.outer_batch, len(labels))
-        for _ in range(N_LEARNT):
-            rows = torch.randperm(len(labels), generator=generator)[:size].to(labels.device)
-            tau = torch.stack(self.assign([space[rows] for space in z])).mean(0)[0]  # (K, B)
-            loss = torch.nn.functional.nll_loss(tau.T.clamp(min=1e-12).log(), labels[rows])
+        size = min(self.outer_batch, len(z))
+        for _ in range(max(N_LEARNT, SHOWN // size)):
+            rows = torch.randperm(len(z), generator=generator)[:size].to(z.device)
+            loss = torch.nn.functional.cross_entropy(self.logits(z[rows]), labels[rows])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
+
+    def logits(self, z: Tensor) -> Tensor:
+        """Logits of the clusters in use, (B, K), summed over the spaces."""
+        logits = sum(self.task(r, rows) for r, rows in enumerate(self.cut(z)))  # (K, B)
+        assert isinstance(logits, Tensor)
+        return logits.T[:, self.in_use]
 
     def fitted_attributes(self) -> dict[str, Any]:
         return {

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from ..base.constraints import POSITIVE_INTEGER, POSITIVE_REAL, WEIGHT
 from ..base.fitting import USER_LEVEL, draw_seed, seed_unseeded, warn_of_interruption
-from ..base.objective import Objective
+from ..base.objective import Objective, threads_of
 from ..data.augment import Augment
 from ..data.views import strong_view
 from ..engine import Hook, LossTerms, Phase, Progress, Run, Trainer
@@ -210,7 +210,8 @@ class SelfLabelingClustering(WrappedClustering):
             weight_decay=self.weight_decay,
             augment=strong_view(samples.shape) if self.augment == "auto" else self.augment,
         )
-        trainer = Trainer(batch_size=self.batch_size, seed=seed)
+        n_threads = threads_of(base.objective_, samples, self.batch_size)
+        trainer = Trainer(batch_size=self.batch_size, seed=seed, n_threads=n_threads)
         run = trainer.fit(objective, samples, [Progress()] if self.verbose else [])
         base._publish_refined(run)
         for message in base.objective_.warnings:

@@ -92,6 +92,11 @@ class TEMIObjective(Objective):
         self.n_steps, self.reviewed_step = 1, 0  # planned; of the last look at the labels
         self.labels: Tensor | None = None  # of some samples by every head, at that look
 
+    def multiplications(self, sample_shape: tuple[int, ...]) -> int:
+        """Those of all heads; one is left after the fit."""
+        n_heads = 1 if self.heads is None else len(self.heads.directions)
+        return n_heads * super().multiplications(sample_shape)
+
     # --- Prediction ------------------------------------------------------------------------------
 
     def embed(self, x: Tensor) -> Tensor:

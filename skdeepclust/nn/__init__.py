@@ -20,6 +20,7 @@ from .heads import (
     projector,
 )
 from .principal import PrincipalSpaces
+from .work import multiplications
 
 __all__ = [
     "CosineHeads",
@@ -33,6 +34,7 @@ __all__ = [
     "hidden_layer",
     "instance_head",
     "linear_map",
+    "multiplications",
     "normalized_mlp",
     "parse_encoder",
     "perceptron",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -36,12 +37,17 @@ class Store:
         self.found: dict[bytes, NDArray[np.float32]] = {}
         self.own: Path | None = None
         for file in sorted(folder.glob("*.features")) if folder is not None else ():
-            complete = file.stat().st_size // self.record.itemsize
-            records = np.fromfile(file, self.record, count=complete)
-            self._remember(records[checksums(records) == records["checksum"]])
+            if file.is_file():  # opening a pipe waits for its writer
+                with suppress(OSError):  # gone meanwhile, or not to be read: computed anew
+                    self._read(file)
 
     def __contains__(self, key: object) -> bool:
         return key in self.found
+
+    def _read(self, file: Path) -> None:
+        complete = file.stat().st_size // self.record.itemsize
+        records = np.fromfile(file, self.record, count=complete)
+        self._remember(records[checksums(records) == records["checksum"]])
 
     def add(self, keys: list[bytes], rows: NDArray[np.float32]) -> None:
         """Remember rows (len(keys), n_features), on disk first."""

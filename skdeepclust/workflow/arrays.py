@@ -114,7 +114,9 @@ def read_array(path: str) -> NDArray[Any]:
     """
     try:
         rows: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
-    except ValueError as error:
+    except OSError:
+        raise
+    except Exception as error:  # a damaged header fails in many ways
         raise ValueError(f"{path!r} is no file of numbers as numpy.save writes it.") from error
     if not 2 <= rows.ndim <= 4 or rows.dtype.kind not in "biuf":
         raise ValueError(

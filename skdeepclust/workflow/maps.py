@@ -48,7 +48,7 @@ def map_of(embedding: NDArray[Any], labels: NDArray[Any], kept: Path) -> Plane |
 def _found(file: Path, key: str) -> Plane | None:
     """The map that a file holds, if it is that of this embedding and not damaged."""
     try:
-        with np.load(file) as stored:
+        with np.load(file, allow_pickle=False) as stored:
             if str(stored["key"]) != key:
                 return None
             return Plane(stored["points"], stored["shown"], str(stored["how"]))

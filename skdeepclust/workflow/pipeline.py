@@ -14,7 +14,6 @@ from typing import Any
 
 from numpy.typing import NDArray
 from sklearn.base import clone
-from threadpoolctl import threadpool_limits
 
 from ..data.shapes import image_shape_of
 from ..engine import Hook
@@ -56,7 +55,6 @@ from .wide import write_table
 
 LITTLE = 0.1  # of the time for features: as much may a second fit take, to see if seeds agree
 OTHER_SEED = 1729
-LARGEST_FOR_ONE_THREAD = 32 * 32 * 3  # values of an image
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +139,7 @@ def cluster_images(
     Notes
     -----
     The labels of ImageNet's thousand classes have shaped the features of ``ImageEmbedder()``: they
-    flatter on photos of such things. `TURTLEClustering` clusters features; small grey images go to
+    flatter on photos of such things. `FeatureClustering` clusters features; small grey images go to
     `DECClustering`, or to `SeCuClustering` if there are less than 600 for a cluster.
     """
     settings = Settings(
@@ -230,7 +228,8 @@ def _learn(
     if rows is not pixels and watch.laps["fit"] < LITTLE * watch.laps["embed"]:
         refit = partial(_labels_of_another_seed, estimator, rows)
     seen = None if rows is pixels else pixels
-    evidence = judge(rows, clusters.labels, pixels=seen, refit=refit)
+    others = candidates_of(estimator)
+    evidence = judge(rows, clusters.labels, pixels=seen, refit=refit, candidates=others)
     listener.judged(evidence)
     watch.lap("judge")
     clusters = replace(
@@ -307,8 +306,7 @@ def _train(
     own_progress = settings.verbose if task.embedder is None else 0
     estimator = make_estimator(task.method, settings, task.kept, own_progress)
     scale_training(estimator, rows, settings)
-    with threads_for(rows):  # as in the fit, which would not find a pretraining of others
-        found = settle_n_clusters(estimator, rows, task.kept)
+    found = settle_n_clusters(estimator, rows, task.kept)
     if found is not None:
         listener.n_clusters_chosen(found)
     hooks = [] if task.embedder is None or listener is SILENT else [Steps(task.clock)]
@@ -316,19 +314,18 @@ def _train(
     return estimator, found
 
 
-def threads_for(rows: NDArray[Any]) -> Any:
-    """A limit to one thread where images are small: more would mostly wait for each other."""
-    small = rows.ndim > 2 and rows[0].size <= LARGEST_FOR_ONE_THREAD
-    return threadpool_limits(1 if small else None)
-
-
 def fit(estimator: Any, rows: NDArray[Any], hooks: Sequence[Hook] = ()) -> None:
-    """Train, on as many threads as suit."""
-    with threads_for(rows):
-        if hooks and hasattr(estimator, "fit_with"):
-            estimator.fit_with(rows, hooks)
-        else:
-            estimator.fit(rows)
+    """Train; hooks take part where they can."""
+    if hooks and hasattr(estimator, "fit_with"):
+        estimator.fit_with(rows, hooks)
+    else:
+        estimator.fit(rows)
+
+
+def candidates_of(estimator: Any) -> dict[str, NDArray[Any]]:
+    """Labels that a fitted estimator could have taken, by name; nothing if it had no choice."""
+    names = getattr(estimator, "candidates_", {})
+    return dict(zip(names, estimator.candidate_labels_, strict=True)) if names else {}
 
 
 def _labels_of_another_seed(estimator: Any, rows: NDArray[Any]) -> NDArray[Any]:
@@ -431,6 +428,9 @@ def _summary(outcome: Outcome, source: Source, out: Path) -> dict[str, Any]:
     summary["proposals"] = clusters.proposals
     summary["warnings"] = clusters.warnings
     summary["evidence"] = None if clusters.evidence is None else clusters.evidence.as_dict()
+    if hasattr(clusters.estimator, "candidates_"):
+        summary["candidates"] = clusters.estimator.candidates_
+        summary["taken"] = clusters.estimator.taken_
     return summary
 
 

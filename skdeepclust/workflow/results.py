@@ -42,6 +42,16 @@ RESULT_FILES = {
 }
 CHECKPOINT = "checkpoint"  # beside them while it trains, as are features
 UNCLUSTERED_FOLDER = "unclustered"  # of sorted images
+_NONE = type(None)
+_KINDS: dict[str, Any] = {  # what is read of a summary; some of it is new
+    "method": str,
+    "seconds": dict,
+    "folder": (str, _NONE),
+    "embedder": (dict, _NONE),
+    "warnings": (list, _NONE),
+    "n_clusters_scores": (dict, _NONE),
+    "evidence": (dict, _NONE),
+}
 _STAGE, _READY, _GONE = ".new", ".ready", "gone.txt"
 
 
@@ -172,12 +182,21 @@ def read_summary(out: Path) -> dict[str, Any]:
     ------
     FileNotFoundError
         If the folder is no result.
+    ValueError
+        If the summary has been changed to what no run writes.
     """
     finish_moving(out)
     file = out / "summary.json"
     if not (out / "labels.csv").exists() or not file.exists():
         raise FileNotFoundError(f"{str(out)!r} is no result of `skdeepclust cluster`.")
-    summary: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    try:
+        summary: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        for name, kinds in _KINDS.items():
+            if not isinstance(summary.get(name), kinds):
+                raise TypeError(f"{name} is {summary.get(name)!r}")
+        _told(summary)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{str(file)!r} is not what a run has written ({error}).") from error
     return summary
 
 
@@ -231,15 +250,26 @@ def read_model(out: Path) -> Any:
 
 def read_company(out: Path) -> Company:
     """What new samples of an earlier run are compared with: features, or else embeddings."""
-    with np.load(out / "embedding.npz") as stored:
-        known = stored[FEATURES if FEATURES in stored else "embedding"]
-    return Company(known.astype(np.float32))
+    file = out / "embedding.npz"
+    try:
+        with np.load(file, allow_pickle=False) as stored:
+            known = stored[FEATURES if FEATURES in stored else "embedding"]
+        return Company(known.astype(np.float32))
+    except OSError:
+        raise
+    except Exception as error:  # damaged archives fail in many ways
+        raise ValueError(f"{str(file)!r} is not what a run has written ({error}).") from error
 
 
 def read_embedder(out: Path, summary: dict[str, Any]) -> ImageEmbedder | None:
     """The network that has seen the images of an earlier run, if there was one."""
     settings = summary.get("embedder")
-    return None if settings is None else ImageEmbedder(**{"cache_dir": out / FEATURES, **settings})
+    if settings is None:
+        return None
+    if odd := set(settings) - set(ImageEmbedder().get_params()):
+        raise ValueError(f"summary.json of {str(out)!r} has an unknown setting, {min(odd)!r}.")
+    # Its own folder of features, whatever the summary says: a stranger's might name any other.
+    return ImageEmbedder(**{**settings, "cache_dir": out / FEATURES})
 
 
 def read_head(out: Path) -> Head | None:
@@ -266,7 +296,7 @@ def read_result(
     table, decided = read_decided(out, summary, decisions)
     labels_of_run, table = table.labels, replace(table, labels=decided.applied(table))
     kind, found, unreadable = _found_again(summary, source, table.paths)
-    with np.load(out / "embedding.npz") as stored:
+    with np.load(out / "embedding.npz", allow_pickle=False) as stored:
         place = {os.fsdecode(name): i for i, name in enumerate(stored["paths"].tolist())}
         embedding = stored["embedding"]
     if unknown := [path for path in table.paths if path not in place]:

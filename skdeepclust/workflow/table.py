@@ -160,14 +160,14 @@ class Assignments:
         ValueError
             If a column is missing, a cell is no number, or a name stands for two clusters.
         """
-        with open(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as opened:
-            reader = csv.DictReader(opened)
-            rows, fields = list(reader), reader.fieldnames or ()
         try:
+            with open(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as opened:
+                reader = csv.DictReader(opened)
+                rows, fields = list(reader), reader.fieldnames or ()
             if missing := {cls.KEY, *COLUMNS[1:]}.difference(fields):
                 raise KeyError(min(missing))
             labels, known = _clusters_of(rows, names or {})
-            return cls(
+            table = cls(
                 paths=cls._keys([row[cls.KEY] for row in rows]),
                 labels=labels,
                 cluster_names=known,
@@ -175,12 +175,15 @@ class Assignments:
                 second=np.array([int(row["second_cluster"] or -1) for row in rows]),
                 outlier_scores=np.array([float(row["outlier_score"] or "nan") for row in rows]),
             )
-        except (KeyError, TypeError, ValueError) as error:
+            if not np.isfinite(table.confidence).all() or np.isinf(table.outlier_scores).any():
+                raise ValueError("one is infinite")
+        except (KeyError, TypeError, ValueError, OverflowError, csv.Error) as error:
             raise ValueError(
                 f"{str(file)!r} is no table of `skdeepclust cluster`: it needs the columns "
                 f"{', '.join((cls.KEY, *COLUMNS[1:]))}, all but the first with numbers; a cluster "
                 f"may be a name ({error})."
             ) from error
+        return table
 
 
 def _clusters_of(

@@ -190,8 +190,25 @@ document.addEventListener("keydown", event => {
 
 // ---- decisions.json: saved, opened, dropped ------------------------------------------------------
 
-function save() {
-  const link = el("a", {href: URL.createObjectURL(new Blob([fileText()], {type: "application/json"})), download: "decisions.json"});
+let chosenFile = null;  // where it was saved before, in browsers that write files
+async function save() {
+  if (window.showSaveFilePicker) {
+    try { return tell(`Saved as ${await write(fileText())}.`); }
+    catch (error) { if (error.name === "AbortError") return; }  // else it is forbidden here, as in a frame
+  }
+  download(fileText());
+}
+
+async function write(text) {
+  chosenFile ??= await showSaveFilePicker({suggestedName: "decisions.json", types: [{accept: {"application/json": [".json"]}}]});
+  const stream = await chosenFile.createWritable();
+  await stream.write(text);
+  await stream.close();
+  return chosenFile.name;
+}
+
+function download(text) {
+  const link = el("a", {href: URL.createObjectURL(new Blob([text], {type: "application/json"})), download: "decisions.json"});
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60000);
   tell("Saved as decisions.json; put it into the folder of this page.");
@@ -201,7 +218,7 @@ async function open(file) {
   let found;
   try { found = parsed(await file.text()); }
   catch (error) { return tell(`${file.name} was not opened: ${error.message}. Nothing has changed.`); }
-  adopt(found, `decisions of ${file.name}`);
+  adopt(found, `${file.name} opened`);
 }
 $("#file").addEventListener("change", event => {
   if (event.target.files.length) open(event.target.files[0]);
