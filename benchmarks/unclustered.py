@@ -7,7 +7,7 @@ cluster of their own or in none, at ten clusters as at eleven; most of them in o
 
     OMP_NUM_THREADS=1 python benchmarks/unclustered.py --data FOLDER --features CACHE
 
-``share="auto"`` was settled on the flowers and CIFAR-10 (which see, as ``settled``); the other sets
+``share="auto"`` was settled on the flowers and CIFAR-10 (``settled`` in the rows); the other sets
 played no part. Labels only score: accuracy is that of the samples in a cluster. A stranger counts
 as found if it is in no cluster or in one of which most are strangers.
 """
