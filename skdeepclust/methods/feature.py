@@ -154,8 +154,9 @@ class FeatureClustering(TURTLEClustering):
 
     Parameters
     ----------
-    n_clusters : int, default=10
-        Number of clusters to look for.
+    n_clusters : int or "auto", default=10
+        Number of clusters to look for. ``"auto"`` is the number, from 2 to 25, whose
+        partition of X is most modular, as `select_n_clusters` finds it.
     spaces : sequence of int, default=None
         Columns of each space, if X has the features of several networks side by side, such as
         ``(768, 1536)``; they add up to the columns of X. None: all are one space.
@@ -200,6 +201,8 @@ class FeatureClustering(TURTLEClustering):
 
     Attributes
     ----------
+    n_clusters_ : int
+        The number that was given or found.
     labels_ : ndarray of shape (n_samples,), int64
         Label of each training sample, from 0; equal to ``predict`` of the training data.
     cluster_centers_ : ndarray of shape (n_clusters, embedding_dim), float32
@@ -250,7 +253,7 @@ class FeatureClustering(TURTLEClustering):
 
     def __init__(
         self,
-        n_clusters: int = 10,
+        n_clusters: int | str = 10,
         *,
         spaces: Any = None,
         take: str = "auto",
