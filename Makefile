@@ -16,7 +16,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint types docs rivals-env clean
+.PHONY: help venv demo test lint types docs wheel rivals-env clean
 
 help:
 	@echo "make demo    cluster a folder of digit images"
@@ -24,6 +24,7 @@ help:
 	@echo "make lint    check style and format"
 	@echo "make types   check types"
 	@echo "make docs    build the documentation into docs/_build"
+	@echo "make wheel   build sdist and wheel into dist, and try the wheel"
 	@echo "make rivals-env  install what benchmarks/rivals.py compares with into .venv-rivals"
 	@echo "make venv    install into $(VENV), which the others do when needed"
 	@echo "make clean   remove what these commands made, $(VENV) included"
@@ -56,6 +57,14 @@ types: $(STAMP)
 docs: $(STAMP)
 	$(BIN)/python -m pip install --quiet --progress-bar off -e ".[docs]"
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build
+
+# The wheel is made from the sdist, so both are tried; --target keeps it apart from the clone.
+wheel: $(STAMP)
+	rm -rf dist build/wheel build/tried
+	$(BIN)/python -m pip install --quiet --progress-bar off build
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/python -m pip install --quiet --no-deps --target build/wheel dist/*.whl
+	cd build && PYTHONPATH=$(CURDIR)/build/wheel $(abspath $(BIN))/python $(CURDIR)/examples/try_wheel.py tried
 
 rivals-env:
 	test -x .venv-rivals/bin/python || $(PYTHON) -m venv .venv-rivals

@@ -31,31 +31,49 @@ import numpy as np
 import torch
 from common import load_set, record, recorded, scores, stopwatch
 from PIL import Image
-from sklearn.cluster import KMeans
+from sklearn.cluster import HDBSCAN, KMeans, SpectralClustering
+from sklearn.datasets import load_iris
+from sklearn.decomposition import PCA
+from sklearn.mixture import GaussianMixture
 from sklearn.preprocessing import normalize
 
-from skdeepclust import NeighborEmbedding, TURTLEClustering
+from skdeepclust import FeatureClustering, NeighborEmbedding, TURTLEClustering
 
-IMAGES = ("tiny_imagenet_10", "flowers", "cifar10", "cifar100_20")
-FOLDERS = {"tiny_imagenet_10": "tiny_imagenet_10.zip", "flowers": "photos.zip"}
+IMAGES = ("tiny_imagenet_10", "flowers", "ants_bees", "cifar10", "cifar100_20")
+FOLDERS = {
+    "tiny_imagenet_10": "tiny_imagenet_10.zip",
+    "flowers": "photos.zip",
+    "ants_bees": "photos_mixed.zip",
+}
 ROWS = ("newsgroups20_minilm", "digits")
-TABLES = ("breast_cancer", "wine", "usps")
+TABLES = ("breast_cancer", "wine", "iris", "usps", "mnist", "fashion_mnist")
 SIDE, BATCH = 224, 32
 SMALLEST = 1 / 20  # class of a long tail, relative to the largest
+CUTS = {  # share of its members that the class of this rank keeps, of so many; seed of the order
+    "_tail": (lambda rank, n: SMALLEST ** (rank / (n - 1)), 0),
+    "_tail7": (lambda rank, n: SMALLEST ** (rank / (n - 1)), 7),
+    "_dominant": (lambda rank, n: 1.0 if rank == 0 else 1 / 8, 7),
+    "_two_levels": (lambda rank, n: 1.0 if rank < n // 2 else 1 / 10, 7),
+}
+AT_MOST = 4_000  # rows for what is slow
 
 
 # --- Data -----------------------------------------------------------------------------------------
 
 
 def load_features(name: str, data: Path, cache: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Rows (n, d), float32, and labels; NAME_tail has a long tail."""
-    if name.endswith("_tail"):
-        return long_tail(*load_features(name.removesuffix("_tail"), data, cache))
+    """Rows (n, d), float32, and labels; NAME_tail and so on have classes of unlike size."""
+    for ending, (share, seed) in CUTS.items():
+        if name.endswith(ending):
+            return cut(*load_features(name.removesuffix(ending), data, cache), share, seed)
     if name == "newsgroups20_minilm":
         with np.load(data / f"{name}.npz") as file:
             return file["X"].astype(np.float32), file["y"].astype(int)
+    if name == "iris":
+        iris = load_iris()
+        return iris.data.astype(np.float32), iris.target
     if name not in IMAGES:
-        X, y = load_set(name, data)
+        X, y = load_set(f"{name}10k" if "mnist" in name else name, data)
         return X.reshape(len(X), -1).astype(np.float32), y.astype(int)
     kept = cache / f"{name}.npz"
     if not kept.exists():
@@ -65,13 +83,15 @@ def load_features(name: str, data: Path, cache: Path) -> tuple[np.ndarray, np.nd
         return file["F"], file["y"].astype(int)
 
 
-def long_tail(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of classes whose sizes fall in a geometric series, in random order of classes."""
-    rng = np.random.default_rng(0)
+def cut(
+    X: np.ndarray, y: np.ndarray, share: Callable[[int, int], float], seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of classes that keep a share of their members each, in random order of classes."""
+    rng = np.random.default_rng(seed)
     n_classes, kept = y.max() + 1, []
     for rank, k in enumerate(rng.permutation(n_classes)):
         members = np.flatnonzero(y == k)
-        n = max(1, round(len(members) * SMALLEST ** (rank / (n_classes - 1))))
+        n = max(1, round(len(members) * share(rank, n_classes)))
         kept.append(rng.choice(members, n, replace=False))
     rows = np.sort(np.concatenate(kept))
     return X[rows], y[rows]
@@ -116,20 +136,45 @@ def embed(images: list[np.ndarray]) -> np.ndarray:
 # --- Methods --------------------------------------------------------------------------------------
 
 
-def kmeans(z: np.ndarray, n_clusters: int, seed: int) -> np.ndarray:
-    return KMeans(n_clusters, n_init=10, random_state=seed).fit_predict(z)
+def kmeans(z: np.ndarray, n_clusters: int, seed: int, n_init: int = 10) -> np.ndarray:
+    return KMeans(n_clusters, n_init=n_init, random_state=seed).fit_predict(z)
 
 
-def by_kmeans(X: np.ndarray, n_clusters: int, seed: int) -> tuple[np.ndarray, dict[str, Any]]:
-    return kmeans(normalize(X), n_clusters, seed), {}
+def by_kmeans(
+    X: np.ndarray, n_clusters: int, seed: int, n_init: int = 10
+) -> tuple[np.ndarray, dict[str, Any]]:
+    return kmeans(normalize(X), n_clusters, seed, n_init), {}
 
 
-def by_umap(X: np.ndarray, n_clusters: int, seed: int) -> tuple[np.ndarray, dict[str, Any]]:
+def by_mixture(X: np.ndarray, n_clusters: int, seed: int) -> tuple[np.ndarray, dict[str, Any]]:
+    """Gaussians with variances of their own, on at most 50 principal components."""
+    z = PCA(min(50, *X.shape), random_state=0).fit_transform(X)
+    return GaussianMixture(n_clusters, covariance_type="diag", random_state=seed).fit_predict(z), {}
+
+
+def by_spectral(X: np.ndarray, n_clusters: int, seed: int) -> tuple[np.ndarray, dict[str, Any]]:
+    model = SpectralClustering(
+        n_clusters, affinity="nearest_neighbors", n_neighbors=15, random_state=seed
+    )
+    return model.fit_predict(normalize(X)), {}
+
+
+def umap(X: np.ndarray, seed: int) -> np.ndarray:
     from umap import UMAP
 
     settings = {"n_components": 10, "n_neighbors": 30, "min_dist": 0.0, "metric": "cosine"}
-    z = UMAP(**settings, random_state=seed, n_jobs=1).fit_transform(X)
-    return kmeans(z, n_clusters, seed), {}
+    z: np.ndarray = UMAP(**settings, random_state=seed, n_jobs=1).fit_transform(X)
+    return z
+
+
+def by_umap(X: np.ndarray, n_clusters: int, seed: int) -> tuple[np.ndarray, dict[str, Any]]:
+    return kmeans(umap(X, seed), n_clusters, seed), {}
+
+
+def by_hdbscan(X: np.ndarray, n_clusters: int, seed: int) -> tuple[np.ndarray, dict[str, Any]]:
+    """Finds the number of clusters; the smallest may have a fifth of the mean size. -1 is noise."""
+    least = max(5, len(X) // (5 * n_clusters))
+    return HDBSCAN(min_cluster_size=least, copy=True).fit_predict(umap(X, seed)), {}
 
 
 def by_embedding(X: np.ndarray, n_clusters: int, seed: int) -> tuple[np.ndarray, dict[str, Any]]:
@@ -143,14 +188,28 @@ def by_turtle(
     return model.labels_, {"gamma": model.gamma_, "evidence": model.evidence_}
 
 
+def by_candidates(X: np.ndarray, n_clusters: int, seed: int) -> tuple[np.ndarray, dict[str, Any]]:
+    """The default for features, and how good each of its candidates would have been."""
+    model = FeatureClustering(n_clusters, random_state=seed).fit(X)
+    found = zip(model.candidates_.items(), model.candidate_labels_, strict=True)
+    candidates = {name: {**facts, "labels": labels} for (name, facts), labels in found}
+    return model.labels_, {"taken": model.taken_, "candidates": candidates}
+
+
 Method = Callable[[np.ndarray, int, int], tuple[np.ndarray, dict[str, Any]]]
 METHODS: dict[str, Method] = {
     "k-means": by_kmeans,
+    "k-means, 100 restarts": lambda X, k, seed: by_kmeans(X, k, seed, 100),
+    "Gaussian mixture": by_mixture,
+    "spectral clustering": by_spectral,
     "UMAP + k-means": by_umap,
+    "UMAP + HDBSCAN": by_hdbscan,
     "NeighborEmbedding + k-means": by_embedding,
     "TURTLE, features alone": lambda X, k, seed: by_turtle(X, k, seed, n_embeddings=0, gamma=10.0),
     "TURTLE": by_turtle,
+    "FeatureClustering": by_candidates,
 }
+SLOW = ("spectral clustering",)  # on at most 4,000 rows
 
 
 def main() -> None:
@@ -170,10 +229,18 @@ def main() -> None:
             for seed in args.seeds:
                 if (name, method, seed) in done:
                     continue
+                some = subsample(len(X), AT_MOST if method in SLOW else len(X))
                 with stopwatch() as seconds:
-                    labels, facts = METHODS[method](X, n_clusters, seed)
-                row = {"data": name, "method": method, "seed": seed, "n": len(X), **facts}
-                record("heads", **row, **scores(y, labels), **seconds)
+                    labels, facts = METHODS[method](X[some], n_clusters, seed)
+                for facts_of_one in facts.get("candidates", {}).values():
+                    facts_of_one |= scores(y[some], facts_of_one.pop("labels"))
+                row = {"data": name, "method": method, "seed": seed, "n": len(some), **facts}
+                record("heads", **row, **scores(y[some], labels), **seconds)
+
+
+def subsample(n: int, at_most: int) -> np.ndarray:
+    """Numbers of so many rows, the same ones each time."""
+    return np.sort(np.random.default_rng(0).permutation(n)[:at_most])
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ numpydoc_show_class_members = False
 myst_enable_extensions = ["colon_fence"]
 
 html_theme = "pydata_sphinx_theme"
-html_title = "skdeepclust"
+html_title = f"skdeepclust {release}"
 html_show_sourcelink = False
 html_theme_options = {"navigation_with_keys": False, "show_prev_next": False}
 html_sidebars = {"index": []}

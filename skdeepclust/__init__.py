@@ -10,10 +10,12 @@ from ._version import __version__
 if TYPE_CHECKING:
     from . import datasets, displays, metrics, model_selection
     from .loading import load
+    from .methods.abstaining import AbstainingClustering
     from .methods.cc import CCClustering
     from .methods.cdc import CDCClustering
     from .methods.dec import DECClustering
     from .methods.decs import DECSClustering
+    from .methods.feature import FeatureClustering
     from .methods.hadis import HaDisClustering
     from .methods.idec import IDECClustering
     from .methods.neighbor_embedding import NeighborEmbedding
@@ -25,16 +27,23 @@ if TYPE_CHECKING:
     from .methods.tcl import TCLClustering
     from .methods.temi import TEMIClustering
     from .methods.turtle import TURTLEClustering
+    from .ops.doubt import leave_unclustered
+    from .ops.granularity import cluster_layers
+    from .ops.sampling import select_samples
     from .pretrained.embedder import ImageEmbedder
     from .workflow.pipeline import cluster_images
+    from .workflow.refinement import refine
+    from .workflow.relabeling import refine_labels
 
 # Public name -> where it lives. Imported on first use: torch takes seconds to load, and
 # `python -m skdeepclust --help` or `skdeepclust.metrics` need not wait for it.
 _WHERE = {
+    "AbstainingClustering": ".methods.abstaining",
     "CCClustering": ".methods.cc",
     "CDCClustering": ".methods.cdc",
     "DECClustering": ".methods.dec",
     "DECSClustering": ".methods.decs",
+    "FeatureClustering": ".methods.feature",
     "HaDisClustering": ".methods.hadis",
     "IDECClustering": ".methods.idec",
     "ImageEmbedder": ".pretrained.embedder",
@@ -48,15 +57,22 @@ _WHERE = {
     "TEMIClustering": ".methods.temi",
     "TURTLEClustering": ".methods.turtle",
     "cluster_images": ".workflow.pipeline",
+    "cluster_layers": ".ops.granularity",
+    "leave_unclustered": ".ops.doubt",
     "load": ".loading",
+    "refine": ".workflow.refinement",
+    "refine_labels": ".workflow.relabeling",
+    "select_samples": ".ops.sampling",
 }
 _MODULES = ("datasets", "displays", "metrics", "model_selection")
 
 __all__ = [
+    "AbstainingClustering",
     "CCClustering",
     "CDCClustering",
     "DECClustering",
     "DECSClustering",
+    "FeatureClustering",
     "HaDisClustering",
     "IDECClustering",
     "ImageEmbedder",
@@ -71,11 +87,16 @@ __all__ = [
     "TURTLEClustering",
     "__version__",
     "cluster_images",
+    "cluster_layers",
     "datasets",
     "displays",
+    "leave_unclustered",
     "load",
     "metrics",
     "model_selection",
+    "refine",
+    "refine_labels",
+    "select_samples",
 ]
 
 

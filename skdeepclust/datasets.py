@@ -181,8 +181,7 @@ def tell_left_out(skipped: list[tuple[str, str]], n_files: int, place: str, on_e
         raise ValueError(f"there is no readable image in {place}{listing(skipped)}.")
     if skipped and on_error == "warn":
         warnings.warn(
-            f"{len(skipped)} of {n_files} files in {place} are left out{listing(skipped)}. "
-            "`skipped` holds all of them.",
+            f"{len(skipped)} of {n_files} files in {place} are left out{listing(skipped)}.",
             UserWarning,
             stacklevel=3,
         )

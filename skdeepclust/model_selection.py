@@ -6,27 +6,22 @@ representation once, without clusters, and compares all numbers on it. It uses n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh
-from scipy.sparse import csr_matrix
+from scipy.sparse import issparse
 from sklearn.base import clone
-from sklearn.cluster import KMeans
-from sklearn.neighbors import kneighbors_graph
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _num_samples
 
 from .displays import NClustersDisplay
 from .families.autoencoder import AutoencoderClustering
+from .ops.n_clusters import scores_of_numbers, subsample_size
 
 __all__ = ["NClusters", "select_n_clusters"]
-
-FEWEST_NEIGHBORS = 15
-NEIGHBORS = 40  # a sample's neighbours are 1 in so many
 
 
 @dataclass(frozen=True)
@@ -49,8 +44,8 @@ class NClusters:
 
     n_clusters: int
     k_range: NDArray[np.int64]
-    scores: NDArray[np.float64]
-    representation: NDArray[Any]
+    scores: NDArray[np.float64] = field(repr=False)
+    representation: NDArray[Any] = field(repr=False)
     criterion: ClassVar[str] = "modularity"
 
     def plot(self, ax: Any = None) -> NClustersDisplay:
@@ -136,14 +131,13 @@ def select_n_clusters(
     numbers = _check_arguments(k_range, n_repeats, max_samples)
     rng = check_random_state(random_state)
     points = _represent(estimator, X, representation)
-    size = min(max_samples, len(points) * 4 // 5)
+    size = subsample_size(len(points), max_samples)
     if size // 2 <= numbers[-1]:
         raise ValueError(
             f"k_range goes up to {numbers[-1]}, which {len(points)} samples, compared in "
             f"subsamples of {size}, cannot show; end it below {size // 2}."
         )
-    draws = [rng.choice(len(points), size, replace=False) for _ in range(n_repeats)]
-    scores = np.array([list(_modularities(points[draw], numbers, rng)) for draw in draws])
+    scores = scores_of_numbers(points, numbers, n_repeats, max_samples, rng)
     best = int(numbers[scores.mean(axis=0).argmax()])
     return NClusters(best, numbers, scores, points)
 
@@ -164,9 +158,10 @@ def _check_arguments(k_range: Iterable[int], n_repeats: int, max_samples: int) -
 def _represent(estimator: Any, X: Any, representation: Any) -> NDArray[Any]:
     if representation is None:
         return np.asarray(_pretraining_only(estimator).fit(X).transform(X))
-    if hasattr(representation, "transform"):
+    # Frames have a `transform`, too; of estimators, only it and `fit` together make a transformer.
+    if hasattr(representation, "transform") and hasattr(representation, "fit"):
         representation = representation.transform(X)
-    points = np.asarray(representation)
+    points = representation.toarray() if issparse(representation) else np.asarray(representation)
     if points.ndim != 2 or len(points) != _num_samples(X):
         raise ValueError(
             f"representation of shape {points.shape} should have one row for each of the "
@@ -188,47 +183,3 @@ def _pretraining_only(estimator: Any) -> Any:
     for part in own:
         part.set_params(max_iter=0, n_init=1)
     return twin
-
-
-def _modularities(
-    points: NDArray[Any], numbers: NDArray[np.int64], rng: np.random.RandomState
-) -> Iterator[float]:
-    """Modularity of the spectral partition into each number of clusters."""
-    n_neighbors = min(max(FEWEST_NEIGHBORS, len(points) // NEIGHBORS), len(points) - 1)
-    directed = kneighbors_graph(points, n_neighbors)
-    graph = directed.maximum(directed.T)
-    coordinates = _spectral_coordinates(graph, int(numbers[-1]))
-    seed = rng.randint(2**31 - 1)
-    for k in numbers:
-        rows = coordinates[:, :k]
-        rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-        labels = KMeans(k, n_init=3, random_state=seed).fit_predict(rows)
-        yield modularity(graph, labels)
-
-
-def _spectral_coordinates(graph: csr_matrix, dim: int) -> NDArray[Any]:
-    """Leading eigenvectors of the normalised adjacency matrix, (n_samples, dim)."""
-    scale = 1 / np.sqrt(np.asarray(graph.sum(axis=1)).ravel())
-    # Dense: Lanczos iterations stall where eigenvalues lie close, as without clusters.
-    adjacency = (graph.toarray() * scale[:, None] * scale).astype(np.float32)
-    n = len(scale)
-    vectors = eigh(adjacency, subset_by_index=[n - dim, n - 1], overwrite_a=True)[1]
-    return np.asarray(vectors[:, ::-1])
-
-
-def modularity(graph: csr_matrix, labels: NDArray[Any]) -> float:
-    """Share of edges inside clusters minus the share expected by chance, at most 1.
-
-    Parameters
-    ----------
-    graph : sparse matrix of shape (n_samples, n_samples), symmetric
-    labels : ndarray of shape (n_samples,), int >= 0
-
-    Returns
-    -------
-    modularity : float; Newman & Girvan 2004, Eq. (5)
-    """
-    member = np.eye(labels.max() + 1)[labels]  # (n, K)
-    edges = member.T @ (graph @ member)  # (K, K)
-    e = edges / edges.sum()
-    return float(np.trace(e) - np.square(e.sum(axis=0)).sum())  # Eq. (5)

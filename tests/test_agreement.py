@@ -284,3 +284,8 @@ def test_bad_confidence_is_named(confidence, message):
 def test_bad_n_bins_is_named(n_bins):
     with pytest.raises(ValueError, match=rf"n_bins should be an integer >= 1\. Got {n_bins!r}"):
         expected_calibration_error([0, 1], [0, 1], [0.5, 0.5], n_bins=n_bins)
+
+
+def test_strings_of_numpys_own_kind_are_labels():
+    labels = np.array(["a", "b", "a"], dtype=np.dtypes.StringDType())
+    assert clustering_accuracy(labels, [1, 0, 1]) == 1

@@ -310,7 +310,7 @@ def test_before_a_cluster_vanishes_clustering_returns_to_the_last_review_and_sto
 ):
     monkeypatch.setattr(autoencoder, "REVIEW_STEPS", 3)
     X, model = blobs(), small(cls, **options)
-    with pytest.warns(ConvergenceWarning, match="stopped after 6 of 7 batches, before a cluster"):
+    with pytest.warns(ConvergenceWarning, match="was vanishing after 6 of 7 batches"):
         model.fit_with(X, [Vanish()])
     assert len(set(model.labels_)) == 3
     expected = small(cls, max_iter=3, **options).fit(X)

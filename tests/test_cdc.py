@@ -49,7 +49,7 @@ def test_the_sure_select_all_and_a_large_quota_is_no_error():
 
 def test_calibration_by_hand():
     q = torch.tensor([[0.9, 0.1], [0.7, 0.3], [0.2, 0.8]])
-    targets = group_means(q, torch.tensor([0, 0, 1]))
+    targets = group_means(q, torch.tensor([0, 0, 1]), 2)
     close(targets, [[0.8, 0.2], [0.8, 0.2], [0.2, 0.8]])
     logits = torch.tensor([[0.6, 0.4], [0.6, 0.4], [0.3, 0.7]]).log()
     close(calibration_loss(logits, targets, 0.0), 0.569991)

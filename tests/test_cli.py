@@ -14,7 +14,7 @@ def test_user_error_is_one_sentence_and_leaves_nothing(toy, folder, tmp_path, ca
     before = sorted(tmp_path.iterdir())
     assert cluster(folder, tmp_path / "new" / "out", *toy, "--batch-size", "many") == 1
     error = capsys.readouterr().err
-    assert error == "skdeepclust: error: batch_size must be an int. Got 'many' instead.\n"
+    assert error == "skdeepclust: error: --batch-size must be an int. Got 'many' instead.\n"
     assert sorted(tmp_path.iterdir()) == before
 
 

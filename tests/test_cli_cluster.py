@@ -43,7 +43,7 @@ def test_result_holds_table_model_picture_and_summary(toy, folder, tmp_path, cap
     flags = ("--seed", "0", "--batch-size", "4", "--beta", "3,4", "--quiet", "--device", "cpu")
     assert cluster(folder, out, *toy, *flags) == 0
     files = sorted(path.name for path in out.iterdir())
-    assert files == sorted(RESULT_FILES)
+    assert files == sorted({*RESULT_FILES} - {"decisions.json"})
     assert Image.open(out / "clusters.png").size[0] > 500
 
     rows = rows_of(out / "labels.csv")
@@ -415,7 +415,8 @@ def test_unclustered_images_have_a_row_a_folder_and_a_word(folder, tmp_path, cap
     for name, level in (("black", 0), ("white", 255)):
         Image.fromarray(np.full((8, 8), level, np.uint8)).save(folder / "left" / f"{name}.png")
     out, sorted_ = tmp_path / "out", tmp_path / "sorted"
-    flags = ["--method", "hdbscan", "--min-cluster-size", "6", "--sort-into", str(sorted_)]
+    flags = ["--method", "hdbscan", "--min-cluster-size", "6", "--unclustered", "0"]
+    flags += ["--sort-into", str(sorted_)]
     assert main(["cluster", str(folder), "--out", str(out), *flags, "--quiet"]) == 0
     alone = [row["path"] for row in rows_of(out / "labels.csv") if row["cluster"] == "-1"]
     assert alone == ["left/white.png"]
@@ -448,5 +449,57 @@ def test_same_seed_same_table(folder, tmp_path):
 
 def test_wrong_hyper_parameter_of_a_real_method(folder, tmp_path, capsys):
     assert cluster(folder, tmp_path / "out", "--batch-size", "many") == 1
-    assert "batch_size" in capsys.readouterr().err
+    assert "--batch-size must" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_share_of_the_images_is_left_in_no_cluster_and_told(toy, folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert cluster(folder, out, *toy, "--seed", "0", "--unclustered", "0.25") == 0
+    rows = rows_of(out / "labels.csv")
+    left_out = [row for row in rows if row["cluster"] == "-1"]
+    assert len(left_out) == 6
+    assert all(row["second_cluster"] in "01" for row in left_out)
+    surest_out = max(float(row["confidence"]) for row in left_out)
+    assert surest_out <= max(float(row["confidence"]) for row in rows if row not in left_out)
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["unclustered"] == 0.25
+    assert "6 of 24 samples are in no cluster; --unclustered 0 puts" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("share", ["1", "-0.1", "some", "[0]"])
+def test_what_is_no_share_is_refused_before_any_work(share, folder, capsys):
+    with pytest.raises(SystemExit):
+        main(["cluster", str(folder), f"--unclustered={share}"])
+    assert "must be a number from 0 up to 1, or auto" in capsys.readouterr().err
+
+
+def test_a_table_that_comes_along_is_joined_and_names_are_proposed(toy, folder, tmp_path):
+    polars = pytest.importorskip("polars")
+    names = [f"{side}/{i}.png" for side in ("left", "right") for i in range(12)]
+    kinds = {"left": "Red fox", "right": "Owl"}
+    text = "".join(f"{name},{kinds[name.split('/')[0]]},{i}\n" for i, name in enumerate(names))
+    (tmp_path / "t.csv").write_text("path,species,year\n" + text)
+    out = tmp_path / "out"
+    assert cluster(folder, out, *toy, "--seed", "0", "--table", str(tmp_path / "t.csv")) == 0
+    summary = json.loads((out / "summary.json").read_text())
+    assert sorted(names[0] for names in summary["proposals"].values()) == ["Owl", "Red fox"]
+    frame = polars.read_parquet(out / "labels.parquet")
+    assert dict(zip(frame["path"], frame["year"], strict=True)) == dict(
+        zip(names, range(24), strict=True)
+    )
+    assert {"x", "y", "neighbors", "name", "proposal", "species"} <= set(frame.columns)
+    assert set(frame["name"]) <= {"cluster 0", "cluster 1", "unclustered"}
+    before = (out / "report.html").read_text()
+    assert "Red fox" in before
+    assert main(["report", str(out)]) == 0
+    assert "Red fox" in (out / "report.html").read_text()
+
+
+def test_a_broken_table_is_refused_before_images_are_read(folder, tmp_path, capsys):
+    (tmp_path / "t.csv").write_text("name\n")
+    out = tmp_path / "out"
+    assert cluster(folder, out, "--table", str(tmp_path / "t.csv")) == 1
+    assert "needs a head of different names" in capsys.readouterr().err
+    assert cluster(folder, out, "--table", str(tmp_path / "none.csv")) == 1
+    assert not out.exists()

@@ -26,5 +26,4 @@ def test_names_that_the_terminal_lacks_are_spelt(monkeypatch):
 
 def test_what_is_told_is_one_line(capsys):
     console.tell("all is\n  well")
-    console.show_warning(UserWarning("so\nso"))
-    assert capsys.readouterr().err == "skdeepclust: all is well\nskdeepclust: warning: so so\n"
+    assert capsys.readouterr().err == "skdeepclust: all is well\n"

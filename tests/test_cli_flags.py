@@ -69,7 +69,7 @@ def test_wrong_flags_are_told_in_few_lines(capsys):
 
 def test_bare_command_shows_its_help(capsys):
     assert main([]) == 0
-    assert "{cluster,predict,report}" in capsys.readouterr().out
+    assert "{cluster,refine,predict,report,embed}" in capsys.readouterr().out
 
 
 def test_version(capsys):
@@ -79,12 +79,30 @@ def test_version(capsys):
     assert capsys.readouterr().out == f"skdeepclust {skdeepclust.__version__}\n"
 
 
-def test_help_begins_with_what_one_needs_first(capsys):
+def help_of(*argv, capsys):
     with pytest.raises(SystemExit):
-        main(["cluster", "--help"])
-    text = capsys.readouterr().out
-    first, rest = text.split("\nimages:\n")
+        main([*argv, "--help"])
+    return capsys.readouterr().out
+
+
+def test_help_begins_with_what_one_needs_first(capsys):
+    first, rest = help_of("cluster", capsys=capsys).split("\nimages:\n")
     needed = ["-k K", "--out", "--method", "--encoder", "--overwrite"]
     assert all(f"\n  {flag}" in first for flag in needed)
     assert "--sort-into" not in first
-    assert "hyper-parameters of auto" in rest
+    assert "--method auto:" in rest
+
+
+@pytest.mark.parametrize("argv", [[], ["cluster"], ["predict"], ["report"]])
+def test_help_fits_on_a_screen(argv, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert len(help_of(*argv, capsys=capsys).splitlines()) <= 50
+
+
+@pytest.mark.parametrize("method", ["secu", "dec", "scan", "turtle"])
+def test_help_of_a_method_has_no_equations_and_no_code(method, capsys):
+    text = help_of("cluster", "--method", method, capsys=capsys)
+    assert "--batch-size" in text
+    assert "Eq" not in text
+    assert "`" not in text
+    assert "n_clusters" not in text

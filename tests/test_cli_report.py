@@ -1,8 +1,11 @@
 """``skdeepclust report``: the page again, as corrected by a person."""
 
+import json
+
 from commands import cluster
 
 from skdeepclust.cli import main
+from skdeepclust.workflow.decisions import Decisions, Said
 from skdeepclust.workflow.table import Assignments
 
 
@@ -39,3 +42,31 @@ def test_report_leaves_the_result_as_it_was_after_an_error(toy, folder, tmp_path
     assert main(["report", str(out)]) == 1
     assert "needs the columns" in capsys.readouterr().err
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_report_shows_what_was_decided(toy, folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert cluster(folder, out, *toy, "--seed", "0") == 0
+    result = json.loads((out / "summary.json").read_text())["result"]
+    said = Decisions(
+        result=result, clusters={0: Said("bright")}, moved={7: ("left/0.png", "left/1.png")}
+    )
+    said.write(out / "decisions.json")
+    text = (out / "labels.csv").read_text()
+    assert main(["report", str(out)]) == 0
+    assert '"id": 7' in (out / "report.html").read_text()
+    assert (out / "labels.csv").read_text() == text
+    before = (out / "report.html").read_bytes()
+    (out / "decisions.json").write_text("{")
+    assert main(["report", str(out)]) == 1
+    assert "decisions.json' can't be used: it is no JSON" in capsys.readouterr().err
+    assert (out / "report.html").read_bytes() == before
+
+
+def test_report_reads_names_in_place_of_numbers(toy, folder, tmp_path):
+    out = tmp_path / "out"
+    assert cluster(folder, out, *toy, "--seed", "0") == 0
+    lines = (out / "labels.csv").read_text().replace('png",1,', 'png","owl",')
+    (out / "labels.csv").write_text(lines)
+    assert main(["report", str(out)]) == 0
+    assert '"id": 1' in (out / "report.html").read_text()

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from pages import clustering
 
+from skdeepclust import cluster_layers
 from skdeepclust.workflow.evidence import BETTER, Evidence, Rival
-from skdeepclust.workflow.page.content import _confusion, gather
+from skdeepclust.workflow.page.content import _confusion, _layers, gather
 from skdeepclust.workflow.table import Assignments
 
 
@@ -95,3 +96,24 @@ def test_the_method_is_explained_if_it_is_ours():
     assert "Sample Stability" in found.meanings["decs"]
     other = content(table, images, embedding, facts=[("method", "birch"), ("ACC", "1")])
     assert "birch" not in other.meanings
+
+
+def test_layers_and_proposals_are_handed_to_the_script():
+    table, images, embedding = clustering()
+    some = without_some(table)
+    layers = cluster_layers(embedding, some.labels, n_finest=6)
+    found = content(some, images, embedding, layers=layers, proposals={1: ["fox", "owl"]}).data
+    assert [card["proposals"] for card in found["clusters"]] == [[], ["fox", "owl"], [], []]
+    assert [layer["k"] for layer in found["layers"]] == [2, 3]
+    assert found["layers"][1]["of"] == [0, 1, 2]
+    assert len(found["layers"][0]["of"]) == 3
+    assert len(set(found["layers"][0]["of"])) == 2
+    assert content(table, images, embedding).data["layers"] == []
+
+
+def test_of_many_layers_some_are_handed_over_the_coarsest_and_the_finest_among_them():
+    labels = np.arange(200) // 2
+    layers = cluster_layers(np.arange(200.0)[:, None], labels)
+    found = _layers(layers, labels)
+    assert len(found) <= 60
+    assert (found[0]["k"], found[-1]["k"]) == (2, 100)

@@ -207,12 +207,43 @@ def test_the_readme_is_short():
     assert len(re.findall(r"\d+\.\d+", prose)) <= 15
 
 
-def test_figures_of_the_readme_are_in_the_results():
+def rows_of_results(section):
+    """(data, method) -> (ACC, CPU seconds) of one table of RESULTS.md, as they are written."""
     results = (ROOT / "benchmarks" / "RESULTS.md").read_text(encoding="utf-8")
-    table = README[README.index("## How it compares") : README.index("## What it isn't for")]
-    figures = re.findall(r"\d+\.\d+", table)
-    assert figures
-    assert [figure for figure in figures if figure not in results] == []
+    table = results[results.index(f"## {section}\n") :].split("\n## ")[0]
+    head, *rows = ([cell.strip() for cell in line.split("|")[1:-1]] for line in bars(table))
+    acc, cpu = head.index("ACC %"), head.index("CPU s")
+    return {(row[0], row[1]): (row[acc].split(" ")[0], float(row[cpu])) for row in rows[1:]}
+
+
+def bars(text):
+    return [line for line in text.splitlines() if line.startswith("|")]
+
+
+IN_RESULTS = {  # column of the README: section, data, and the method in each of its rows
+    1: ("What a user would pick instead", "digits", "SeCu"),
+    2: ("What a user would pick instead", "mnist10k", "DEC"),
+    3: ("Heads on ready features", "cifar10", "TURTLE"),
+}
+
+
+def test_figures_of_the_readme_are_those_of_the_results():
+    section = README[README.index("## How it compares") : README.index("## What it isn't for")]
+    names = {"ClustPy's DEC": "ClustPy DEC", "UMAP + k-means": "UMAP + k-means"}
+    compared = 0
+    for row in bars(section)[2:]:
+        cells = [cell.strip() for cell in row.split("|")[1:-1]]
+        for column, (where, data, ours) in IN_RESULTS.items():
+            if cells[column]:
+                *who, acc, seconds = re.split(r",? ", cells[column].removesuffix(" s"))
+                method = ours if who else names.get(cells[0], cells[0])
+                assert who in ([], [ours])
+                if (method, column) == ("UMAP + k-means", 1):
+                    where = "Heads on ready features"
+                found = rows_of_results(where)[data, method]
+                assert (acc, int(seconds)) == (found[0], round(found[1])), (row, found)
+                compared += 1
+    assert compared >= 10
 
 
 def test_links_of_the_readme_lead_somewhere():

@@ -35,3 +35,8 @@ def test_two_writers_of_one_file_do_not_meet(tmp_path):
         second.write_text("second")
     assert (tmp_path / "a").read_text() == "first"  # the one that ended last
     assert names(tmp_path) == ["a"]
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"there is no folder '.*missing'"):
+        write_whole(tmp_path / "missing" / "u.npz", b"")

@@ -35,10 +35,25 @@ def test_a_hook_without_a_stamp_does_not_part_checkpoints(blobs, tmp_path):
 def test_events_in_order():
     log = Log()
     fit(Toy(("a", {"n_epochs": 2}), ("b", {"n_steps": 1})), n=8, hooks=[log])
-    epoch = ["epoch_start", "step_end", "step_end", "epoch_end"]
+    epoch = ["epoch_start", "step_end", "step_end", "last_step_end", "epoch_end"]
     a = ["phase_start", *epoch, *epoch, "phase_end"]
-    b = ["phase_start", "epoch_start", "step_end", "epoch_end", "phase_end"]
+    b = ["phase_start", "epoch_start", "step_end", "last_step_end", "epoch_end", "phase_end"]
     assert log.events == ["fit_start", *a, *b, "fit_end"]
+
+
+def test_scalars_that_were_asked_for_are_told_at_the_end_of_their_epoch():
+    told = []
+
+    class Asking(Hook):
+        def on_last_step_end(self, run):
+            if run.epoch == 0:
+                run.asked["index"] = run.index.max()
+
+        def on_epoch_end(self, run):
+            told.append(run.told)
+
+    fit(Toy(("a", {"n_epochs": 2})), n=4, hooks=[Asking()])
+    assert told == [{"index": 3.0}, {}]
 
 
 def test_the_objective_hears_of_events_before_hooks():

@@ -119,6 +119,16 @@ def test_16_bit_grey_png_is_scaled_by_its_range(tmp_path):
     assert_array_equal(read_image(path), [[0, 1, 128, 255, 0, 1]])
 
 
+@pytest.mark.parametrize(("top", "told"), [(120, True), (3000, True), (30000, False), (0, False)])
+def test_16_bit_values_that_8_bits_cannot_tell_apart_are_told(tmp_path, top, told):
+    values = np.linspace(0, top, 64).astype(np.uint16).reshape(8, 8)
+    Image.fromarray(values).save(tmp_path / "dark.png")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        read_images([tmp_path / "dark.png"], (8, 8))
+    assert any("16-bit files fill a small part" in str(w.message) for w in caught) == told
+
+
 def test_16_bit_pnm_and_tiff_are_scaled_by_their_range(tmp_path):
     values = np.array([[0, 257], [128 * 257, 200 * 257]], dtype=np.uint16)
     tiff = save(tmp_path / "a.tif", values)

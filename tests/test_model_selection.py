@@ -1,6 +1,7 @@
 """The number of clusters, from one representation."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
 from sklearn.cluster import KMeans
@@ -10,46 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdeepclust import DECSClustering
-from skdeepclust.model_selection import (
-    _spectral_coordinates,
-    modularity,
-    select_n_clusters,
-)
-
-
-def two_triangles():
-    """Two triangles joined by one edge: 7 edges."""
-    graph = np.zeros((6, 6))
-    for i, j in [(0, 1), (1, 2), (0, 2), (3, 4), (4, 5), (3, 5), (2, 3)]:
-        graph[i, j] = graph[j, i] = 1
-    return csr_matrix(graph)
-
-
-def test_modularity_of_two_triangles():
-    # 6 of 7 edges are inside; each triangle holds half of all edge ends
-    halves = np.array([0, 0, 0, 1, 1, 1])
-    assert modularity(two_triangles(), halves) == pytest.approx(6 / 7 - 2 * 0.5**2)
-    assert modularity(two_triangles(), np.zeros(6, int)) == pytest.approx(0)
-
-
-def test_modularity_equals_slow_loop():
-    rng = np.random.RandomState(0)
-    upper = np.triu(rng.randint(0, 2, (12, 12)), 1)
-    graph, labels = upper + upper.T, rng.randint(0, 4, 12)
-    degree, ends = graph.sum(axis=1), graph.sum()
-    slow = sum(
-        graph[i, j] / ends - degree[i] * degree[j] / ends**2
-        for i in range(12)
-        for j in range(12)
-        if labels[i] == labels[j]
-    )
-    assert modularity(csr_matrix(graph), labels) == pytest.approx(slow)
-
-
-def test_second_coordinate_parts_the_triangles():
-    second = _spectral_coordinates(two_triangles(), 2)[:, 1]
-    assert set(np.sign(second[:3])) != set(np.sign(second[3:]))
-    assert len(set(np.sign(second[:3]))) == 1
+from skdeepclust.model_selection import select_n_clusters
 
 
 @pytest.mark.parametrize("k", [3, 7])
@@ -103,6 +65,14 @@ def test_a_fitted_transformer_may_represent():
     found = select_n_clusters(None, X, range(2, 8), representation=space)
     assert np.array_equal(found.representation, space.transform(X))
     assert found.n_clusters == 4
+
+
+@pytest.mark.parametrize("kind", [pd.DataFrame, csr_matrix])
+def test_a_frame_or_a_sparse_matrix_may_represent(kind):
+    X, _ = make_blobs(80, n_features=4, centers=3, random_state=0)
+    found = select_n_clusters(None, X, range(2, 5), representation=kind(X), n_repeats=2)
+    assert found.n_clusters == 3
+    assert repr(found) == "NClusters(n_clusters=3, k_range=array([2, 3, 4]))"
 
 
 def test_same_random_state_same_scores():

@@ -119,6 +119,30 @@ def test_trees_search_few_dimensions_and_faiss_many_where_it_is_installed(monkey
 @each_search
 def test_every_search_gives_the_same_result():
     z = points()
-    found = neighbors.torch_search(z, 6)
+    found = neighbors.torch_search(z, z, 6)
     for ours, torchs in zip(knn(z, 5), neighbors.nearest_others(z, found), strict=True):
         torch.testing.assert_close(ours, torchs)
+
+
+@each_search
+def test_of_many_samples_some_are_searched_and_always_the_same(monkeypatch):
+    monkeypatch.setattr(neighbors, "MOST_SEARCHED", 100)
+    monkeypatch.setattr(neighbors, "KNOWN", 40)
+    z = points(101).double()
+    distances, indices = knn(z.float(), 3)
+    known = neighbors.searched(101)
+    assert len(known) == 40
+    assert set(indices.flatten().tolist()) <= set(known.tolist())
+    gaps = torch.cdist(z, z[known])
+    gaps[known, torch.arange(40)] = torch.inf  # a sample is not its own neighbour
+    expected = gaps.sort(1)
+    torch.testing.assert_close(distances.double(), expected.values[:, :3], atol=1e-5, rtol=1e-4)
+    assert (indices == known[expected.indices[:, :3]]).all()
+    assert torch.equal(knn(z.float(), 3)[1], indices)
+
+
+def test_as_many_samples_as_are_searched_are_searched_exactly(monkeypatch):
+    expected = knn(points(), 4)[1]
+    monkeypatch.setattr(neighbors, "MOST_SEARCHED", 80)
+    monkeypatch.setattr(neighbors, "KNOWN", 40)
+    assert torch.equal(knn(points(), 4)[1], expected)

@@ -18,7 +18,7 @@ from skdeepclust import (
     SeCuClustering,
     SelectiveClustering,
 )
-from skdeepclust.data.samples import Scaling
+from skdeepclust.data.samples import Samples, Scaling
 from skdeepclust.engine import Hook
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -160,3 +160,33 @@ def test_an_interruption_before_the_first_phase_leaves_all_active(blobs):
     model = SelectiveClustering(quick(DECClustering, 3))
     model.fit_with(blobs[0], [Stop()])
     assert model.active_mask_.all()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32])
+def test_every_dtype_of_the_same_numbers_reaches_the_network_as_the_same_batch(dtype):
+    X = np.random.default_rng(0).integers(0, 17, (300, 7))
+    batches = []
+    for rows in (X.astype(np.float64), X.astype(dtype)):
+        scaled = Samples(rows, Scaling.of_vectors(rows), torch.device("cpu"))
+        batches.append(scaled.batch(slice(0, 300)))
+    assert torch.equal(*batches)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "kept"),
+    [
+        ("float16", "float32"),
+        ("bool", "float32"),
+        ("uint16", "float32"),
+        ("uint8", "float32"),
+        ("float32", "float32"),
+        ("int32", "float64"),
+        ("int64", "float64"),
+        ("float64", "float64"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:X is unlike")
+def test_transform_says_its_dtype_by_that_of_x(dtype, kept, blobs):
+    model = quick(DECClustering, 3).fit(blobs[0])
+    with np.errstate(invalid="ignore"):
+        assert model.transform(np.abs(blobs[0]).astype(dtype)).dtype == kept

@@ -112,7 +112,8 @@ def test_images_in_no_cluster_have_no_number(tmp_path):
     text = page(tmp_path, table, images, embedding, classes=["a"] * 60)
     assert "unclustered, 25.0 %" in text
     assert "· 3 clusters</title>" in text
-    assert "Unclustered: 15 images" in text
+    assert "<h3>Unclustered</h3>" in text
+    assert "15 images, 25.0 %" in text
     assert '<th scope="col">unclustered</th>' in text
     assert ">-1<" not in text
     assert [a["id"] for a in Tags(text)("article")][-1] == "cluster--1"

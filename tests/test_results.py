@@ -1,17 +1,25 @@
 """A result folder: all of a run or nothing, and nothing of anybody else's."""
 
+import os
+
 import numpy as np
 import pytest
 
+from skdeepclust.workflow.arrays import RowAssignments
+from skdeepclust.workflow.decisions import Decisions
 from skdeepclust.workflow.results import (
     CHECKPOINT,
     check_sort_target,
+    new_files,
+    read_decided,
     read_result,
     read_summary,
     result_folder,
+    result_id,
     sort_images,
 )
 from skdeepclust.workflow.settings import FEATURES
+from skdeepclust.workflow.table import Assignments
 
 
 def run(out, images, *, fail=None, overwrite=False, resume=False, files=("labels.csv",)):
@@ -104,3 +112,56 @@ def test_unclustered_images_have_a_folder_of_their_own(tmp_path):
     (tmp_path / "0.png").write_text("stranger")
     sort_images(tmp_path / "sorted", [tmp_path / "0.png"], ["0.png"], [-1], link=False)
     assert (tmp_path / "sorted" / "unclustered" / "0.png").read_text() == "stranger"
+
+
+def test_results_differ_by_paths_and_labels():
+    table = Assignments.of(["a", "b"], np.eye(2))
+    assert result_id(table) == result_id(Assignments.of(["a", "b"], np.eye(2) * 0.5))
+    others = [Assignments.of(["a", "c"], np.eye(2)), Assignments.of(["a", "b"], np.eye(2)[::-1])]
+    assert len({result_id(t) for t in (table, *others)}) == 3
+    assert len(result_id(table)) == 16
+
+
+@pytest.mark.parametrize("kind", [Assignments, RowAssignments])
+def test_decisions_are_read_with_their_table(tmp_path, kind):
+    names = ["a", "b"] if kind is Assignments else [0, 1]
+    table = kind.of(names, np.eye(2))
+    (tmp_path / "labels.csv").write_bytes(table.to_csv())
+    summary = {"result": result_id(table), **({} if kind is Assignments else {"array": "x.npy"})}
+    again, decisions = read_decided(tmp_path, summary)
+    assert list(again.paths) == names
+    assert decisions == Decisions(result=result_id(table))
+    said = Decisions(result=result_id(table), moved={5: (str(names[1]),)})
+    said.write(tmp_path / "decisions.json")
+    assert read_decided(tmp_path, summary)[1] == said
+    assert said.applied(again).tolist() == [0, 5]
+    with pytest.raises(ValueError, match="about another result"):
+        read_decided(tmp_path, {**summary, "result": "beef"})
+
+
+def test_a_killed_move_is_finished_by_whoever_comes_next(tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in ("labels.csv", "summary.json", "report.html", "model"):
+        (out / name).write_text("{}")
+    moves = []
+
+    def killed(source, target):
+        if len(moves) == 2:
+            raise KeyboardInterrupt
+        moves.append(target)
+        replace(source, target)
+
+    replace = os.replace
+    monkeypatch.setattr(os, "replace", killed)
+    context = new_files(out, kept=["model"])
+    stage = context.__enter__()
+    for name in ("labels.csv", "summary.json", "decisions.json"):
+        (stage / name).write_text('{"new": 1}')
+    with pytest.raises(KeyboardInterrupt):
+        context.__exit__(None, None, None)
+    monkeypatch.setattr(os, "replace", replace)
+    assert len(moves) == 2  # the whole stage, then one file
+    assert read_summary(out) == {"new": 1}
+    assert names(out) == ["decisions.json", "labels.csv", "model", "summary.json"]
+    assert (out / "labels.csv").read_text() == '{"new": 1}'

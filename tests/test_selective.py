@@ -2,6 +2,7 @@
 
 import math
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from sklearn.cluster import (
     MiniBatchKMeans,
 )
 from sklearn.datasets import make_blobs
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -400,12 +402,19 @@ def test_no_strength_is_no_weighting(blobs):
     np.testing.assert_allclose(model.cluster_centers_, plain.cluster_centers_, atol=1e-4)
 
 
-def test_prototypes_of_an_untrained_network_are_left_alone_with_a_warning(blobs):
+def test_prototypes_of_an_untrained_network_are_left_alone(blobs):
     base = decs(pretrain_epochs=0)
-    with pytest.warns(UserWarning, match="init='density' had no effect"):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)  # of a default, nobody is told
+        warnings.simplefilter("ignore", ConvergenceWarning)
         model = SelectiveClustering(base, selection=None).fit(blobs[0])
     assert model.density_weights_ is None
     assert np.array_equal(model.labels_, base.fit(blobs[0]).labels_)
+
+
+def test_a_base_that_finds_nothing_is_told_before_weighing(blobs):
+    with pytest.raises(ValueError, match="DBSCAN found no cluster: all 60 samples are noise"):
+        SelectiveClustering(DBSCAN(eps=1e-9, min_samples=50)).fit(blobs[0])
 
 
 class StopAfter(Hook):

@@ -24,11 +24,7 @@ ESTIMATORS = [x for x in PUBLIC if inspect.isclass(x) and issubclass(x, CHECKED)
 four_clusters = partial(quick, n_clusters=4)
 
 
-@parametrize_with_checks(
-    [four_clusters(estimator) for estimator in ESTIMATORS],
-    expected_failed_checks=lambda estimator: {},
-    xfail_strict=True,
-)
+@parametrize_with_checks([four_clusters(estimator) for estimator in ESTIMATORS])
 def test_sklearn_check(estimator, check):
     check(estimator)
 

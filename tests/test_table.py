@@ -1,6 +1,7 @@
 """The table of a clustering, there and back."""
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -79,3 +80,41 @@ def test_unclustered_samples_survive_the_csv(tmp_path):
     again = Assignments.read_csv(tmp_path / "labels.csv")
     assert again.labels.tolist() == [-1, 1]
     assert again.second.tolist() == [-1, -1]
+
+
+def test_clusters_may_have_names(tmp_path):
+    table = replace(
+        Assignments.of(["a", "b", "c"], PROBA, EMBEDDING), cluster_names={2: "fox", 0: "cat"}
+    )
+    text = table.to_csv().decode()
+    assert text.splitlines()[0].endswith(',"outlier_score","name"')
+    assert [line.rpartition(",")[2] for line in text.splitlines()[1:]] == ['"cat"', '"fox"', '""']
+    assert table.columns()["name"] == ["cat", "fox", ""]
+    assert table.at(np.array([2, 1])).columns()["name"] == ["", "fox"]
+    (tmp_path / "labels.csv").write_text(text)
+    assert Assignments.read_csv(tmp_path / "labels.csv").cluster_names == {2: "fox", 0: "cat"}
+
+
+def changed(folder, clusters, names=None):
+    """A table read again after its clusters were written by hand."""
+    table = Assignments.of(["a", "b", "c"], PROBA, EMBEDDING)
+    head, *lines = table.to_csv().decode().splitlines()
+    cells = [line.split(",") for line in lines]
+    lines = [",".join([row[0], c, *row[2:]]) for row, c in zip(cells, clusters, strict=True)]
+    (folder / "labels.csv").write_text("\n".join([head, *lines]))
+    return Assignments.read_csv(folder / "labels.csv", names)
+
+
+def test_names_stand_for_numbers(tmp_path):
+    table = changed(tmp_path, ["fox", "-1", "owl"], {3: "fox", 1: "cat"})
+    assert table.labels.tolist() == [3, -1, 4]  # a new name has the next free number
+    assert table.cluster_names == {3: "fox", 1: "cat", 4: "owl"}
+
+
+@pytest.mark.parametrize(
+    ("cell", "fault"),
+    [("fox", "'fox' is the name of both 1 and 3"), ("2.0", "invalid literal"), ("", "needs the")],
+)
+def test_a_cluster_that_nobody_can_tell_is_refused(tmp_path, cell, fault):
+    with pytest.raises(ValueError, match=fault):
+        changed(tmp_path, ["0", cell, "1"], {1: "fox", 3: "fox"})

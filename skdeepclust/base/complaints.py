@@ -51,7 +51,7 @@ def compared_with_kmeans(samples: Samples, labels: Tensor) -> tuple[float, float
 
 
 def complaint_of_neighbors(samples: Samples, labels: Tensor) -> list[str]:
-    """What the user is told where neighbours in the input mean something and k-means parts fewer.
+    """Report of neighbours that the clusters part and k-means does not, where they mean something.
 
     A third more is tolerated, and a hundredth of all: good clusters may part more than k-means.
     """
@@ -69,4 +69,4 @@ def complaint_of_neighbors(samples: Samples, labels: Tensor) -> list[str]:
     ]
 
 
-TINY = 0.1  # of an equal share: a smaller cluster is told, since outliers or a collapse make such
+TINY = 0.1  # of an equal share: outliers or a collapse make smaller clusters, which are reported

@@ -35,9 +35,10 @@ from ..device import (
 )
 from ..engine import Checkpoint, Hook, Progress, Run, Trainer
 from ..nn import build_encoder, check_encoder
+from ..ops.n_clusters import find_n_clusters
 from .callbacks import CallbackSupportMixin, callback_hooks, with_callbacks
 from .complaints import TINY, complaint_of_neighbors
-from .constraints import POSITIVE_INTEGER, POSITIVE_REAL
+from .constraints import FOUND_OR_GIVEN, POSITIVE_INTEGER, POSITIVE_REAL
 from .fingerprint import fingerprint
 from .fitting import USER_LEVEL, all_or_nothing, draw_seed, fitted_attributes, warn_of_interruption
 from .notebook import facts_html
@@ -168,6 +169,7 @@ class BaseDeepTransformer(
             self._refuse_bools()
             device = resolve_device(self.device)
             rows = read_input(self, X, reset=True)
+            self._settle(rows)
             self._check_size(rows.shape[0])
             seed = draw_seed(self.random_state)
             with self._guarded_random_state(seed, device), torch.enable_grad():
@@ -186,6 +188,9 @@ class BaseDeepTransformer(
                 run = trainer.fit(objective, samples, [*shown, *stored, *hooks])
             self._publish(run, objective, scaling)
         return self
+
+    def _settle(self, rows: Any) -> None:
+        """Find in the data what a parameter leaves open; nothing by default."""
 
     def _check_size(self, n_samples: int) -> None:
         """Raise ValueError if these are too few samples."""
@@ -290,7 +295,7 @@ class BaseDeepTransformer(
         Returns
         -------
         embedding : ndarray of shape (n_samples, embedding_dim)
-            float64 for float64 input, else float32.
+            float64 for X of float64 or of integers of 32 and more bits, else float32.
         """
         embedding, dtype = self._infer(X, "embed")
         return embedding.astype(dtype)
@@ -346,6 +351,8 @@ class BaseDeepTransformer(
     def _restore_network(self, network: dict[str, Array]) -> None:
         twin = type(self)(**self._fit_params)  # set_params may have changed ours since
         twin.n_features_in_, twin.image_shape_ = self.n_features_in_, self.image_shape_
+        if hasattr(self, "n_clusters_"):
+            twin.n_clusters_ = self.n_clusters_
         with plain_torch():
             with twin._guarded_random_state(0, torch.device("cpu")):
                 objective = twin._build_objective()
@@ -397,18 +404,29 @@ class BaseDeepClustering(ClusterMixin, BaseDeepTransformer):  # type: ignore[mis
         "n_init": [POSITIVE_INTEGER],
     }
 
-    n_clusters: int
+    n_clusters: int | str
     n_init: int
 
     labels_: Array
+    n_clusters_: int
+
+    @property
+    def _n_clusters(self) -> int:
+        """The number of clusters of this fit, also where the data has named it."""
+        return int(getattr(self, "n_clusters_", self.n_clusters))
+
+    def _settle(self, rows: Any) -> None:
+        if self._parameter_constraints["n_clusters"] == FOUND_OR_GIVEN:
+            is_open = isinstance(self.n_clusters, str)
+            self.n_clusters_ = find_n_clusters(rows) if is_open else int(self.n_clusters)
 
     def _check_size(self, n_samples: int) -> None:
-        if n_samples < self.n_clusters:
-            raise ValueError(f"n_samples={n_samples} should be >= n_clusters={self.n_clusters}.")
+        if n_samples < self._n_clusters:
+            raise ValueError(f"n_samples={n_samples} should be >= n_clusters={self._n_clusters}.")
 
     def _core(self, encoder: nn.Module) -> Core:
         """What the objective is built around."""
-        return Core(encoder, self.embedding_dim, self.n_clusters, self.n_init, self._uses_bfloat16)
+        return Core(encoder, self.embedding_dim, self._n_clusters, self.n_init, self._uses_bfloat16)
 
     def _publish_clusters(self, samples: Samples) -> None:
         """Label the samples by the code of `predict`, and drop the clusters that label none."""
@@ -422,14 +440,14 @@ class BaseDeepClustering(ClusterMixin, BaseDeepTransformer):  # type: ignore[mis
         ) or complaint_of_neighbors(samples, labels)
 
     def _complaints_of_sizes(self, sizes: Array) -> list[str]:
-        """What the user is told about clusters that are gone or tiny."""
+        """Report of clusters that are gone or tiny."""
         remedy = "Try fewer clusters, longer training or another random_state."
-        if len(sizes) < self.n_clusters:
+        if len(sizes) < self._n_clusters:
             return [
-                f"Only {len(sizes)} of n_clusters={self.n_clusters} clusters hold a sample; the "
+                f"Only {len(sizes)} of n_clusters={self._n_clusters} clusters hold a sample; the "
                 f"others were dropped. {remedy}"
             ]
-        if sizes.min() < TINY * sizes.sum() / self.n_clusters:
+        if sizes.min() < TINY * sizes.sum() / self._n_clusters:
             return [
                 f"Cluster {sizes.argmin()} holds {sizes.min()} of {sizes.sum()} samples, less than "
                 f"a tenth of an equal share: outliers, or a cluster that was lost. {remedy}"

@@ -102,7 +102,12 @@ class Objective(nn.Module, Hook):
         return self.logits(self.embed(x)).argmax(1)
 
     def place_prototypes(
-        self, run: Run, *, n_init: int | None = None, previous: Tensor | None = None
+        self,
+        run: Run,
+        *,
+        n_init: int | None = None,
+        n_iter_gpu: int | None = None,
+        previous: Tensor | None = None,
     ) -> Tensor:
         """Cluster the clean embedding; the centres become the prototypes.
 
@@ -113,6 +118,8 @@ class Objective(nn.Module, Hook):
         run : Run
         n_init : int, default=None
             Restarts of k-means; None means those of the objective.
+        n_iter_gpu : int, default=None
+            As in `kmeans`.
         previous : Tensor of shape (n_samples,), default=None
             Labels of the placing before this one: clusters keep their names.
 
@@ -120,9 +127,11 @@ class Objective(nn.Module, Hook):
         -------
         labels : Tensor of shape (n_samples,)
         """
-        self.check_finite(run.samples)
+        if previous is None:  # a later placing comes after an epoch whose loss was finite
+            self.check_finite(run.samples)
         z = run.forward(self.embed)
-        centers, labels = self.find_clusters(z, n_init or self.n_init, run.seed())
+        n_init = n_init or self.n_init
+        centers, labels = self.find_clusters(z, n_init, run.seed(), n_iter_gpu)
         if previous is not None:
             labels, centers = keep_names(labels, previous, centers)
         if run.sample_weight is not None:
@@ -133,11 +142,20 @@ class Objective(nn.Module, Hook):
         self.placed = True
         return labels
 
-    def find_clusters(self, z: Tensor, n_init: int, seed: int) -> tuple[Tensor, Tensor]:
+    def find_clusters(
+        self, z: Tensor, n_init: int, seed: int, n_iter_gpu: int | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Centres (K, d) and labels (n,) of clusters of an embedding."""
         n_clusters = len(self.prototypes)
         if self.init == "k-means":
-            return kmeans(z, n_clusters, n_init=n_init, seed=seed, spherical=self.spherical)
+            return kmeans(
+                z,
+                n_clusters,
+                n_init=n_init,
+                seed=seed,
+                spherical=self.spherical,
+                n_iter_gpu=n_iter_gpu,
+            )
         labels = cluster_by_parts(z, n_clusters, seed=seed, spherical=self.spherical)
         anywhere = z[:1].expand(n_clusters, -1)  # for a cluster without samples
         means = weighted_means(z, labels, z.new_ones(len(z)), anywhere)
@@ -147,17 +165,17 @@ class Objective(nn.Module, Hook):
         """Probability of each cluster for each sample of a batch, (B, K)."""
         return self.logits(self.embed(x)).softmax(1)
 
-    @torch.no_grad()
     def check_finite(self, samples: Samples) -> None:
         """Raise FloatingPointError if the network, in inference mode, gives no numbers."""
+        refuse_nan(bool(self.is_finite(samples)))
+
+    @torch.no_grad()
+    def is_finite(self, samples: Samples) -> Tensor:
+        """Whether the network, in inference mode, gives numbers; a scalar on the device."""
         was_training = self.training
         finite = self.eval().embed(samples.batch(slice(0, 64))).isfinite().all()
         self.train(was_training)  # in training mode BatchNorm would have learnt from the probe
-        if not finite:
-            raise FloatingPointError(
-                "training diverged: the embedding holds NaN or infinity; use a smaller lr or "
-                "precision='float32'."
-            )
+        return finite
 
     def finish(self) -> None:
         """Let go of what only training needed; nothing by default."""
@@ -178,3 +196,12 @@ class Objective(nn.Module, Hook):
         """Make an interrupted fit usable: without prototypes nothing can be predicted."""
         if not self.placed:
             self.place_prototypes(run)
+
+
+def refuse_nan(finite: bool) -> None:
+    """Raise FloatingPointError unless the embedding is finite."""
+    if not finite:
+        raise FloatingPointError(
+            "training diverged: the embedding holds NaN or infinity; use a smaller lr or "
+            "precision='float32'."
+        )

@@ -6,9 +6,12 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 from . import console
 from .flags import parser
+from .signatures import methods
+from .wording import in_flags
 
 __all__ = ["main"]
 
@@ -24,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     status : int
-        0, or 1 after an error of the user that is told in one sentence on stderr, or 130 after an
+        0; 1 after an error of the user, which stderr reports in one sentence; 130 after an
         interruption. Wrong arguments end in argparse's ``SystemExit(2)``.
     """
     # Read once, when torch loads its OpenMP: idle threads that spin slow down everything else.
@@ -33,10 +36,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser(argv).parse_args(argv)
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = console.show_warning
+            warnings.showwarning = _show_warning
             args.run(args)
     except (ValueError, OSError, ImportError, FloatingPointError) as error:
-        console.tell(f"error: {error}")
+        console.tell(f"error: {_typed(error)}")
         return 1
     except MemoryError as error:
         console.tell(f"error: there is not enough memory. {error}")
@@ -47,3 +50,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         return 130
     return 0
+
+
+def _typed(message: object) -> str:
+    """A message of the library, which names parameters, in flags."""
+    return in_flags(str(message), {name for each in methods().values() for name in each.defaults})
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    console.tell(f"warning: {_typed(message)}")

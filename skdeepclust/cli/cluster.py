@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # imported late otherwise: --help need not wait, nor a mistyp
     from ..workflow.pipeline import Outcome
     from ..workflow.settings import Settings
     from ..workflow.sources import Source
+    from ..workflow.table import Assignments
 
 _EMBEDDERS = ("efficientnet-lite", "torchvision:", "timm:", "hf:")
 _PIXELS = ("pixels", "scratch")  # the second is the word of 0.1.0
@@ -28,14 +29,14 @@ _STAGES = {"embed": "the network looks at the images", "fit": "the method looks 
 
 def run(args: argparse.Namespace) -> None:
     """Cluster a folder or an array, and write the result folder."""
-    if args.encoder == "auto" and "image_shape" not in args:
+    if args.encoder == "auto" and args.features is None and "image_shape" not in args:
         from ..workflow.first_look import check_network_for
 
         check_network_for(args.folder)  # before what takes seconds to import
     from ..workflow.pipeline import cluster
 
     args.out = args.out or default_out(args.folder)
-    source, settings = source_of(args.folder), settings_of(args)
+    source, settings = source_of(args.folder, args.images), settings_of(args)
     outcome = cluster(source, settings, args.out, Teller(quiet=args.quiet))
     _say_outcome(outcome, source, args.out)
 
@@ -47,12 +48,17 @@ def default_out(folder: str) -> Path:
     return place.with_name(f"{place.stem if place.is_file() else place.name}-clusters")
 
 
-def source_of(path: str) -> Source:
-    """The samples that a name on the command line stands for."""
+def source_of(path: str, images: Path | None = None) -> Source:
+    """The samples that a name on the command line stands for; boxes lie in ``images``."""
     from ..workflow.arrays import ArrayFile
+    from ..workflow.boxes import BoxFile
     from ..workflow.images import ImageFiles
 
     path = os.path.expanduser(path)
+    if BoxFile.takes(path):
+        return BoxFile(path, images)
+    if images is not None:
+        raise ValueError(f"--images is for a file of boxes, .json or .csv. Got {path!r} instead.")
     return ArrayFile(path) if ArrayFile.takes(path) else ImageFiles(path)
 
 
@@ -76,6 +82,8 @@ def settings_of(args: argparse.Namespace) -> Settings:
         effort=_QUICK if args.quick else _THOROUGH if args.thorough else 1.0,
         on_error="raise" if args.strict else "warn",
         score=args.labels_from_folders,
+        unclustered=args.unclustered,
+        table=args.table,
         sort_into=args.sort_into,
         link=args.link,
         overwrite=args.overwrite,
@@ -88,6 +96,8 @@ def _embedder(args: argparse.Namespace, params: dict[str, Any]) -> Any:
     """The pretrained network that was asked for; "auto" where nothing was, None for pixels."""
     pretrained = {"weights": args.weights, "image_size": args.image_size, "cache_dir": args.cache}
     given = {name: value for name, value in pretrained.items() if value is not None}
+    if args.features is not None:
+        return _kept_features(args, given)
     if not args.encoder.startswith(_EMBEDDERS):
         auto = args.encoder == "auto"
         if set(given) - {"cache_dir" if auto else ""}:
@@ -103,6 +113,19 @@ def _embedder(args: argparse.Namespace, params: dict[str, Any]) -> Any:
     if "precision" in params:
         given["precision"] = params["precision"]
     return ImageEmbedder(args.encoder, **{"cache_dir": args.out / FEATURES, **given})
+
+
+def _kept_features(args: argparse.Namespace, given: dict[str, Any]) -> Any:
+    """What `skdeepclust embed` has computed, which leaves nothing to be said of the network."""
+    from ..workflow.settings import FEATURES
+    from ..workflow.shards import KeptFeatures
+
+    if given or args.encoder != "auto":
+        flag = next(iter(given), "encoder").replace("_dir", "").replace("_", "-")
+        raise ValueError(f"--features has been computed by its own network; leave out --{flag}.")
+    if not os.path.isdir(place := os.path.expanduser(args.folder)):
+        raise ValueError(f"--features is for a folder of images. Got {args.folder!r} instead.")
+    return KeptFeatures(args.features, place, args.out / FEATURES)
 
 
 class Teller(Listener):
@@ -128,6 +151,13 @@ class Teller(Listener):
 
     def n_clusters_chosen(self, found: NClusters) -> None:
         console.tell(f"-k auto: {found.n_clusters} clusters, by {found.criterion}")
+
+    def left_unclustered(self, table: Assignments) -> None:
+        if n_out := int((table.labels < 0).sum()):
+            console.tell(
+                f"{n_out:,} of {len(table):,} samples are in no cluster; --unclustered 0 puts each "
+                "into one."
+            )
 
     def judged(self, evidence: Evidence) -> None:
         for doubt in evidence.verdict:

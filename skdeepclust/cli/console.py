@@ -24,11 +24,6 @@ def tell(text: str) -> None:
     print("skdeepclust: " + " ".join(text.split()), file=sys.stderr)
 
 
-def show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    """Tell a warning without the line of source that raised it."""
-    tell(f"warning: {message}")
-
-
 def table_of_sizes(sizes: list[dict[str, Any]]) -> str:
     """Number, size, share and confidence of each cluster."""
     lines = [f"{'cluster':>7}  {'size':>8}  {'share':>6}  {'mean confidence':>15}"]
@@ -53,7 +48,8 @@ def table_of_scores(scores: dict[str, dict[str, float]]) -> str:
         f"{name:{width}}  {row['ACC']:>6.3f}  {row['NMI']:>6.3f}  {row['ARI']:>6.3f}"
         for name, row in scores.items()
     ]
-    return "\n".join([*lines, "(k-means on what the method saw; the sub-folders only score)"])
+    note = "(of samples in a cluster; k-means on what the method saw; the sub-folders only score)"
+    return "\n".join([*lines, note])
 
 
 def duration(seconds: float) -> str:

@@ -9,23 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from .._version import __version__
-from . import cluster, predict, report
+from . import cluster, embed, predict, refine, report
 from .signatures import AUTO, Signature, methods
+from .wording import OWN, flag_of, for_help
 
 _NAMESAKES = {"alpha"}  # parameters that mean another thing in another method
-_OWN_FLAGS = {  # parameters of the methods that are no flags under their own names
-    "n_clusters": "-k",
-    "random_state": "--seed",
-    "verbose": "--quiet",
-    "checkpoint": "--resume",
-    "memory": "-k auto",
-    "encoder": "--encoder",
-    "device": "--device",
-}
-_SOURCE = "folder of images, with sub-folders, or a .npy file of vectors or images"
+_SOURCE = "folder of images, or a .npy file of vectors or images"
+_BOXES = ", or a .json or .csv file of boxes in --images"
 _CLUSTER = "skdeepclust cluster FOLDER [-k K] [--out DIR] [--method NAME] [more flags; --help]"
+_HIDDEN = "skdeepclust cluster --method NAME --help explains"
 _PREDICT = "skdeepclust predict OUT FOLDER [--to FILE]"
-_COMMANDS = "{cluster,predict,report}"
+_EMBED = "skdeepclust embed FOLDER --to DIR [--shard I/N] [--encoder NAME]"
+_COMMANDS = "{cluster,refine,predict,report,embed}"
 
 
 def parser(argv: Sequence[str]) -> argparse.ArgumentParser:
@@ -39,6 +34,8 @@ def parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     _add_cluster(commands, argv)
     _add_predict(commands)
     _add_report(commands)
+    _add_embed(commands)
+    _add_refine(commands)
     return top
 
 
@@ -66,6 +63,62 @@ def _add_report(commands: Any) -> None:
     command.add_argument("--folder", metavar="FOLDER", help="where the images are now")
 
 
+def _add_embed(commands: Any) -> None:
+    command = commands.add_parser(
+        "embed",
+        help="compute features of many images, in shares, for `cluster --features`",
+        usage=_EMBED,
+        allow_abbrev=False,
+    )
+    command.set_defaults(run=embed.run)
+    command.add_argument("folder", metavar="FOLDER", help="folder of images, with sub-folders")
+    command.add_argument(
+        "--to", metavar="DIR", type=place, required=True, help="folder of features, new or begun"
+    )
+    command.add_argument(
+        "--shard",
+        type=share,
+        metavar="I/N",
+        help="the I-th of N shares (default: all; under torchrun that of the process)",
+    )
+    command.add_argument(
+        "--encoder",
+        default="efficientnet-lite0",
+        metavar="NAME",
+        help="efficientnet-lite0 (default), efficientnet-lite1, torchvision:NAME, timm:NAME, "
+        "hf:NAME",
+    )
+    _add_pretrained(command)
+    _add_device(command)
+    command.add_argument("--quiet", action="store_true", help="show no progress")
+
+
+def _add_refine(commands: Any) -> None:
+    command = commands.add_parser(
+        "refine",
+        help="keep what was decided on the page, and cluster the rest again",
+        usage="skdeepclust refine OUT [--decisions FILE] [-k K] [--folder FOLDER]",
+        allow_abbrev=False,
+    )
+    command.set_defaults(run=refine.run)
+    command.add_argument("result", metavar="OUT", type=place, help="result folder of `cluster`")
+    command.add_argument(
+        "--decisions",
+        metavar="FILE",
+        type=place,
+        help="as the page saves it (default: decisions.json in OUT)",
+    )
+    command.add_argument(
+        "-k",
+        "--n-clusters",
+        type=number_of_clusters,
+        default="auto",
+        metavar="K",
+        help="number of clusters for what is not decided (default: auto)",
+    )
+    command.add_argument("--folder", metavar="FOLDER", help="where the images are now")
+
+
 def _add_cluster(commands: Any, argv: Sequence[str]) -> None:
     command = commands.add_parser(
         "cluster",
@@ -74,7 +127,7 @@ def _add_cluster(commands: Any, argv: Sequence[str]) -> None:
         allow_abbrev=False,
     )
     command.set_defaults(run=cluster.run)
-    command.add_argument("folder", metavar="FOLDER", help=_SOURCE)
+    command.add_argument("folder", metavar="FOLDER", help=_SOURCE + _BOXES)
     if argv[:1] == ["cluster"]:
         known = methods()
         _add_first(command.add_argument_group("what one needs first"), known)
@@ -91,65 +144,90 @@ def _add_first(group: Any, known: Iterable[str]) -> None:
         type=number_of_clusters,
         default="auto",
         metavar="K",
-        help="number of clusters; auto compares 2 to 25 (default: auto)",
+        help="number of clusters; auto, the default: 2 to 25",
     )
     group.add_argument(
         "--out",
         type=place,
         metavar="DIR",
-        help="result folder (default: FOLDER-clusters, beside the folder)",
+        help="result folder (default: FOLDER-clusters)",
     )
     group.add_argument(
         "--method",
         choices=["auto", *known],
         default="auto",
-        help="auto is turtle for photos; for small grey images dec or, for less than 600 a "
-        "cluster, secu; for vectors secu or, for less than 150 a cluster, decs; kmeans, gmm and "
-        "hdbscan take a second (default: auto)",
+        metavar="NAME",
+        help=f"{', '.join(known)}; auto, the default, suits the images or vectors and says so",
     )
     group.add_argument(
         "--encoder",
         default="auto",
         metavar="NAME",
-        help="auto: images that are coloured or larger than 32 pixels are seen by the network in "
-        "the box, and the method clusters its features (default); pixels: the method trains on the "
-        "pixels; efficientnet-lite1, torchvision:NAME, timm:NAME or hf:NAME: features of another "
-        "pretrained network; any other name: the method trains this network on the pixels",
+        help="pixels, to train on them; or a network that gives features: torchvision:NAME, "
+        "timm:NAME, hf:NAME; auto, the default: the one in the box, for photos",
     )
     group.add_argument("--overwrite", action="store_true", help="replace an earlier result")
 
 
 def _add_images(group: Any) -> None:
     group.add_argument(
+        "--images",
+        metavar="FOLDER",
+        type=place,
+        help="what a file of boxes is about",
+    )
+    group.add_argument(
         "--labels-from-folders",
         action="store_true",
-        help="score the clusters against the sub-folders' names; they are never used to fit",
+        help="score against the sub-folders; the fit never sees them",
     )
     group.add_argument(
         "--sort-into",
         metavar="DIR",
         type=place,
-        help="copy each image into a sub-folder of this new folder, one for each cluster",
+        help="copy each image into the folder of its cluster in DIR",
     )
-    group.add_argument("--link", action="store_true", help="with --sort-into: link, not copy")
+    group.add_argument("--link", action="store_true", help="with --sort-into: link instead")
+    group.add_argument(
+        "--unclustered",
+        type=share_of_samples,
+        default="auto",
+        metavar="SHARE",
+        help="share to leave in no cluster, such as 0.1 or 0; auto, the default: those in doubt",
+    )
+    group.add_argument(
+        "--table",
+        type=place,
+        metavar="FILE",
+        help="CSV file of further columns, joined by path or row",
+    )
     group.add_argument("--strict", action="store_true", help="stop at an unreadable image")
 
 
 def _add_network(group: Any) -> None:
     group.add_argument(
-        "--weights", metavar="FILE", help="of a pretrained network (default: those of its name)"
+        "--features", type=place, metavar="DIR", help="folder that the command embed has written"
     )
-    group.add_argument(
-        "--image-size", type=int, metavar="N", help="pixels a side that a pretrained network sees"
-    )
+    _add_pretrained(group)
     group.add_argument(
         "--cache",
         type=place,
         metavar="DIR",
-        help="folder that keeps features for other runs (default: in the result folder)",
+        help="keep features there for other runs (default: in --out)",
     )
+    _add_device(group)
+
+
+def _add_pretrained(group: Any) -> None:
+    group.add_argument("--weights", metavar="FILE", help="file of weights for --encoder")
     group.add_argument(
-        "--device", metavar="NAME", help="cpu, cuda or cuda:0 (default: a GPU if there is one)"
+        "--image-size", type=int, metavar="N", help="pixels a side that the network sees"
+    )
+
+
+def _add_device(group: Any) -> None:
+    group.add_argument(
+        "--device", metavar="NAME", help="cpu or cuda (default: a GPU if there is one)"
     )
 
 
@@ -162,12 +240,12 @@ def _add_run(group: Any) -> None:
         dest="random_state",
         type=int,
         metavar="N",
-        help="random seed, for the same result every time",
+        help="random seed; the same one gives the same result",
     )
     group.add_argument(
         "--resume",
         action="store_true",
-        help="go on where an earlier run with the same settings was cut off",
+        help="continue a run that was cut off",
     )
     group.add_argument("--quiet", action="store_true", help="show no progress")
 
@@ -181,37 +259,39 @@ def _chosen_method(argv: Sequence[str]) -> str:
 
 def _add_method(command: argparse.ArgumentParser, chosen: str, known: dict[str, Signature]) -> None:
     """Add the flags of a method; "auto" has those that all have which it may take."""
-    names = [chosen] if chosen in known else AUTO
-    signatures = [known[name] for name in names]
-    group = command.add_argument_group(
-        f"hyper-parameters of {chosen}", "Values are read as Python literals, else as text."
-    )
+    named = chosen in known
+    signatures = [known[name] for name in ([chosen] if named else AUTO)]
     params = [name for name in signatures[0].defaults if _is_flag(name, signatures)]
+    described = "Values are read as Python literals, else as text."
+    if not named:
+        described = f"{_HIDDEN} {', '.join(map(flag_of, params))} and what else a method has."
+    group = command.add_argument_group(f"settings of the method, --method {chosen}", described)
     for name in params:
-        _add_parameter(group, name, signatures)
+        _add_parameter(group, name, signatures, hidden=not named)
     method = known.get(chosen)
     command.set_defaults(method_class=method, hyper_parameters=params)
 
 
 def _is_flag(name: str, signatures: Sequence[Signature]) -> bool:
     """Whether a parameter is a flag under its own name, and means the same in each method."""
-    if name in _OWN_FLAGS or (len(signatures) > 1 and name in _NAMESAKES):
+    if name in OWN or (len(signatures) > 1 and name in _NAMESAKES):
         return False
     return all(name in signature.defaults for signature in signatures)
 
 
-def _add_parameter(group: Any, name: str, signatures: Sequence[Signature]) -> None:
+def _add_parameter(group: Any, name: str, signatures: Sequence[Signature], *, hidden: bool) -> None:
     """Add the flag of one parameter, which is the first signature's if they differ."""
-    text = signatures[0].texts.get(name, "")
+    text = for_help(signatures[0].texts.get(name, ""), signatures[0].defaults)
     values = {str(signature.defaults[name]) for signature in signatures}
     default = f"default: {values.pop()}" if len(values) == 1 else "default: the method's"
+    described = f"{text} ({default})".strip().replace("%", "%%")
     group.add_argument(
-        "--" + name.replace("_", "-"),
+        flag_of(name),
         dest=name,
         type=literal,
         default=argparse.SUPPRESS,
         metavar="VALUE",
-        help=f"{text} ({default})".strip().replace("%", "%%"),
+        help=argparse.SUPPRESS if hidden else described,
     )
 
 
@@ -220,6 +300,22 @@ def number_of_clusters(text: str) -> int | str:
     if text == "auto" or (text.isdecimal() and int(text) > 0):
         return text if text == "auto" else int(text)
     raise argparse.ArgumentTypeError(f"must be a whole number from 1, or auto; got {text!r}")
+
+
+def share(text: str) -> tuple[int, int]:
+    """``3/64`` as (3, 64)."""
+    part, slash, whole = text.partition("/")
+    if slash and part.isdecimal() and whole.isdecimal() and 1 <= int(part) <= int(whole):
+        return int(part), int(whole)
+    raise argparse.ArgumentTypeError(f"must be I/N with I from 1 to N, such as 3/64; got {text!r}")
+
+
+def share_of_samples(text: str) -> float | str:
+    """A number from 0 up to 1, or "auto"."""
+    share = literal(text)
+    if text == "auto" or (isinstance(share, int | float) and 0 <= share < 1):
+        return text if text == "auto" else float(share)
+    raise argparse.ArgumentTypeError(f"must be a number from 0 up to 1, or auto; got {text!r}")
 
 
 def place(text: str) -> Path:

@@ -26,5 +26,5 @@ def run(args: argparse.Namespace) -> None:
     if found.n_strangers:
         console.tell(
             f"{found.n_strangers:,} of {len(found.table):,} resemble nothing that was clustered; "
-            "of what was, 1 % would be told so. Their outlier_score is the highest."
+            "1 % of what was clustered would be reported, too. Their outlier_score is the highest."
         )

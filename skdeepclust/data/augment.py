@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -24,6 +25,17 @@ def _uniform(
     shape: tuple[int, ...], low: float, high: float, x: Tensor, g: torch.Generator
 ) -> Tensor:
     return torch.rand(shape, device=x.device, dtype=x.dtype, generator=g) * (high - low) + low
+
+
+def _host_generator(generator: torch.Generator) -> torch.Generator:
+    """Return a generator whose numbers the host can read without a wait for the device.
+
+    That of a CPU is one. The state of a GPU's lies on the host, and seeds another.
+    """
+    if generator.device.type == "cpu":
+        return generator
+    state = generator.get_state().numpy().tobytes()
+    return torch.Generator().manual_seed(zlib.crc32(state))
 
 
 def _on_some(
@@ -258,7 +270,7 @@ class ColorJitter:
             (ops.adjust_hue, -self.hue, self.hue),
         ]
         steps = [step for step in steps if step[1] < step[2]]
-        order = torch.randperm(len(steps), device=x.device, generator=generator).tolist()
+        order = torch.randperm(len(steps), generator=_host_generator(generator)).tolist()
         steps = [steps[i] for i in order]
         values = [_uniform((len(x),), low, high, x, generator) for _, low, high in steps]
 
@@ -445,9 +457,9 @@ class RandAugment:
     @staticmethod
     def _one_each(x: Tensor, generator: torch.Generator) -> Tensor:
         n = len(_RAND_AUGMENT)
-        choice = torch.randint(n, (len(x),), device=x.device, generator=generator)
+        choice = torch.randint(n, (len(x),), generator=_host_generator(generator))
         strength = _uniform((len(x),), 0, 1, x, generator)
-        order = choice.argsort()
+        order = choice.argsort().to(x.device, non_blocking=True)
         takers = torch.split(order, choice.bincount(minlength=n).tolist())
         changed = [
             operation(x[index], strength[index] * (high - low) + low)

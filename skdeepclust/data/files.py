@@ -17,8 +17,15 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     ----------
     path : str or path-like
         The file; an earlier one stays as it is until the new one is complete.
+
+    Raises
+    ------
+    FileNotFoundError
+        If its folder does not exist.
     """
     target = Path(path)
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {str(target.parent)!r} to write a file into.")
     new = target.with_name(f".{target.name}.{uuid4().hex}")
     try:
         yield new

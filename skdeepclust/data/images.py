@@ -6,7 +6,7 @@ What happens to the unusual files:
 file                      result
 ========================  ==================================================================
 any suffix                the content decides the format, never the name
-16-bit grey               0 ... 65535 becomes 0 ... 255
+16-bit grey               0 ... 65535 becomes 0 ... 255; told where that leaves few grey levels
 float, 32-bit integer     each image is stretched from its own minimum to its maximum
 transparent               composited on white; kept when 4 channels are asked for
 EXIF orientation          applied; a broken EXIF block is ignored
@@ -61,6 +61,7 @@ UInt8Array = npt.NDArray[np.uint8]
 _MAX_NATIVE_SIDE = 96
 _DEFAULT_SIZE = (64, 64)
 
+FEW_LEVELS = 16  # of 256: files of 12-bit cameras have as many
 _PER_TASK = 32  # files: a task costs as much as a small image
 # Where Pillow keeps an orientation, but for TIFF; asking it takes longer than looking here.
 _ORIENTATION_KEYS = {"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"}
@@ -507,7 +508,9 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
     values = np.asarray(image)
     # Pillow holds 16-bit PNM files, and PNG files in older versions, as 32-bit integers.
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
-        return Image.fromarray(((values.astype(np.uint32) + 128) // 257).astype(np.uint8))
+        grey = ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+        _tell_if_flattened(values, grey)
+        return Image.fromarray(grey)
     # Floats and 32-bit integers have no customary range.
     finite = np.isfinite(values)
     if not finite.any():
@@ -517,6 +520,18 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
         return Image.new("L", image.size)
     values = np.where(finite, values, low).astype(np.float64)
     return Image.fromarray(np.rint((values - low) / (high - low) * 255).astype(np.uint8))
+
+
+def _tell_if_flattened(values: npt.NDArray[Any], grey: UInt8Array) -> None:
+    """Warn where values of 16 bits differ, but few of their differences are left at 8 bits."""
+    spread, left = int(values.max()) - int(values.min()), int(grey.max()) - int(grey.min())
+    if spread > left and left < FEW_LEVELS:
+        warnings.warn(
+            f"16-bit files fill a small part of 0 to 65535 (one of them {values.min()} to "
+            f"{values.max()}), and keep {left + 1} grey levels of 256. Read them into an array, "
+            "and cluster that: its own range is used.",
+            stacklevel=2,
+        )
 
 
 def with_channels(image: Image.Image, channels: int) -> Image.Image:

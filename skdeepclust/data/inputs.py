@@ -12,11 +12,13 @@ import scipy.sparse as sp
 import torch
 from sklearn.utils.validation import check_array, validate_data
 
+from .containers import unwrapped
 from .images import is_image_path_array, read_images, resolve_image_shape
 from .samples import Array
 from .shapes import CHANNELS, checked_image_shape
 
 DTYPES = [np.float64, np.float32, np.uint8]  # kept as they are; any other becomes the first
+SHORT = ("float16", "bool", "int8", "int16", "uint16")  # which float32 holds exactly, in half of it
 
 
 def read_input(estimator: Any, X: Any, *, reset: bool) -> Any:
@@ -31,6 +33,7 @@ def read_input(estimator: Any, X: Any, *, reset: bool) -> Any:
     float32; or ndarray of shape (n, H, W, C), float64, float32 or uint8
     """
     asked = _asked_image_shape(estimator.image_shape if reset else _shape_in_fit(estimator))
+    X = unwrapped(X)
     if is_image_path_array(X):
         return _read_files(estimator, X, asked, reset)
     if isinstance(X, torch.Tensor):
@@ -118,7 +121,7 @@ def _check_rows(estimator: Any, X: Any, asked: tuple[int, int, int] | None, rese
         X,
         reset=reset,
         accept_sparse="csr",
-        dtype=DTYPES[:2] if sp.issparse(X) else DTYPES,
+        dtype=_dtypes(X)[:2] if sp.issparse(X) else _dtypes(X),
         ensure_min_samples=2 if reset else 1,
     )
     if sp.issparse(rows) and not rows.has_canonical_format:
@@ -140,10 +143,16 @@ def _check_rows(estimator: Any, X: Any, asked: tuple[int, int, int] | None, rese
     return rows.reshape(len(rows), *asked)
 
 
+def _dtypes(X: Any) -> list[Any]:
+    """Those that X may keep, after the one that any other becomes."""
+    short = str(getattr(X, "dtype", "")) in SHORT
+    return [np.float32, np.float64, np.uint8] if short else DTYPES
+
+
 def _check_images(estimator: Any, X: Any, asked: tuple[int, int, int] | None, reset: bool) -> Array:
     images: Array = check_array(
         X,
-        dtype=DTYPES,
+        dtype=_dtypes(X),
         allow_nd=True,
         ensure_min_samples=2 if reset else 1,
         estimator=estimator,

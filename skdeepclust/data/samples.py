@@ -86,8 +86,10 @@ class Samples:
         self.shape = rows.shape[1:]
         if self.is_image:
             self.shape = (self.shape[2], *self.shape[:2])  # (C, H, W)
-        # float64 data loses its offset in float64; everything else is exact enough in float32.
-        self._dtype = torch.float64 if rows.dtype == np.float64 else torch.float32
+        # Vectors lose their offset in float64, so that equal numbers of any dtype are equal here.
+        # Pixels have a range instead of an offset: float32 is exact enough but for float64.
+        wide = rows.dtype == np.float64 or not self.is_image
+        self._dtype = torch.float64 if wide else torch.float32
         self._shift = torch.tensor(scaling.shift, dtype=self._dtype, device=device)
         self._resident = self._place()
 
@@ -126,22 +128,25 @@ class Samples:
 
     def batch(self, index: Tensor | slice) -> Tensor:
         """Return the samples at ``index``, shape (B, d) or (B, C, H, W)."""
+        if self._resident is None:
+            return self._scaled(self._read(index).to(self.device, non_blocking=True))
+        if isinstance(index, Tensor):
+            index = index.to(self.device, non_blocking=True)
+        return self._scaled(self._resident[index])
+
+    def stream(self, order: Tensor, sizes: int | list[int]) -> Iterator[Tensor]:
+        """Return the samples at ``order`` (n,) in batches of these sizes, one after the other."""
         if self._resident is not None:
-            x = self._resident[index.to(self.device) if isinstance(index, Tensor) else index]
-        else:
-            x = self._read(index).to(self.device)
-        return self._scaled(x)
+            order = order.to(self.device, non_blocking=True)  # at once: no copy for each batch
+        return self._in_turn(torch.split(order, sizes))
 
-    def stream(self, indices: Iterable[Tensor]) -> Iterator[Tensor]:
-        """Return the batches at ``indices``, one after the other.
-
-        Where the host has to feed a GPU, a thread reads one batch ahead into pinned memory.
-        """
+    def _in_turn(self, indices: Iterable[Tensor | slice]) -> Iterator[Tensor]:
+        """Batches; where a GPU has to be fed, a thread reads one ahead into pinned memory."""
         if self.device.type == "cpu" or self._resident is not None:
             return map(self.batch, indices)
         return self._read_ahead(indices)
 
-    def _read_ahead(self, indices: Iterable[Tensor]) -> Iterator[Tensor]:
+    def _read_ahead(self, indices: Iterable[Tensor | slice]) -> Iterator[Tensor]:
         pinned = self.device.type == "cuda"
         with ThreadPoolExecutor(1) as reader:
             coming = None
@@ -170,10 +175,10 @@ class Samples:
     def map(self, fn: Callable[[Tensor], Tensor]) -> Tensor:
         """Apply ``fn`` to all samples in tiles of fixed size and concatenate the results."""
         tile = TILE[self.device.type]
-        return torch.cat([self._tile(fn, part, tile) for part in gen_batches(len(self), tile)])
+        parts = self._in_turn(gen_batches(len(self), tile))
+        return torch.cat([self._tile(fn, x, tile) for x in parts])
 
-    def _tile(self, fn: Callable[[Tensor], Tensor], part: slice, tile: int) -> Tensor:
-        x = self.batch(part)
+    def _tile(self, fn: Callable[[Tensor], Tensor], x: Tensor, tile: int) -> Tensor:
         if len(x) == tile:
             return fn(x)
         padded = x.new_zeros((tile, *x.shape[1:]))

@@ -6,7 +6,7 @@ from .optimizers import JointOptimizer
 from .progress import Progress
 from .run import LossTerms, Phase, Run, batch_sizes, shuffled
 from .schedules import Length, rising_momentum, warmup_cosine
-from .trainer import Trainer
+from .trainer import Trainer, read
 
 __all__ = [
     "Checkpoint",
@@ -19,6 +19,7 @@ __all__ = [
     "Run",
     "Trainer",
     "batch_sizes",
+    "read",
     "rising_momentum",
     "shuffled",
     "warmup_cosine",

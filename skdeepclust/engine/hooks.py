@@ -30,6 +30,13 @@ class Hook:
     def on_step_end(self, run: Run) -> None:
         """After an optimiser step."""
 
+    def on_last_step_end(self, run: Run) -> None:
+        """After the last step of an epoch, before its losses are read from the device.
+
+        Scalars in ``run.asked`` are read with them, so that the host waits once; `on_epoch_end`
+        finds them in ``run.told``.
+        """
+
     def on_epoch_end(self, run: Run) -> None:
         """After an epoch; its record is ``run.history[-1]``. ``run.stop_phase`` may be set."""
 

@@ -89,6 +89,8 @@ class Run:
     epoch_length: int = 1  # batches in this epoch
     batch: Tensor = field(init=False)  # the last one, clean, on the device
     index: Tensor = field(init=False)  # its samples, (B,), on the device
+    asked: dict[str, Tensor] = field(default_factory=dict)  # to be read at the end of this epoch
+    told: dict[str, float] = field(default_factory=dict)  # what it was
     stop_phase: bool = False
     interrupted: bool = False
     history: list[dict[str, Any]] = field(default_factory=list)

@@ -109,7 +109,10 @@ class Trainer:
             _announce("on_step_end", run)
             if run.stop_phase:
                 break
-        means = {name: float(total) / max(n_seen, 1) for name, total in totals.items()}
+        run.asked = {}
+        _announce("on_last_step_end", run)
+        sums, run.told = read(totals, run.asked)
+        means = {name: total / max(n_seen, 1) for name, total in sums.items()}
         loss = sum(means.values())
         lr = phase.optimizer.param_groups[0]["lr"]
         if not math.isfinite(loss):
@@ -163,15 +166,14 @@ class Trainer:
         if run.phase.n_steps is not None:
             sizes = sizes[: run.phase.n_steps - run.step]
         order = order[: sum(sizes)]
-        on_device = order.to(run.samples.device)  # at once: no copy for each batch
-        numbers = torch.split(on_device, sizes)
+        numbers = torch.split(order.to(run.samples.device, non_blocking=True), sizes)
         if not run.phase.views:
             nothing = run.samples.batch(order[:0])
             return ((nothing, nothing, index) for index in numbers)
-        batches = run.samples.stream(torch.split(order, sizes))
+        batches = run.samples.stream(order, sizes)
         if run.phase.partner is None:
             return ((x, x, index) for x, index in zip(batches, numbers, strict=True))
-        partners = run.samples.stream(torch.split(run.phase.partner(run, order), sizes))
+        partners = run.samples.stream(run.phase.partner(run, order), sizes)
         return zip(batches, partners, numbers, strict=True)
 
 
@@ -179,6 +181,13 @@ def _scale_lr(optimizer: torch.optim.Optimizer, factor: float) -> None:
     for group in optimizer.param_groups:
         if not group.get("constant_lr", False):
             group["lr"] = group.setdefault("full_lr", group["lr"]) * factor
+
+
+def read(*groups: dict[str, Tensor]) -> list[dict[str, float]]:
+    """Bring groups of scalars from the device, all at once: the host waits for it a single time."""
+    scalars = [value for group in groups for value in group.values()]
+    values = iter(torch.stack(scalars).tolist() if scalars else [])
+    return [{name: next(values) for name in group} for group in groups]
 
 
 def _announce(event: str, run: Run) -> None:

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from ..base.constraints import MEMORY, POSITIVE_REAL
 from ..base.estimator import BaseDeepClustering
 from ..base.memory import stored_pretraining
-from ..base.objective import Core, Objective
+from ..base.objective import Core, Objective, refuse_nan
 from ..data.augment import Augment, ShiftRotate
-from ..engine import Hook, Length, LossTerms, Phase, Run, batch_sizes
+from ..engine import Hook, Length, LossTerms, Phase, Run, batch_sizes, read
 from ..nn import build_decoder
-from ..ops import student_t_log_affinity
+from ..ops import count_labels, student_t_log_affinity
 
 # Settled on rows of digits and MNIST, and on digits, which 848 batches of pretraining made worse.
 PRETRAINING = {"vectors": Length(10, most=2000), "images": Length(48, most=2000)}
@@ -94,7 +94,7 @@ class AutoencoderObjective(Objective):
             start=self.start_clustering,
         )
         if run.step > self.reviewed_step:
-            self.review(run, run.forward(self.predict))
+            self.review(run, read(self.look(run, run.forward(self.predict)))[0])
             self.tell_changed(run)
 
     def clustering_loss(self, views: tuple[Tensor, ...], index: Tensor) -> LossTerms:
@@ -133,10 +133,15 @@ class AutoencoderObjective(Objective):
         if run.phase.clusters:
             self.n_clustering_steps = run.step
 
-    def on_epoch_end(self, run: Run) -> None:
+    def on_last_step_end(self, run: Run) -> None:
         """Look at the clean labels after every pass, but not more often than REVIEW_STEPS."""
         if run.phase.clusters and run.step - self.reviewed_step >= REVIEW_STEPS:
-            self.review(run, run.forward(self.predict))
+            run.asked |= self.look(run, run.forward(self.predict))
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Draw the conclusions."""
+        if "vanishing" in run.told:
+            self.review(run, run.told)
         self.tell_changed(run)
 
     def tell_changed(self, run: Run) -> None:
@@ -144,22 +149,30 @@ class AutoencoderObjective(Objective):
         if self.changed is not None:
             run.history[-1]["changed"], self.changed = self.changed, None
 
-    def review(self, run: Run, labels: Tensor) -> None:
+    def look(self, run: Run, labels: Tensor) -> dict[str, Tensor]:
+        """What a review wants to know of the clean labels (n,); scalars on their device."""
+        sizes = count_labels(labels, len(self.prototypes))
+        known = {
+            "changed": (labels != self.labels).float().mean(),
+            "vanishing": (sizes < self.smallest_sizes).any(),
+            "finite": self.is_finite(run.samples),
+        }
+        self.labels, self.reviewed_step = labels, run.step
+        return known
+
+    def review(self, run: Run, known: dict[str, float]) -> None:
         """Stop when the labels have settled, or, one step back, before a cluster vanishes."""
-        self.check_finite(run.samples)
-        self.reviewed_step = run.step
-        self.changed = changed = float((labels != self.labels).float().mean())
-        self.labels = labels
-        sizes = labels.bincount(minlength=len(self.prototypes))
-        if bool((sizes < self.smallest_sizes).any()):
+        refuse_nan(bool(known["finite"]))
+        self.changed = known["changed"]
+        if known["vanishing"]:
             self.load_state_dict(self.last_good_state)
             run.stop_phase = True
             self.warnings.append(
-                f"Clustering stopped after {run.step} of {run.phase.n_steps} batches, before a "
-                "cluster vanished: the start from the pretrained embedding was poor. Pretrain "
-                "longer, try another random_state or fewer clusters."
+                f"A cluster was vanishing after {run.step} of {run.phase.n_steps} batches; "
+                "the state before that is kept. The start from the pretrained embedding was poor: "
+                "pretrain longer, try another random_state or fewer clusters."
             )
-        elif self.settings.tol is not None and changed < self.settings.tol:
+        elif self.settings.tol is not None and self.changed < self.settings.tol:
             run.stop_phase = True
         else:
             self._remember()
@@ -168,7 +181,7 @@ class AutoencoderObjective(Objective):
         """Place the clusters; none may later fall far below its size now or an equal share."""
         labels = self.place_prototypes(run)
         self.labels, self.reviewed_step = labels, 0
-        sizes = labels.bincount(minlength=len(self.prototypes)).float()
+        sizes = count_labels(labels, len(self.prototypes)).float()
         equal_share = len(labels) / len(sizes)
         self.smallest_sizes = sizes.clamp(max=equal_share) * self.settings.min_cluster_size
         self._remember()
@@ -252,7 +265,7 @@ class AutoencoderClustering(BaseDeepClustering):
         self, image_shape: tuple[int, int, int] | None, n_samples: int
     ) -> dict[str, int]:
         kind = "vectors" if image_shape is None else "images"
-        steps_per_epoch = len(batch_sizes(n_samples, self.batch_size))
+        steps_per_epoch = len(batch_sizes(n_samples, self._resolve_batch_size(n_samples)))
         return {
             "pretrain_epochs": PRETRAINING[kind].epochs(n_samples, steps_per_epoch),
             "max_iter": CLUSTERING[kind].steps(n_samples),

@@ -239,5 +239,4 @@ def half_cosine(n_steps: int, run: Run) -> float:
 
 def read_rows(samples: Samples) -> Iterable[Tensor]:
     """All samples, flattened, in large parts."""
-    parts = torch.split(torch.arange(len(samples)), READ)
-    return (x.flatten(1) for x in samples.stream(parts))
+    return (x.flatten(1) for x in samples.stream(torch.arange(len(samples)), READ))

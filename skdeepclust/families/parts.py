@@ -245,10 +245,10 @@ class PartsClustering(BaseDeepClustering):
     def _check_size(self, n_samples: int) -> None:
         super()._check_size(n_samples)
         self._plan = plan = self._plan_for(self.image_shape_, n_samples)
-        if n_samples < plan.n_parts * self.n_clusters:
+        if n_samples < plan.n_parts * self._n_clusters:
             raise ValueError(
-                f"over_clustering={self.over_clustering} with n_clusters={self.n_clusters} needs "
-                f"{plan.n_parts * self.n_clusters} samples; got {n_samples}. Use 1 instead."
+                f"over_clustering={self.over_clustering} with n_clusters={self._n_clusters} needs "
+                f"{plan.n_parts * self._n_clusters} samples; got {n_samples}. Use 1 instead."
             )
         others = plan.n_contrast + plan.n_self_label
         if plan.n_parts > 1 and plan.n_epochs <= others:

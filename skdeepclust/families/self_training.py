@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..base.objective import Core
-from ..engine import Run
+from ..engine import Run, read
 from .autoencoder import AutoencoderObjective, Settings
 
 FEWEST_TARGETS, LONGEST_INTERVAL = 7, 140  # a thousand batches have seven
@@ -37,7 +37,7 @@ class SelfTrainingObjective(AutoencoderObjective):
         """Renew the target at each interval, or stop: labels have settled."""
         super().on_step_end(run)
         if run.phase.clusters and run.step % self.interval(run) == 0:
-            self.review(run, self.renew_target(run))
+            self.review(run, read(self.look(run, self.renew_target(run)))[0])
 
     def interval(self, run: Run) -> int:
         """Batches between two targets."""
@@ -45,9 +45,8 @@ class SelfTrainingObjective(AutoencoderObjective):
             return max(1, min((run.phase.n_steps or 0) // FEWEST_TARGETS, LONGEST_INTERVAL))
         return self.update_interval
 
-    def on_epoch_end(self, run: Run) -> None:
+    def on_last_step_end(self, run: Run) -> None:
         """Labels are reviewed with each new target instead."""
-        self.tell_changed(run)
 
     def renew_target(self, run: Run) -> Tensor:
         """Sharpen the assignments of all clean samples; return their labels."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Self
+from collections.abc import Callable, Iterable
+from typing import Any, Self, TypeVar
 
 from sklearn.base import (
     BaseEstimator,
@@ -14,6 +14,7 @@ from sklearn.base import (
     clone,
 )
 from sklearn.utils import get_tags
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ..base.callbacks import CallbackSupportMixin, callback_hooks, with_callbacks
@@ -23,6 +24,7 @@ from ..base.saving import StoredModel, module_arrays, write_model
 from ..data.samples import Array, Samples
 from ..engine import Hook, Run
 
+Method = TypeVar("Method", bound=Callable[..., Any])
 NETWORK = ("objective_", "scaling_")  # what the inner estimator alone holds
 
 
@@ -158,7 +160,7 @@ class WrappedClustering(
         Returns
         -------
         embedding : ndarray of shape (n_samples, embedding_dim)
-            float64 for float64 input, else float32.
+            float64 for X of float64 or of integers of 32 and more bits, else float32.
         """
         check_is_fitted(self)
         return self.base_.transform(X)  # type: ignore[no-any-return]
@@ -203,3 +205,83 @@ class WrappedClustering(
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         ESTIMATORS[cls.__name__] = cls
+
+
+def if_base_has(name: str) -> Callable[[Method], Method]:
+    """Make a method available where the base has one of this name."""
+
+    def check(estimator: WrappedClustering) -> bool:
+        getattr(getattr(estimator, "base_", estimator.base), name)  # its error says what is missing
+        return True
+
+    return available_if(check)  # type: ignore[no-any-return]
+
+
+class AnyBaseClustering(WrappedClustering, auto_wrap_output_keys=None):
+    """An estimator around one of this package or of scikit-learn: it can what ``base`` can."""
+
+    @if_base_has("predict_proba")
+    def predict_proba(self, X: Any) -> Array:
+        """Probability of each cluster for each sample, as the base sees it.
+
+        Parameters
+        ----------
+        X : as in `fit`
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_clusters)
+        """
+        check_is_fitted(self)
+        return self.base_.predict_proba(X)  # type: ignore[no-any-return]
+
+    @if_base_has("transform")
+    def transform(self, X: Any) -> Any:
+        """Embed each sample as the base does.
+
+        Parameters
+        ----------
+        X : as in `fit`
+
+        Returns
+        -------
+        embedding : ndarray of shape (n_samples, n_features_out)
+        """
+        check_is_fitted(self)
+        return self.base_.transform(X)
+
+    @if_base_has("transform")
+    def fit_transform(self, X: Any, y: Any = None) -> Any:
+        """Fit, and embed the same samples; see `fit` and `transform`."""
+        return self.fit(X).transform(X)
+
+    @if_base_has("transform")
+    def set_output(self, *, transform: str | None = None) -> Self:
+        """Choose what `transform` returns; see scikit-learn."""
+        for base in (self.base, getattr(self, "base_", None)):
+            if base is not None:
+                base.set_output(transform=transform)
+        return self
+
+    @if_base_has("get_feature_names_out")
+    def get_feature_names_out(self, input_features: Any = None) -> Array:
+        """Names of the columns of the embedding, as the base gives them."""
+        check_is_fitted(self)
+        return self.base_.get_feature_names_out(input_features)  # type: ignore[no-any-return]
+
+    @if_base_has("score")
+    def score(self, X: Any, y: Any = None) -> float:
+        """Score of the base; see there."""
+        check_is_fitted(self)
+        return float(self.base_.score(X, y))
+
+    @if_base_has("save")
+    def save(self, path: Any) -> None:
+        """Write the fitted estimator to one file; see the ``save`` of the base.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Written under a temporary name first, so a failure leaves nothing behind.
+        """
+        super().save(path)

@@ -29,6 +29,8 @@ from ..families.views import VIEWS, Pair, Views, pair_of
 from ..nn import build_trunk, count_features, projector
 from ..ops import center_rows, imbalance, kmeans, set_apart, weighted_means
 
+GROUP_ITER = 20  # of the k-means of a batch on a GPU, which waits for nothing
+
 
 @dataclass(frozen=True)
 class Targets:
@@ -188,8 +190,9 @@ class CDCObjective(SelfSupervisedObjective):
         labels, selected = select(p, self.per_class or max(1, len(p) // p.shape[1]))
         n_groups = self.n_mini_clusters or max(2 * p.shape[1], round(0.1 * len(p)))
         n_groups = max(1, min(n_groups, len(p) // 2))
-        _, groups = kmeans(F.normalize(clean, p=1, dim=1), n_groups, n_init=1, seed=run.seed())
-        return Targets(clean, weak, labels, selected, group_means(q, groups))
+        rows = F.normalize(clean, p=1, dim=1)
+        _, groups = kmeans(rows, n_groups, n_init=1, seed=run.seed(), n_iter_gpu=GROUP_ITER)
+        return Targets(clean, weak, labels, selected, group_means(q, groups, n_groups))
 
     # --- Prediction ---------------------------------------------------------------------------
 
@@ -246,14 +249,15 @@ def select(p: Tensor, per_class: int) -> tuple[Tensor, Tensor]:
     n = min(per_class, len(p))
     ranked = p.topk(n, dim=0).indices  # (n, K)
     quota = (n * confidence[ranked].mean(0)).floor()  # (K,)
-    selected = torch.zeros(len(p), dtype=torch.bool, device=p.device)
-    selected[ranked[torch.arange(n, device=p.device)[:, None] < quota]] = True
-    return labels, selected
+    taken = torch.arange(n, device=p.device)[:, None] < quota
+    times = torch.zeros(len(p), dtype=torch.long, device=p.device)
+    times.scatter_add_(0, ranked.flatten(), taken.flatten().long())
+    return labels, times > 0
 
 
-def group_means(q: Tensor, groups: Tensor) -> Tensor:
+def group_means(q: Tensor, groups: Tensor, n_groups: int) -> Tensor:
     """Mean of q (B, K) over the group of each row; Eq. (7.3)."""
-    member: Tensor = F.one_hot(groups).to(q.dtype)
+    member = F.one_hot(groups, n_groups).to(q.dtype)
     means = (member.T @ q) / member.sum(0).clamp(min=1)[:, None]
     return means[groups]
 
@@ -517,7 +521,7 @@ class CDCClustering(BaseDeepClustering):
         d = count_features(encoder, sample_shape)
         first = heads(d, 256, 64, generator)  # drawn before what depends on the clusters
         return CDCObjective(
-            Core(encoder, d, self.n_clusters, self.n_init, self._uses_bfloat16),
+            Core(encoder, d, self._n_clusters, self.n_init, self._uses_bfloat16),
             Views(pair_of(self.augment, sample_shape, weak_and_strong)),
             SelfSupervision(
                 self.pretraining,
@@ -528,8 +532,8 @@ class CDCClustering(BaseDeepClustering):
                 ema_momentum=0.99,
                 weight_decay=self.weight_decay,
             ),
-            clustering_head=projector(d, self.hidden_dim, self.n_clusters, generator),
-            calibration_head=projector(d, self.hidden_dim, self.n_clusters, generator),
+            clustering_head=projector(d, self.hidden_dim, self._n_clusters, generator),
+            calibration_head=projector(d, self.hidden_dim, self._n_clusters, generator),
             head=self.head,
             n_updates=self.n_updates,
             per_class=self.per_class,

@@ -17,7 +17,7 @@ from ..base.constraints import WEIGHT
 from ..base.objective import Core
 from ..engine import LossTerms
 from ..families.autoencoder import AutoencoderClustering, AutoencoderObjective, Settings
-from ..ops import imbalance
+from ..ops import count_labels, imbalance
 
 
 class DECSObjective(AutoencoderObjective):
@@ -68,7 +68,7 @@ class DECSObjective(AutoencoderObjective):
         """Threshold of this batch; where all q are alike, that of the batch before."""
         if self.threshold == "otsu":
             return otsu_threshold(q, fallback=self.t)
-        return torch.as_tensor(self.threshold, dtype=q.dtype, device=q.device)
+        return q.new_full((), float(self.threshold))
 
     def fitted_attributes(self) -> dict[str, Any]:
         return {"threshold_": float(self.t)}
@@ -105,17 +105,16 @@ def otsu_threshold(q: Tensor, fallback: Tensor, n_bins: int = 1000) -> Tensor:
     t = 0, and a division by it, once every row is one-hot.
     """
     bins = (q.flatten() * n_bins).long().clamp(0, n_bins - 1)
-    h = bins.bincount(minlength=n_bins).double() / bins.numel()
+    h = count_labels(bins, n_bins).double() / bins.numel()
     below = h.cumsum(0)
     moment = (h * torch.arange(n_bins, device=q.device)).cumsum(0)
     spread = (moment[-1] * below - moment).square() / (below * (1 - below))
     # Rounding leaves 1 - below at 1e-16 behind the last entry, where there is no upper class.
     split = (below > 1e-12) & (below < 1 - 1e-12)
-    spread = spread.where(split, spread.new_tensor(-1.0))
+    spread = spread.where(split, -1.0)
     best = spread >= spread.max() * (1 - 1e-9)
     where = torch.arange(n_bins, device=q.device, dtype=torch.double)
-    low = where.where(best, where.new_tensor(n_bins)).min()
-    high = where.where(best, where.new_tensor(-1.0)).max()
+    low, high = where.where(best, n_bins).min(), where.where(best, -1.0).max()
     t = (((low + high) / 2 + 1) / n_bins).clamp(0.01, 0.99).to(q.dtype)
     return t.where(split.any(), fallback.to(q.dtype))
 
@@ -246,9 +245,8 @@ class DECSClustering(AutoencoderClustering):
     `DECSObjective`. ``DECSClustering.from_preset("official")`` has the schedule of the authors'
     code, which has no term against collapse: there, only a good start, BatchNorm and the
     batch-wise threshold keep clusters alive. Augmenting the clustering phase was worse in the
-    mean after a short pretraining. Fewer clusters in use than asked for is told
-    by a ``ConvergenceWarning``, and so is a cluster that was about to vanish. Two classes that
-    share a cluster from the start are not noticed.
+    mean after a short pretraining. A ``ConvergenceWarning`` reports lost clusters, and a cluster
+    that was about to vanish. Two classes that share a cluster from the start are not noticed.
 
     References
     ----------

@@ -38,6 +38,7 @@ from ..nn import MomentumCopy, predictor
 # would be improbable.
 CERTAINTY_TEMPERATURE = 0.1
 MOMENTUM, PREDICTOR_LR_SCALE = 0.9, 10.0  # of SGD, as in the authors' code
+ITERATIONS = 50  # of the k-means of an epoch on a GPU, which waits for nothing
 
 
 class HaDisObjective(UnitEmbeddings, ViewsObjective):
@@ -155,7 +156,9 @@ class HaDisObjective(UnitEmbeddings, ViewsObjective):
     def assign(self, run: Run) -> None:
         """Give each sample the pseudo-label that k-means finds in the teacher's embedding."""
         previous = getattr(self, "pseudo_labels", None)
-        self.pseudo_labels = self.place_prototypes(run, n_init=self.n_init_epoch, previous=previous)
+        self.pseudo_labels = self.place_prototypes(
+            run, n_init=self.n_init_epoch, n_iter_gpu=ITERATIONS, previous=previous
+        )
 
     def on_phase_start(self, run: Run) -> None:
         """Draw the noise of Eq. (2) from the fit's own generator."""

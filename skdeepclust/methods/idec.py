@@ -91,7 +91,7 @@ class IDECClustering(AutoencoderClustering):
         Batches between two targets. ``"auto"`` is a seventh of ``max_iter``, at most 140.
     tol : float or None, default=0.001
         Stop clustering once fewer than this share of the labels change from one target to the
-        next, which ``history_`` says as ``"changed"``; None never stops early.
+        next; None never stops early. ``history_`` has that share as ``"changed"``.
     init : {"parts", "k-means"}, default="parts"
         How clusters are placed in the pretrained embedding. ``"parts"``: k-means finds parts of
         about ten samples, and those that hold each other's nearest neighbours are joined, so that

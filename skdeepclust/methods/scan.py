@@ -17,7 +17,7 @@ import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
-from ..base.constraints import MEMORY, POSITIVE_INTEGER, POSITIVE_REAL, WEIGHT
+from ..base.constraints import FOUND_OR_GIVEN, MEMORY, POSITIVE_INTEGER, POSITIVE_REAL, WEIGHT
 from ..base.memory import stored_pretraining
 from ..base.objective import Core
 from ..engine import Hook, Length, LossTerms, Phase, Run
@@ -152,8 +152,9 @@ class SCANClustering(PartsClustering):
 
     Parameters
     ----------
-    n_clusters : int, default=10
-        Number of clusters to look for.
+    n_clusters : int or "auto", default=10
+        Number of clusters to look for. ``"auto"`` is the number, from 2 to 25, whose
+        partition of X is most modular, as `select_n_clusters` finds it.
     n_neighbors : int or "auto", default="auto"
         Neighbours of each sample; at most all others. ``"auto"`` is 20, or 10 where parts of
         clusters are learnt.
@@ -169,14 +170,14 @@ class SCANClustering(PartsClustering):
         Weight of the entropy of the clusters' sizes, lambda in Eq. (2). The lower, the more they
         may differ; near 0 they merge into one.
     n_heads : int, default=5
-        Cluster heads that are trained on one embedding; that with the lowest loss is kept, or,
-        of parts of clusters, that with whose merged parts the others agree most.
+        Cluster heads that are trained on one embedding. The one with the lowest loss is kept.
+        Where heads learn parts of clusters, the one on whose merged parts most agree is kept.
     contrast_epochs : int or "auto", default="auto"
         First epochs, in which the network learns to tell samples apart. If there are any,
-        neighbours are mined in its embedding, and k-means gives the first head its first weights;
-        else neighbours are mined in the samples themselves. ``"auto"`` is half of all for images
-        and for ``views="neighbors"``, but none where ``over_clustering="auto"`` is more than 1,
-        else none.
+        neighbours are mined in its embedding, and k-means gives the first head its first weights.
+        Without any, neighbours are mined in the samples themselves. ``"auto"`` is half of the
+        epochs for images and for ``views="neighbors"``, and none for other vectors. It is also
+        none where ``over_clustering="auto"`` is more than 1.
     encoder : str, torch.nn.Module or callable, default="auto"
         Trunk below the projector. ``"auto"`` is ``"mlp-skip"`` for vectors, ``"convnet"`` for
         images up to 32 pixels and ``"resnet18"`` for larger ones. ``"mlp-skip:128-128"``: dense
@@ -244,6 +245,8 @@ class SCANClustering(PartsClustering):
 
     Attributes
     ----------
+    n_clusters_ : int
+        The number that was given or found.
     labels_ : ndarray of shape (n_samples,), int64
         Label of each training sample, from 0; equal to ``predict`` of the training data.
     cluster_centers_ : ndarray of shape (n_clusters, embedding_dim), float32
@@ -287,6 +290,7 @@ class SCANClustering(PartsClustering):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **PartsClustering._parameter_constraints,
+        "n_clusters": FOUND_OR_GIVEN,
         "views": NEIGHBORS["views"],
         "entropy_weight": [WEIGHT],
         "n_heads": [POSITIVE_INTEGER],
@@ -314,7 +318,7 @@ class SCANClustering(PartsClustering):
 
     def __init__(
         self,
-        n_clusters: int = 10,
+        n_clusters: int | str = 10,
         *,
         n_neighbors: int | str = "auto",
         over_clustering: int | str = "auto",
@@ -389,7 +393,7 @@ class SCANClustering(PartsClustering):
             return self.over_clustering
         if self.views == "neighbors" or self.max_epochs == 1:
             return 1
-        return auto_parts(image_shape, n_samples, self.n_clusters)
+        return auto_parts(image_shape, n_samples, self._n_clusters)
 
     def _n_contrast(
         self, image_shape: tuple[int, int, int] | None, n_parts: int, n_epochs: int

@@ -17,14 +17,14 @@ import torch.nn.functional as F
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
-from ..base.constraints import POSITIVE_REAL, WEIGHT
+from ..base.constraints import FOUND_OR_GIVEN, POSITIVE_REAL, WEIGHT
 from ..base.objective import Core
 from ..data.views import secu_views
 from ..engine import JointOptimizer, Length, LossTerms, Phase, Run, shuffled
 from ..families.logits import UnitEmbeddings
 from ..families.parts import PartsClustering, PartsObjective, Plan, auto_parts, n_naming
 from ..families.views import Views, auto_batch_size, trunk_and_projector, views_of
-from ..ops import kmeans
+from ..ops import count_labels, kmeans
 
 UNSEEN = -1  # label of a sample that no batch held yet
 FEWEST_PLACED = 20_000  # samples are enough to place centres, and memory stays flat
@@ -234,7 +234,7 @@ def dual_step(rho: Tensor, y: Tensor, gamma: float, eta: float) -> Tensor:
 
     At gamma = 1, where sizes must be equal, duals may be negative.
     """
-    share = y.bincount(minlength=len(rho)) / len(y)
+    share = count_labels(y, len(rho)) / len(y)
     moved = rho + eta * (gamma / len(rho) - share)
     return moved.clamp(min=0) if gamma < 1 else moved
 
@@ -263,8 +263,9 @@ def entropy_labels(s: Tensor, old: Tensor, counts: Tensor, alpha: float, chunk: 
         # entropy alone; after the first epoch these are all N.
         price = alpha * counts.sum() * negentropy_change(counts, old[rows])
         y = (s[rows] - price).argmax(1)
-        counts += y.bincount(minlength=len(counts))
-        counts -= old[rows][old[rows] != UNSEEN].bincount(minlength=len(counts))  # (16)
+        counts += count_labels(y, len(counts))
+        seen = old[rows] != UNSEEN
+        counts.scatter_add_(0, old[rows].clamp(min=0), -seen.to(counts.dtype))  # (16)
         labels[rows] = y
     return labels
 
@@ -311,8 +312,9 @@ class SeCuClustering(PartsClustering):
 
     Parameters
     ----------
-    n_clusters : int, default=10
-        Number of clusters to look for.
+    n_clusters : int or "auto", default=10
+        Number of clusters to look for. ``"auto"`` is the number, from 2 to 25, whose
+        partition of X is most modular, as `select_n_clusters` finds it.
     constraint : {"entropy", "size"}, default="entropy"
         What keeps clusters from merging: the entropy of their sizes, Eq. (13), or a least size,
         Eq. (10).
@@ -405,6 +407,8 @@ class SeCuClustering(PartsClustering):
 
     Attributes
     ----------
+    n_clusters_ : int
+        The number that was given or found.
     labels_ : ndarray of shape (n_samples,), int64
         Label of each training sample, from 0; equal to ``predict`` of the training data.
     cluster_centers_ : ndarray of shape (n_clusters, embedding_dim), float32
@@ -457,6 +461,7 @@ class SeCuClustering(PartsClustering):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **PartsClustering._parameter_constraints,
+        "n_clusters": FOUND_OR_GIVEN,
         "views": [StrOptions({"auto", "augment", "neighbors"})],
         "constraint": [StrOptions({"entropy", "size"})],
         "alpha": [WEIGHT],
@@ -518,7 +523,7 @@ class SeCuClustering(PartsClustering):
 
     def __init__(
         self,
-        n_clusters: int = 10,
+        n_clusters: int | str = 10,
         *,
         constraint: str = "entropy",
         alpha: float = 0.12,
@@ -627,7 +632,7 @@ class SeCuClustering(PartsClustering):
         n_parts = self.over_clustering
         if isinstance(n_parts, str):  # "auto"
             whole = self.views == "augment" or self.max_epochs == 1
-            return 1 if whole else auto_parts(image_shape, n_samples, self.n_clusters)
+            return 1 if whole else auto_parts(image_shape, n_samples, self._n_clusters)
         if self.views == "augment" and n_parts > 1:
             raise ValueError(
                 f"over_clustering={self.over_clustering} needs views='neighbors', as neighbours "

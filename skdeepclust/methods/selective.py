@@ -7,10 +7,9 @@ of their clusters, and samples that have settled rest, until they stir again.
 from __future__ import annotations
 
 import time
-import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -27,16 +26,15 @@ from torch import Tensor
 
 from ..base.constraints import POSITIVE_INTEGER, WEIGHT
 from ..base.estimator import BaseDeepClustering
-from ..base.fitting import USER_LEVEL, all_or_nothing
+from ..base.fitting import all_or_nothing
 from ..base.objective import Objective
 from ..data.augment import Augment
 from ..data.samples import Array
 from ..data.views import auto_views
 from ..engine import Hook, Run
-from ..families.wrapping import WrappedClustering
-from ..ops import density_weights, weighted_means
+from ..families.wrapping import AnyBaseClustering, Method, WrappedClustering
+from ..ops import count_labels, density_weights, weighted_means
 
-Method = TypeVar("Method", bound=Callable[..., Any])
 DEEP = BaseDeepClustering | WrappedClustering
 FEWEST_ACTIVE = 0.25  # of all samples; or a batch, if that is fewer
 
@@ -79,9 +77,9 @@ class SampleSelection(Hook):
     active   all but the settled ones                                                  (3.7)
 
     The rule has no memory of its own: a resting sample is measured, too, and takes part again as
-    soon as it is no longer settled. Of each cluster a share stays active; if ``evenly``, of all the
-    same one, or the bases, which hold clusters to sizes by what a batch says of them, would move
-    samples into those that rest most.
+    soon as it is no longer settled. A share of each cluster stays active. With ``evenly`` it is the
+    same share for all. Some bases hold clusters to sizes by what a batch shows of them; without
+    ``evenly`` they would move samples into the clusters that rest most.
 
     Active samples are measured in each epoch, by what the training step has embedded anyway. Every
     ``measure_every`` epochs resting samples are embedded, too, and the second views of active
@@ -91,7 +89,7 @@ class SampleSelection(Hook):
     ----------
     by : {"auto", "dynamic"}
         ``"dynamic"``: the settled samples rest. ``"auto"``: they do, but where the loss compares
-        means of a batch's clusters nobody rests: without their cores accuracy was lost.
+        means of a batch's clusters no sample rests: without their cores accuracy was lost.
     eps : float
     window : int
     evenly : bool
@@ -240,7 +238,7 @@ class SampleSelection(Hook):
         for index in torch.split(resting, run.batch_size) if len(resting) else ():
             clean = run.samples.batch(index)
             first, second = (self._embed(run, clean, view) for view in self._views(run))
-            self._measure(run, index.to(clean.device), first, second)
+            self._measure(run, index.to(clean.device, non_blocking=True), first, second)
 
     @torch.no_grad()
     def _embed(self, run: Run, x: Tensor, view: Augment | None) -> Tensor:
@@ -263,43 +261,34 @@ class SampleSelection(Hook):
         self.observe(index, 1 - F.cosine_similarity(a, b), labels)
 
 
-def at_least(active: Tensor, drift: Tensor, groups: Tensor, share: float) -> Tensor:
+def at_least(active: Tensor, drift: Tensor, groups: Tensor, share: float | Tensor) -> Tensor:
     """Wake as many as bring each group to its share, those of largest drift first.
 
     Parameters
     ----------
     active : Tensor of shape (n,), bool
     drift : Tensor of shape (n,), >= 0. Where equal, the first wakes first.
-    groups : Tensor of shape (n,), int64
-    share : float in [0, 1]. ``ceil(share * size)`` of each group are active afterwards.
+    groups : Tensor of shape (n,), int64 in [0, n)
+    share : float or scalar Tensor in [0, 1]
+        ``ceil(share * size)`` of each group are active afterwards.
     """
     order = drift.argsort(descending=True, stable=True)
     order = order[(~active[order]).long().argsort(stable=True)]
     order = order[groups[order].argsort(stable=True)]  # by group; the active first; by drift
-    size = groups.bincount()
+    size = count_labels(groups, len(groups))
     place = torch.arange(len(groups), device=groups.device)
     rank = place - (size.cumsum(0) - size)[groups[order]]
     needed = (share * size.double() - 1e-9).ceil()  # 0.2 * 10 is 2, not 3
-    woken = active.clone()
-    woken[order[rank < needed[groups[order]]]] = True
+    woken = torch.empty_like(active)
+    woken[order] = active[order] | (rank < needed[groups[order]])
     return woken
 
 
-def largest_share(active: Tensor, groups: Tensor) -> float:
-    """Share of active samples (n,) in that one of the groups (n,) where it is largest."""
-    size = groups.bincount()
-    n_active = groups[active].bincount(minlength=len(size))
-    return float((n_active / size.double())[size > 0].max())
-
-
-def _if_base_has(name: str) -> Callable[[Method], Method]:
-    """Make a method available where the base has one of this name."""
-
-    def check(estimator: SelectiveClustering) -> bool:
-        getattr(getattr(estimator, "base_", estimator.base), name)  # its error says what is missing
-        return True
-
-    return available_if(check)  # type: ignore[no-any-return]
+def largest_share(active: Tensor, groups: Tensor) -> Tensor:
+    """Share of active samples (n,) in that one of the groups (n,) where it is largest, a scalar."""
+    size = count_labels(groups, len(groups))
+    n_active = torch.zeros_like(size).scatter_add_(0, groups, active.long())
+    return (n_active / size.clamp(min=1).double()).max()
 
 
 def _if_labels_can_be_predicted(predict: Method) -> Method:
@@ -312,7 +301,7 @@ def _if_labels_can_be_predicted(predict: Method) -> Method:
     return available_if(check)(predict)  # type: ignore[no-any-return]
 
 
-class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
+class SelectiveClustering(AnyBaseClustering, auto_wrap_output_keys=None):
     """Any clustering, with prototypes that listen to sparse regions and samples that rest.
 
     Where a deep base places its prototypes as means of clusters, samples in sparse regions weigh
@@ -327,7 +316,8 @@ class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
         It is cloned, never changed.
     init : {"density", None}, default="density"
         ``"density"`` weighs samples by the distance to their neighbours wherever prototypes are
-        placed as means, after something has been learnt. None leaves means as they are.
+        placed as means, after something has been learnt; with other bases, such as SeCu, it does
+        nothing (``density_weights_`` is None). None leaves means as they are.
     alpha : float, default=2.0
         How strongly sparse regions count, Eq. (2.2). 0 gives equal weights.
     n_neighbors : int, default=10
@@ -336,8 +326,8 @@ class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
     max_weight_ratio : float, default=50.0
         Largest weight over smallest weight in a cluster, so that no outlier owns a prototype.
     selection : {"auto", "dynamic", None}, default="auto"
-        Who rests. ``"dynamic"``: the samples that have settled. None: nobody. ``"auto"`` is
-        ``"dynamic"``, but None for HaDis and for estimators of scikit-learn: they build on means
+        Which samples rest. ``"dynamic"``: those that have settled. None: none. ``"auto"`` is
+        ``"dynamic"``, but None for HaDis and for estimators of scikit-learn. These build on means
         of clusters, and lost accuracy without the cores.
     eps : float, default=0.1
         Largest second difference, over three measurements, of the disagreement of two views of a
@@ -483,12 +473,6 @@ class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
             self.active_mask_ = selection.active.numpy()
         if density is not None and density.weight is not None:
             self.density_weights_ = density.weight.cpu().numpy()
-        elif density is not None:
-            warnings.warn(
-                f"init='density' had no effect: {type(self.base).__name__} places its prototypes "
-                "before it has learnt anything. Use init=None, or another base.",
-                stacklevel=USER_LEVEL,
-            )
 
     def _density_hook(self) -> DensityWeighting | None:
         return None if self.init is None else DensityWeighting(**self._density_options())
@@ -525,6 +509,11 @@ class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
             )
         self.base_ = clone(self.base)
         labels = self.base_.fit_predict(X)
+        if labels.max() < 0:
+            raise ValueError(
+                f"{type(self.base).__name__} found no cluster: all {len(labels)} samples are noise "
+                "to it, so that nothing can be weighed. Change its parameters."
+            )
         if self.init is not None:
             self._weigh_plain(X, labels)
             labels = self._fit_plain_again(X, labels)
@@ -589,69 +578,3 @@ class SelectiveClustering(WrappedClustering, auto_wrap_output_keys=None):
             return self.base_.predict(X)  # type: ignore[no-any-return]
         rows = validate_data(self, X, accept_sparse="csr", reset=False)
         return pairwise_distances_argmin(rows, self.prototypes_)  # type: ignore[no-any-return]
-
-    @_if_base_has("predict_proba")
-    def predict_proba(self, X: Any) -> Array:
-        """Probability of each cluster for each sample, as the base sees it.
-
-        Parameters
-        ----------
-        X : as in `fit`
-
-        Returns
-        -------
-        proba : ndarray of shape (n_samples, n_clusters)
-        """
-        check_is_fitted(self)
-        return self.base_.predict_proba(X)  # type: ignore[no-any-return]
-
-    @_if_base_has("transform")
-    def transform(self, X: Any) -> Any:
-        """Embed each sample as the base does.
-
-        Parameters
-        ----------
-        X : as in `fit`
-
-        Returns
-        -------
-        embedding : ndarray of shape (n_samples, n_features_out)
-        """
-        check_is_fitted(self)
-        return self.base_.transform(X)
-
-    @_if_base_has("transform")
-    def fit_transform(self, X: Any, y: Any = None) -> Any:
-        """Fit, and embed the same samples; see `fit` and `transform`."""
-        return self.fit(X).transform(X)
-
-    @_if_base_has("transform")
-    def set_output(self, *, transform: str | None = None) -> Self:
-        """Choose what `transform` returns; see scikit-learn."""
-        for base in (self.base, getattr(self, "base_", None)):
-            if base is not None:
-                base.set_output(transform=transform)
-        return self
-
-    @_if_base_has("get_feature_names_out")
-    def get_feature_names_out(self, input_features: Any = None) -> Array:
-        """Names of the columns of the embedding, as the base gives them."""
-        check_is_fitted(self)
-        return self.base_.get_feature_names_out(input_features)  # type: ignore[no-any-return]
-
-    @_if_base_has("score")
-    def score(self, X: Any, y: Any = None) -> float:
-        """Score of the base; see there."""
-        check_is_fitted(self)
-        return float(self.base_.score(X, y))
-
-    @_if_base_has("save")
-    def save(self, path: Any) -> None:
-        """Write the fitted estimator to one file; see the ``save`` of the base.
-
-        Parameters
-        ----------
-        path : str or path-like
-            Written under a temporary name first, so a failure leaves nothing behind.
-        """
-        super().save(path)

@@ -49,7 +49,7 @@ class SelfLabelingObjective(nn.Module, Hook):
         super().__init__()
         self.fitted, self.threshold, self.augment = fitted, threshold, augment
         self.max_epochs, self.lr, self.weight_decay = max_epochs, lr, weight_decay
-        self.n_trusted = 0  # samples of the epoch
+        self.n_trusted = torch.zeros(())  # samples of the epoch, counted where they are
 
     def phases(self, run: Run) -> Iterator[Phase]:
         """Learn from what is certain, to the end."""
@@ -71,17 +71,21 @@ class SelfLabelingObjective(nn.Module, Hook):
         with torch.no_grad():
             confidence, y = self.fitted.predict_proba(clean).max(1)
         trusted = confidence > self.threshold
-        self.n_trusted += int(trusted.sum())
+        self.n_trusted += trusted.sum()
         logits = self.fitted.logits(self.fitted.embed(strong))
         return {"self_label": cluster_mean_loss(logits, y, trusted)}
 
     def on_epoch_start(self, run: Run) -> None:
         """Count anew."""
-        self.n_trusted = 0
+        self.n_trusted = torch.zeros((), dtype=torch.long, device=run.samples.device)
+
+    def on_last_step_end(self, run: Run) -> None:
+        """Ask for the number of certain samples."""
+        run.asked["certain"] = self.n_trusted
 
     def on_epoch_end(self, run: Run) -> None:
         """Tell the history which share of the samples was certain."""
-        run.history[-1]["certain"] = self.n_trusted / run.history[-1]["n_samples"]
+        run.history[-1]["certain"] = run.told["certain"] / run.history[-1]["n_samples"]
 
 
 class SelfLabelingClustering(WrappedClustering):

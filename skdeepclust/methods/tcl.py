@@ -22,7 +22,7 @@ from ..data.views import TINY, auto_views, strong_view
 from ..engine import LossTerms, Phase, Run
 from ..families.two_heads import TwoHeads, TwoHeadsClustering, TwoHeadsObjective
 from ..families.views import Pair, Views, pair_of
-from ..ops import cluster_mean_loss, imbalance, pair_contrast
+from ..ops import cluster_mean_loss, count_labels, imbalance, pair_contrast
 
 UNLABELLED = -1
 
@@ -118,11 +118,15 @@ class TCLObjective(TwoHeadsObjective):
         self.train()
         return p
 
-    def on_epoch_end(self, run: Run) -> None:
-        """Tell the history which share of all samples is labelled."""
+    def on_last_step_end(self, run: Run) -> None:
+        """Ask which share of all samples is labelled."""
         if run.phase.name == "boost":
-            labelled = (self.pseudo_labels != UNLABELLED).float().mean()
-            run.history[-1]["labelled"] = float(labelled)
+            run.asked["labelled"] = (self.pseudo_labels != UNLABELLED).float().mean()
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Tell the history."""
+        if "labelled" in run.told:
+            run.history[-1]["labelled"] = run.told["labelled"]
 
     def finish(self) -> None:
         """Keep what clusters, and nothing of the training samples."""
@@ -147,7 +151,7 @@ def relabel(p: Tensor, labels: Tensor, share: float, threshold: float) -> Tensor
     confidence, y = p.max(1)
     order = confidence.argsort(descending=True, stable=True)
     order = order[y[order].argsort(stable=True)]  # by cluster; the most certain first
-    size = y.bincount(minlength=p.shape[1])
+    size = count_labels(y, p.shape[1])
     place = torch.arange(len(y), device=y.device)
     rank = torch.empty_like(place)
     rank[order] = place - (size.cumsum(0) - size)[y[order]]

@@ -18,7 +18,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from ..base.complaints import n_used
-from ..base.constraints import POSITIVE_INTEGER, POSITIVE_REAL, WEIGHT
+from ..base.constraints import FOUND_OR_GIVEN, POSITIVE_INTEGER, POSITIVE_REAL, WEIGHT
 from ..base.estimator import BaseDeepClustering
 from ..base.objective import Core, Objective
 from ..data.samples import Samples
@@ -183,22 +183,26 @@ class TEMIObjective(Objective):
         assert self.heads is not None
         self.teachers.update(self.heads, teacher_momentum(self.n_steps))
 
-    def on_epoch_end(self, run: Run) -> None:
-        """Look at the labels now and then, and stop when those of no head change any more."""
-        self.adopt(0)
+    def on_last_step_end(self, run: Run) -> None:
+        """Look at the labels now and then."""
         settling = 2 * run.step >= self.n_steps
         due = run.step - self.reviewed_step >= self.n_steps / REVIEWS
         if self.tol is not None and settling and due:
             self.review(run)
 
     def review(self, run: Run) -> None:
-        """Stop if hardly a label of any head has changed since the last look, at some samples."""
+        """Ask how many labels of all heads have changed since the last look, at some samples."""
         some = torch.arange(0, len(run.samples), 1 + len(run.samples) // MOST_REVIEWED)
-        before, self.labels = self.labels, self.label(run.samples.batch(some)).cpu()
+        before, self.labels = self.labels, self.label(run.samples.batch(some))
         self.reviewed_step = run.step
         if before is not None:
-            changed = float((self.labels != before).float().mean())
-            run.history[-1]["changed"] = changed
+            run.asked["changed"] = (self.labels != before).float().mean()
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Stop when the labels of no head change any more."""
+        self.adopt(0)
+        if "changed" in run.told:
+            changed = run.history[-1]["changed"] = run.told["changed"]
             run.stop_phase = changed < self.tol  # type: ignore[operator]
 
     def label(self, x: Tensor) -> Tensor:
@@ -342,8 +346,9 @@ class TEMIClustering(BaseDeepClustering):
 
     Parameters
     ----------
-    n_clusters : int, default=10
-        Number of clusters to look for.
+    n_clusters : int or "auto", default=10
+        Number of clusters to look for. ``"auto"`` is the number, from 2 to 25, whose
+        partition of X is most modular, as `select_n_clusters` finds it.
     n_heads : int, default=8
         Heads that are trained, each from weights of its own. One of them is kept.
     n_neighbors : int or "auto", default="auto"
@@ -370,7 +375,8 @@ class TEMIClustering(BaseDeepClustering):
         many batches as there are samples if these are fewer, but at least 200; and at least 4.
     tol : float or None, default=0.001
         Stop in the second half once fewer than this share of all heads' labels change within a
-        twentieth of the batches, which ``history_`` says as ``"changed"``; None never stops early.
+        twentieth of the batches; None never stops early. ``history_`` has that share as
+        ``"changed"``.
     batch_size : int, default=256
         Samples in a batch; each comes with one of its neighbours.
     image_shape : (H, W) or (H, W, C), default=None
@@ -394,6 +400,8 @@ class TEMIClustering(BaseDeepClustering):
 
     Attributes
     ----------
+    n_clusters_ : int
+        The number that was given or found.
     labels_ : ndarray of shape (n_samples,), int64
         Label of each training sample, from 0; equal to ``predict`` of the training data.
     cluster_centers_ : ndarray of shape (n_clusters, embedding_dim), float32
@@ -438,6 +446,7 @@ class TEMIClustering(BaseDeepClustering):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseDeepClustering._parameter_constraints,
+        "n_clusters": FOUND_OR_GIVEN,
         "n_heads": [POSITIVE_INTEGER],
         "n_neighbors": [StrOptions({"auto"}), POSITIVE_INTEGER],
         "beta": [Interval(Real, 0.5, None, closed="neither"), StrOptions({"auto"})],
@@ -450,7 +459,7 @@ class TEMIClustering(BaseDeepClustering):
 
     def __init__(
         self,
-        n_clusters: int = 10,
+        n_clusters: int | str = 10,
         *,
         n_heads: int = 8,
         n_neighbors: int | str = "auto",
@@ -526,8 +535,8 @@ class TEMIClustering(BaseDeepClustering):
         n_features = min(math.prod(sample_shape), MOST_FEATURES)
         widths = (n_features, *self._hidden_widths(), self.embedding_dim)
         return TEMIObjective(
-            Core(encoder, self.embedding_dim, self.n_clusters, bfloat16=self._uses_bfloat16),
-            CosineHeads(self.n_heads, widths, self.n_clusters, generator),
+            Core(encoder, self.embedding_dim, self._n_clusters, bfloat16=self._uses_bfloat16),
+            CosineHeads(self.n_heads, widths, self._n_clusters, generator),
             n_neighbors=None if isinstance(self.n_neighbors, str) else self.n_neighbors,
             betas=self._betas(),
             temperature=self.temperature,

@@ -20,7 +20,7 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
-from ..base.constraints import POSITIVE_INTEGER, WEIGHT
+from ..base.constraints import FOUND_OR_GIVEN, POSITIVE_INTEGER, WEIGHT
 from ..base.estimator import BaseDeepClustering
 from ..base.objective import Core
 from ..data.samples import Array
@@ -166,8 +166,8 @@ class TURTLEObjective(NeighborObjective):
         """Eq. (2.3) after Eq. (2.2), the mean over candidates."""
         whole = len(index) == len(self._spaces[0])  # then the order means nothing
         z = self._spaces if whole else tuple(space[index] for space in self._spaces)
-        gamma = torch.tensor(self.gammas, device=index.device).repeat_interleave(self.n_restarts)
-        return self.outer_loss(z, gamma)
+        gamma = torch.tensor(self.gammas).repeat_interleave(self.n_restarts)
+        return self.outer_loss(z, gamma.to(index.device, non_blocking=True))
 
     def outer_loss(self, z: Sequence[Tensor], gamma: Tensor) -> LossTerms:
         """Fit the inner classifiers to the labelling of a batch, and tell how well that went."""
@@ -335,8 +335,9 @@ class TURTLEClustering(NeighborTransformer, BaseDeepClustering):
 
     Parameters
     ----------
-    n_clusters : int, default=10
-        Number of clusters to look for.
+    n_clusters : int or "auto", default=10
+        Number of clusters to look for. ``"auto"`` is the number, from 2 to 25, whose
+        partition of X is most modular, as `select_n_clusters` finds it.
     spaces : sequence of int, default=None
         Columns of each space, if X has the features of several networks side by side, such as
         ``(768, 1536)``; they add up to the columns of X. None: all are one space.
@@ -386,6 +387,8 @@ class TURTLEClustering(NeighborTransformer, BaseDeepClustering):
 
     Attributes
     ----------
+    n_clusters_ : int
+        The number that was given or found.
     labels_ : ndarray of shape (n_samples,), int64
         Label of each training sample, from 0; equal to ``predict`` of the training data.
     cluster_centers_ : ndarray of shape (n_clusters, n_components), float32
@@ -437,6 +440,7 @@ class TURTLEClustering(NeighborTransformer, BaseDeepClustering):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseDeepClustering._parameter_constraints,
+        "n_clusters": FOUND_OR_GIVEN,
         "spaces": ["array-like", None],
         "gamma": [StrOptions({"auto"}), WEIGHT],
         "n_embeddings": [Interval(Integral, 0, None, closed="left")],
@@ -451,7 +455,7 @@ class TURTLEClustering(NeighborTransformer, BaseDeepClustering):
 
     def __init__(
         self,
-        n_clusters: int = 10,
+        n_clusters: int | str = 10,
         *,
         spaces: Any = None,
         gamma: float | str = "auto",
@@ -531,13 +535,19 @@ class TURTLEClustering(NeighborTransformer, BaseDeepClustering):
         n_axes, n_embedded = sum(encoder.principal.n_axes), self.n_embeddings * self.embedding_dim
         return TURTLEObjective(
             replace(self._core(encoder), embedding_dim=n_embedded or n_axes),
-            n_neighbors=self.n_neighbors,
-            n_steps=self.n_steps,
             gammas=(EVEN, UNEVEN) if isinstance(self.gamma, str) else (float(self.gamma),),
-            n_restarts=self.n_init,
-            n_outer=self.n_outer,
-            n_inner=self.n_inner,
-            outer_batch=self.batch_size,
-            outer_lr=self.lr,
-            generator=generator,
+            **self._lengths(generator),
         )
+
+    def _lengths(self, generator: torch.Generator) -> dict[str, Any]:
+        """Sizes and lengths of the objective, by name."""
+        return {
+            "n_neighbors": self.n_neighbors,
+            "n_steps": self.n_steps,
+            "n_restarts": self.n_init,
+            "n_outer": self.n_outer,
+            "n_inner": self.n_inner,
+            "outer_batch": self.batch_size,
+            "outer_lr": self.lr,
+            "generator": generator,
+        }

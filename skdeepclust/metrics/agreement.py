@@ -292,7 +292,7 @@ def _check_labels(name: str, labels: ArrayLike) -> NDArray[Any]:
         )
     if array.size == 0:
         raise ValueError(f"{name} should have at least one label. Got none; pass at least one.")
-    if array.dtype.kind in "OU":
+    if array.dtype.kind in "OUT":
         array = _check_objects(name, np.asarray(labels, dtype=object))
     if array.dtype.kind not in "biufU":
         raise ValueError(f"{name} should be numbers or strings. Got {array.dtype}; convert them.")

@@ -1,5 +1,6 @@
 """Operations on embeddings and probabilities. No paper, no network and no training loop."""
 
+from .counting import count_labels
 from .density import center_rows, density_weights, set_apart, weighted_means
 from .fuzzy_graph import fuzzy_graph
 from .kmeans import keep_names, kmeans
@@ -8,12 +9,14 @@ from .modularity import merge_by_modularity, merged_labels, neighbor_affinity
 from .neighbors import knn
 from .parts import cluster_by_parts
 from .principal import principal_axes
+from .regroup import regroup
 from .student_t import squared_distances, student_t_log_affinity
 
 __all__ = [
     "center_rows",
     "cluster_by_parts",
     "cluster_mean_loss",
+    "count_labels",
     "density_weights",
     "fuzzy_graph",
     "imbalance",
@@ -26,6 +29,7 @@ __all__ = [
     "pair_contrast",
     "principal_axes",
     "queue_contrast",
+    "regroup",
     "set_apart",
     "squared_distances",
     "student_t_log_affinity",

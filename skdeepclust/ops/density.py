@@ -84,10 +84,10 @@ def weighted_means(z: Tensor, labels: Tensor, weight: Tensor, fallback: Tensor) 
     weight : Tensor of shape (n,), >= 0
     fallback : Tensor of shape (K, d). What a cluster without weight gets.
     """
-    known = labels >= 0
-    member = F.one_hot(labels[known], len(fallback)).to(z.dtype) * weight[known, None]
+    weight = weight * (labels >= 0)
+    member = F.one_hot(labels.clamp(min=0), len(fallback)).to(z.dtype) * weight[:, None]
     total = member.sum(0)[:, None]
-    return torch.where(total > 0, (member.T @ z[known]) / total.clamp(min=1e-12), fallback)
+    return torch.where(total > 0, (member.T @ z) / total.clamp(min=1e-12), fallback)
 
 
 def center_rows(a: Tensor) -> Tensor:

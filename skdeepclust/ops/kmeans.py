@@ -14,22 +14,34 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
+from .counting import count_labels
 from .lloyd import lloyd_kmeans
 
 FILTERS = threading.Lock()
 
 
 def kmeans(
-    z: Tensor, n_clusters: int, *, n_init: int, seed: int, spherical: bool = False
+    z: Tensor,
+    n_clusters: int,
+    *,
+    n_init: int,
+    seed: int,
+    spherical: bool = False,
+    n_iter_gpu: int | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Centres (K, d) and labels (n,) of the best of ``n_init`` k-means++ starts.
 
     On a CPU by scikit-learn; on other devices, where the data would have to travel, in torch.
     ``spherical``, always in torch, scales rows to length 1, and centres are normalised means.
     Fewer distinct points than clusters is reported by the caller, who knows the final labels.
+    ``n_iter_gpu`` are the iterations on another device than a CPU; None: until centres stand
+    still, which the host has to wait for.
     """
     if spherical or z.device.type != "cpu":
-        return lloyd_kmeans(z, n_clusters, n_init=n_init, seed=seed, spherical=spherical)
+        n_iter = None if z.device.type == "cpu" else n_iter_gpu
+        return lloyd_kmeans(
+            z, n_clusters, n_init=n_init, seed=seed, spherical=spherical, n_iter=n_iter
+        )
     # Threads add their sums in any order, and training amplifies the difference.
     with quiet(), threadpool_limits(1, "openmp"):
         model = KMeans(n_clusters, n_init=n_init, random_state=seed).fit(z.numpy())
@@ -62,7 +74,7 @@ def keep_names(labels: Tensor, previous: Tensor, centers: Tensor) -> tuple[Tenso
     labels, centers : the same clusters under their new names
     """
     n_clusters = len(centers)
-    common = (previous * n_clusters + labels).bincount(minlength=n_clusters**2)
+    common = count_labels(previous * n_clusters + labels, n_clusters**2)
     _, cluster = linear_sum_assignment(common.view(n_clusters, -1).cpu(), maximize=True)
-    renamed = torch.as_tensor(cluster, device=labels.device)  # name -> old number
+    renamed = torch.as_tensor(cluster).to(labels.device, non_blocking=True)  # name -> old number
     return renamed.argsort()[labels], centers[renamed]

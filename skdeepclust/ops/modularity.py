@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -37,24 +37,51 @@ def merge_by_modularity(affinity: Tensor, n_groups: int) -> Tensor:
     group : Tensor of shape (n,), int64
         Number of each cluster's group, from 0; all numbers occur.
     """
-    e = (affinity + affinity.T).double().cpu()
-    e = e / e.sum().clamp(min=torch.finfo(e.dtype).tiny)
-    group = torch.arange(len(e))  # the first cluster in it
-    for worth, least in (gain, 0.0), (closeness, -torch.inf):
-        _merge_while_worth(e, group, n_groups, worth, least)
+    group = torch.arange(len(affinity))  # the first cluster in it
+    for i, j in joins(affinity, n_groups):
+        group[group == j] = i
     numbers: Tensor = torch.unique(group, return_inverse=True)[1]
     return numbers
 
 
-def _merge_while_worth(e: Tensor, group: Tensor, n_groups: int, worth: Worth, least: float) -> None:
+def joins(
+    affinity: Tensor, n_groups: int, within: Tensor | None = None
+) -> Iterator[tuple[int, int]]:
+    """Pairs of groups in the order in which `merge_by_modularity` merges them.
+
+    Parameters
+    ----------
+    affinity : Tensor of shape (n, n), >= 0
+    n_groups : int, >= 1
+        How many are left at last.
+    within : Tensor of shape (n,), default=None
+        Only clusters of equal numbers may join, so that more groups may be left.
+
+    Yields
+    ------
+    i, j : int
+        The group whose first cluster is j joins that whose first cluster is i < j.
+    """
+    e = (affinity + affinity.T).double().cpu()
+    e = e / e.sum().clamp(min=torch.finfo(e.dtype).tiny)
+    apart = torch.zeros_like(e, dtype=torch.bool)
+    if within is not None:
+        apart = within[:, None] != within
+    gone = torch.zeros(len(e), dtype=torch.bool)
+    for worth, least in (gain, 0.0), (closeness, -torch.inf):
+        yield from _joins_while_worth(e, gone, apart, n_groups, worth, least)
+
+
+def _joins_while_worth(
+    e: Tensor, gone: Tensor, apart: Tensor, n_groups: int, worth: Worth, least: float
+) -> Iterator[tuple[int, int]]:
     """Merge in place the pair of highest worth, as long as that is more than ``least``.
 
     The later one of a pair is left with a row and a column of zeros.
     """
-    gone = group != torch.arange(len(e))
     a = e.sum(1)
     table = worth(e, a, a[:, None]).fill_diagonal_(-torch.inf)
-    table[gone] = table[:, gone] = -torch.inf
+    table[gone] = table[:, gone] = table[apart] = -torch.inf
     best, partner = table.max(1)  # of each row, kept up, as the whole table takes long to search
     for _ in range(len(e) - int(gone.sum()) - n_groups):
         row = int(best.argmax())
@@ -68,12 +95,13 @@ def _merge_while_worth(e: Tensor, group: Tensor, n_groups: int, worth: Worth, le
         # The cluster itself stays out of reach, and so do clusters that are gone.
         table[i] = worth(e[i], a, a[i]).where(table[i] > -torch.inf, table[i])
         table[:, i] = table[i]
-        group[group == j] = i
+        gone[j] = True
         better = table[i] > best
         best[better], partner[better] = table[i, better], i
         stale = ((partner == i) | (partner == j)) & ~better & (best > -torch.inf)
         stale[i] = True
         best[stale], partner[stale] = table[stale].max(1)
+        yield i, j
 
 
 def gain(e: Tensor, a: Tensor, b: Tensor) -> Tensor:

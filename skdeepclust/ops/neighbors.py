@@ -13,9 +13,10 @@ from torch import Tensor
 
 from .._optional import available, optional
 
-Search = Callable[[Tensor, int], Tensor]
+Search = Callable[[Tensor, Tensor, int], Tensor]
 
 MOST_ENTRIES = 2**22  # of a block of distances or differences
+MOST_SEARCHED, KNOWN = 2**17, 2**15  # samples among which all are searched; that stand for more
 
 
 def knn(
@@ -26,7 +27,10 @@ def knn(
 ) -> tuple[Tensor, Tensor]:
     """Distances and indices, both (n, k), of the nearest other samples.
 
-    Exact, without an (n, n) matrix. Neighbours come by distance, and by index where distances are
+    Exact for up to 131,072 samples, without an (n, n) matrix. Of more, the neighbours of each are
+    sought among 32,768 that are drawn at random, the same in every call: time grows with n, not
+    with its square, and a neighbour that is not the very nearest shares a cluster as often as in a
+    set of 32,768. Neighbours come by distance, and by index where distances are
     equal; a sample is never its own neighbour, but its duplicates are. Where equal distances reach
     beyond the last place, any of them may take it.
 
@@ -44,8 +48,17 @@ def knn(
     if not 1 <= k < len(z):
         raise ValueError(f"k={k} neighbours need more samples than that. Got {len(z)} instead.")
     x = F.normalize(z) if metric == "cosine" else z - z.mean(0)
-    distances, indices = nearest_others(x, choose_search(x)(x, k + 1))
+    known = searched(len(z)).to(z.device)
+    found = choose_search(x)(x, x if len(known) == len(x) else x[known], k + 1)
+    distances, indices = nearest_others(x, known[found])
     return (distances.square() / 2 if metric == "cosine" else distances), indices
+
+
+def searched(n: int) -> Tensor:
+    """Indices of the samples among which neighbours are sought, in order: all, or some of many."""
+    if n <= MOST_SEARCHED:
+        return torch.arange(n)
+    return torch.randperm(n, generator=torch.Generator().manual_seed(0))[:KNOWN].sort().values
 
 
 def choose_search(x: Tensor) -> Search:
@@ -58,34 +71,37 @@ def choose_search(x: Tensor) -> Search:
     return faiss_search if sys.platform != "darwin" and available("faiss") else torch_search
 
 
-def torch_search(x: Tensor, n_nearest: int) -> Tensor:
-    """Indices of the nearest samples, itself among them, (n, n_nearest), in blocks of rows."""
-    squares = x.square().sum(1)
+def torch_search(x: Tensor, among: Tensor, n_nearest: int) -> Tensor:
+    """Indices (n, n_nearest) into ``among`` (m, d) of the samples nearest to each row of x (n, d).
+
+    A row that is among them is found, too. In blocks of rows.
+    """
+    squares = among.square().sum(1)
     blocks = (
-        torch.addmm(squares, block, x.T, alpha=-2).topk(n_nearest, largest=False).indices
-        for block in torch.split(x, 1 + MOST_ENTRIES // len(x))
+        torch.addmm(squares, block, among.T, alpha=-2).topk(n_nearest, largest=False).indices
+        for block in torch.split(x, 1 + MOST_ENTRIES // len(among))
     )
     return torch.cat(list(blocks))
 
 
-def faiss_search(x: Tensor, n_nearest: int) -> Tensor:
+def faiss_search(x: Tensor, among: Tensor, n_nearest: int) -> Tensor:
     """As `torch_search`."""
     faiss = optional("faiss", extra="faiss", purpose="faiss_search")
-    rows = x.float().cpu().contiguous().numpy()
-    index = faiss.IndexFlatL2(rows.shape[1])
-    index.add(rows)
+    rows, known = (z.float().cpu().contiguous().numpy() for z in (x, among))
+    index = faiss.IndexFlatL2(known.shape[1])
+    index.add(known)
     return torch.as_tensor(index.search(rows, n_nearest)[1], device=x.device)
 
 
-def sklearn_search(x: Tensor, n_nearest: int) -> Tensor:
+def sklearn_search(x: Tensor, among: Tensor, n_nearest: int) -> Tensor:
     """As `torch_search`."""
-    rows = x.cpu().numpy()
-    model = NearestNeighbors(n_neighbors=n_nearest).fit(rows)
-    return torch.as_tensor(model.kneighbors(rows, return_distance=False), device=x.device)
+    model = NearestNeighbors(n_neighbors=n_nearest).fit(among.cpu().numpy())
+    found = model.kneighbors(x.cpu().numpy(), return_distance=False)
+    return torch.as_tensor(found, device=x.device)
 
 
 def nearest_others(x: Tensor, found: Tensor) -> tuple[Tensor, Tensor]:
-    """Sort each row's candidates by distance, then index, and drop the row itself.
+    """Sort each row's candidates by distance, then index, and drop the row itself, or the last.
 
     Distances are summed over differences: products cancel between close samples, and each
     backend rounds its own way. The last candidate goes where the row itself wasn't found.

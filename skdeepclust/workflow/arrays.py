@@ -34,6 +34,10 @@ class RowAssignments(Assignments):
         """Return the numbers of the rows."""
         return list(self.paths)
 
+    @staticmethod
+    def _keys(cells: list[str]) -> NDArray[Any]:
+        return np.array([int(cell) for cell in cells])
+
 
 class ArrayFile(Source):
     """The rows of an array in a NumPy file."""
@@ -56,6 +60,9 @@ class ArrayFile(Source):
     def read(self, settings: Settings) -> NDArray[Any]:
         self.rows = np.array(read_array(self.place))
         return self.rows
+
+    def names(self) -> list[str]:
+        return [str(row) for row in range(len(self.rows))]
 
     def embed(self, embedder: Any, heard: Callable[[int, int], None]) -> NDArray[Any]:
         if self.rows.ndim == 2:

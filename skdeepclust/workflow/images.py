@@ -23,6 +23,7 @@ from ..data.images import is_image_path_array, read_image
 from ..datasets import check_on_error, load_image_folder, read_files, tell_left_out
 from ..displays.choosing import Plane
 from ..displays.poster import plot_clusters
+from .decisions import Decisions
 from .maps import map_of
 from .page import gather, write_page
 from .settings import FEATURES, Settings
@@ -86,26 +87,35 @@ class ImageFiles(Source):
             ignored=[],
         )
 
+    def names(self) -> list[str]:
+        return names_in(self.place, self.files)
+
     def embed(self, embedder: Any, heard: Callable[[int, int], None]) -> NDArray[Any]:
         return features_of(embedder, self.files, heard)
 
     def gather(self, estimator: Any, rows: NDArray[Any]) -> ImageClusters:
-        embedding = np.asarray(estimator.transform(rows))
-        names = names_in(self.place, self.files)
         return ImageClusters(
-            assignments=Assignments.of(names, estimator.predict_proba(rows), embedding),
-            embedding=embedding,
-            estimator=estimator,
+            **self._said_of(estimator, rows),
             paths=self.found.paths,
             images=self.found.data,
             classes=self.classes,
             skipped=self._relative(self.found.skipped),
         )
 
+    def _said_of(self, estimator: Any, rows: NDArray[Any]) -> dict[str, Any]:
+        """What a fitted estimator says of the rows, as `Clusters` has it."""
+        embedding = np.asarray(estimator.transform(rows))
+        table = Assignments.of(self.names(), estimator.predict_proba(rows), embedding)
+        return {"assignments": table, "embedding": embedding, "estimator": estimator}
+
+    def address(self, page: Path) -> str | None:
+        """Address of the folder as seen from the page; None if the page links no files."""
+        return address_of(self.place, page)
+
     def views(
         self, clusters: ImageClusters, facts: Sequence[tuple[str, str]], out: Path
     ) -> dict[str, Callable[[Path], Any]]:
-        base = address_of(self.place, out / "report.html")
+        base = self.address(out / "report.html")
         title = Path(self.place).resolve().name
 
         @cache  # computed when the first of both is drawn
@@ -157,24 +167,41 @@ class ImageClusters(Clusters):
     classes : ndarray of str, or None
         Names of the sub-folders.
     skipped : list of (path, reason)
+    decisions : Decisions or None
+        What a person has decided, which the assignments follow.
+    labels_of_run : ndarray of shape (n_images,), int, or None
+        Clusters before that.
     warnings : sequence of str
         What the fit complained of.
     evidence : Evidence or None
         What can be said of the clusters without labels.
     n_clusters_scores : dict of float, or None
         Score of each number of clusters, if the number was left open.
+    layers : ClusterLayers or None
+        The same clusters, joined and divided.
+    columns : mapping of str
+        The user's columns, by name: a value or None for each image.
+    proposals : mapping of int to list of str
+        Names that suit each cluster.
     """
 
     paths: NDArray[Any]
     images: NDArray[np.uint8] = field(repr=False)
     classes: NDArray[Any] | None
     skipped: list[tuple[str, str]]
+    decisions: Decisions | None = None
+    labels_of_run: NDArray[np.int64] | None = field(default=None, repr=False)
 
     @property
     def table(self) -> Any:
         """A pandas data frame with path, cluster, confidence, second cluster, outlier score."""
         pandas = optional("pandas", extra="table", purpose="ImageClusters.table")
         return pandas.DataFrame(self.assignments.columns())
+
+    @property
+    def pictures(self) -> Any:
+        """The images as large as they are, read when looked up."""
+        return LazyImages(self.paths)
 
     def draw(self, file: str | os.PathLike[str], plane: Plane | None = None) -> None:
         """Write a picture: a map, and examples of each cluster.
@@ -185,9 +212,9 @@ class ImageClusters(Clusters):
         plane : Plane, default=None
             Points of the map, if they are known.
         """
-        table, pictures = self.assignments, LazyImages(self.paths)
+        table = self.assignments
         figure = plot_clusters(
-            pictures, table.labels, self.embedding, table.confidence, plane=plane
+            self.pictures, table.labels, self.embedding, table.confidence, plane=plane
         )
         figure.savefig(file)
 
@@ -217,7 +244,7 @@ class ImageClusters(Clusters):
             self.assignments,
             title=title,
             images=self.images,
-            pictures=LazyImages(self.paths),
+            pictures=self.pictures,
             embedding=self.embedding,
             classes=self.classes,
             history=getattr(self.estimator, "history_", ()),
@@ -228,6 +255,10 @@ class ImageClusters(Clusters):
             evidence=self.evidence,
             choice=self.n_clusters_scores,
             plane=plane,
+            decisions=self.decisions,
+            labels_of_run=self.labels_of_run,
+            layers=self.layers,
+            proposals=self.proposals,
         )
         write_page(file, content)
 

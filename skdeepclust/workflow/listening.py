@@ -8,6 +8,7 @@ if TYPE_CHECKING:  # a listener need not wait for torch
     from ..model_selection import NClusters
     from ..pretrained.embedder import ImageEmbedder
     from .evidence import Evidence
+    from .table import Assignments
 
 
 class Listener:
@@ -24,6 +25,9 @@ class Listener:
 
     def n_clusters_chosen(self, found: NClusters) -> None:
         """Hear how many clusters were found, as no number was asked for."""
+
+    def left_unclustered(self, table: Assignments) -> None:
+        """Hear which samples are in no cluster."""
 
     def judged(self, evidence: Evidence) -> None:
         """Hear what can be said of the clusters without labels."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +19,7 @@ from threadpoolctl import threadpool_limits
 from ..data.shapes import image_shape_of
 from ..engine import Hook
 from ..model_selection import NClusters
+from ..ops.doubt import check_share
 from .choice import (
     make_estimator,
     scale_training,
@@ -25,10 +27,18 @@ from .choice import (
     suitable_embedder,
     suitable_method,
 )
+from .companion import CompanionTable
+from .description import described
 from .evidence import judge
 from .images import ImageClusters, ImageFiles
 from .listening import SILENT, Listener
-from .results import CHECKPOINT, check_sort_target, result_folder, sort_images, write_data
+from .results import (
+    CHECKPOINT,
+    check_sort_target,
+    result_folder,
+    sort_images,
+    write_data,
+)
 from .scoring import Scores, scores_beside_kmeans
 from .settings import FEATURES, Settings
 from .sources import Clusters, Source, name_of
@@ -39,7 +49,10 @@ from .summary import (
     summary_of_run,
     write_summary,
 )
+from .table import result_id
 from .timing import Clock, Steps, expected_seconds
+from .unclustered import without_doubtful_samples
+from .wide import write_table
 
 LITTLE = 0.1  # of the time for features: as much may a second fit take, to see if seeds agree
 OTHER_SEED = 1729
@@ -79,6 +92,8 @@ def cluster_images(
     *,
     estimator: Any = None,
     embedder: Any = "auto",
+    unclustered: float | str = "auto",
+    table: str | os.PathLike[str] | None = None,
     on_error: str = "warn",
     n_jobs: int | None = -1,
     random_state: Any = None,
@@ -98,6 +113,12 @@ def cluster_images(
         Turns images into features that the estimator clusters. "auto" is ``ImageEmbedder()`` for
         images that are coloured or larger than 32 pixels, unless the estimator has an encoder or
         an image_shape of its own. None trains on the pixels.
+    unclustered : float in [0, 1) or "auto", default="auto"
+        Share of the images to leave in no cluster, the most doubtful first: their label is -1. 0
+        leaves none; "auto" leaves what is doubtful as `leave_unclustered` says.
+    table : str or path-like, default=None
+        CSV file with further columns, joined by a column named path. Words in them may become
+        proposals of names.
     on_error : {"warn", "raise", "skip"}, default="warn"
         What to do about files that are no readable images.
     n_jobs : int, default=-1
@@ -129,6 +150,8 @@ def cluster_images(
         params={} if estimator is None else clone(estimator).get_params(deep=False),
         random_state=random_state,
         embedder=embedder,
+        unclustered=unclustered,
+        table=None if table is None else Path(table).expanduser(),
         on_error=on_error,
         n_jobs=n_jobs,
     )
@@ -161,14 +184,16 @@ def cluster(
         If something can't be done; as early as it is known.
     """
     source.check(settings)
+    check_share(settings.unclustered, "unclustered")
+    companion = None if settings.table is None else CompanionTable(settings.table)
     if out is None:
-        return _learn(source, settings, None, listener)
+        return _learn(source, settings, None, listener, companion)
     if settings.sort_into is not None:
         check_sort_target(settings.sort_into, source.place, out)
     with result_folder(
         out, source.place, overwrite=settings.overwrite, resume=settings.resume
     ) as folder:
-        outcome = _learn(source, settings, out, listener)
+        outcome = _learn(source, settings, out, listener, companion)
         outcome = _write(folder, outcome, source, settings, out, listener)
     if settings.sort_into is not None:
         table = outcome.clusters.assignments
@@ -176,10 +201,17 @@ def cluster(
     return outcome
 
 
-def _learn(source: Source, settings: Settings, out: Path | None, listener: Listener) -> Outcome:
+def _learn(
+    source: Source,
+    settings: Settings,
+    out: Path | None,
+    listener: Listener,
+    companion: CompanionTable | None,
+) -> Outcome:
     """Read samples, embed them if a network suits, cluster and score them."""
     watch = _Stopwatch()
     pixels = source.read(settings)
+    columns = source.columns(companion)
     watch.lap("read")
     task = plan(settings, pixels, out, listener)
     rows = pixels
@@ -190,6 +222,9 @@ def _learn(source: Source, settings: Settings, out: Path | None, listener: Liste
     with task.clock.during("fit"), heard_warnings() as told:
         estimator, found = _train(rows, settings, task, listener)
         clusters = source.gather(estimator, rows)
+    table = without_doubtful_samples(clusters.assignments, settings.unclustered)
+    listener.left_unclustered(table)
+    clusters = described(replace(clusters, assignments=table, columns=columns))
     watch.lap("fit")
     refit = None
     if rows is not pixels and watch.laps["fit"] < LITTLE * watch.laps["embed"]:
@@ -344,20 +379,35 @@ def _write(
     write_data(folder, clusters, outcome.features)
     watch.lap("save")
     listener.drawing()
-    views = {
-        "labels.parquet": clusters.assignments.to_parquet,
+    views: dict[str, Callable[[Path], Any]] = {
+        "labels.parquet": partial(write_table, clusters, out),
         **source.views(clusters, facts_of(clusters.method, outcome.scores, watch.laps), out),
     }
-    missing = {name: _attempt(write, folder / name) for name, write in views.items()}
+    missing = {name: attempt(write, folder / name) for name, write in views.items()}
     if not (folder / "model").exists():
         missing["model"] = f"{clusters.method} has no form to be saved in; predict needs another"
     watch.lap("draw")
-    write_summary(folder, _summary(outcome, source, out))
+    summary = _summary(outcome, source, out)
+    if settings.table is not None:
+        summary["table"] = os.path.abspath(settings.table)
+    write_summary(folder, summary)
     return replace(outcome, missing=missing)
 
 
-def _attempt(write: Callable[[Path], Any], file: Path) -> str:
-    """Write one file; return why there is none, or an empty string."""
+def attempt(write: Callable[[Path], Any], file: Path) -> str:
+    """Write one file.
+
+    Parameters
+    ----------
+    write : callable (path)
+        Writes it; returns False if it can't.
+    file : path
+
+    Returns
+    -------
+    reason : str
+        Why there is none; empty if there is one.
+    """
     try:
         written = write(file)
     # Whatever happens here, hours of training must not be lost for want of a picture.
@@ -369,6 +419,7 @@ def _attempt(write: Callable[[Path], Any], file: Path) -> str:
 
 def _summary(outcome: Outcome, source: Source, out: Path) -> dict[str, Any]:
     summary = summary_of_run(outcome.clusters, outcome.seconds) | source.summary()
+    summary["result"] = result_id(outcome.clusters.assignments)
     if outcome.embedder is not None:
         summary["embedder"] = settings_of_embedder(outcome.embedder, out)
         summary["network"] = facts_of_network(outcome.embedder)
@@ -377,6 +428,7 @@ def _summary(outcome: Outcome, source: Source, out: Path) -> dict[str, Any]:
     clusters = outcome.clusters
     if clusters.n_clusters_scores is not None:
         summary["n_clusters_scores"] = clusters.n_clusters_scores
+    summary["proposals"] = clusters.proposals
     summary["warnings"] = clusters.warnings
     summary["evidence"] = None if clusters.evidence is None else clusters.evidence.as_dict()
     return summary

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,15 @@ from ..pretrained.embedder import ImageEmbedder
 from .arrays import ArrayFile, RowAssignments, read_array
 from .images import names_in
 from .likeness import Company, at_unit_length
-from .results import read_company, read_model, read_summary
-from .settings import FEATURES
+from .relabeling import Head
+from .results import (
+    read_company,
+    read_decided,
+    read_embedder,
+    read_head,
+    read_model,
+    read_summary,
+)
 from .sources import count_of_files
 from .table import Assignments
 
@@ -69,7 +76,7 @@ def predict(out: Path, source: str) -> Prediction:
         If the samples are not of the kind that was clustered, or none can be read.
     """
     summary = read_summary(out)
-    oracle = _Oracle(read_model(out), _embedder(summary, out), read_company(out))
+    oracle = Oracle.of(out, summary)
     if ArrayFile.takes(source):
         rows = read_array(source)
         tables = [
@@ -92,12 +99,6 @@ def predict(out: Path, source: str) -> Prediction:
     return Prediction(table, int(oracle.company.are_strangers(table.outlier_scores).sum()), what)
 
 
-def _embedder(summary: dict[str, Any], out: Path) -> ImageEmbedder | None:
-    """The network that has seen the images of a result, if there was one."""
-    settings = summary.get("embedder")
-    return None if settings is None else ImageEmbedder(**{"cache_dir": out / FEATURES, **settings})
-
-
 def _files_of(source: str) -> tuple[str, list[str]]:
     """The folder that names are relative to, and the files in it that may be images."""
     if os.path.isfile(source):
@@ -117,22 +118,51 @@ def _check_any(tables: list[Any], source: str, skipped: list[tuple[str, str]]) -
 
 
 @dataclass(frozen=True)
-class _Oracle:
-    """An estimator with the network before it and the samples that it knows."""
+class Oracle:
+    """An estimator with the network before it and the samples that it knows.
+
+    After `refine`, a head tells the clusters, and they may have names.
+    """
 
     estimator: Any
     embedder: ImageEmbedder | None
     company: Company
+    head: Head | None
+    cluster_names: Mapping[int, str]
+
+    @classmethod
+    def of(cls, out: Path, summary: dict[str, Any]) -> Self:
+        """That of a result."""
+        _, decisions = read_decided(out, summary)
+        return cls(
+            read_model(out),
+            read_embedder(out, summary),
+            read_company(out),
+            read_head(out),
+            decisions.names,
+        )
 
     def table(self, kind: type[Assignments], names: Any, samples: NDArray[Any]) -> Assignments:
         """One row for each of some samples."""
         rows = samples
         if self.embedder is not None and samples.ndim != 2:
             rows = self.embedder.transform(samples)
-        proba = self.estimator.predict_proba(rows)
-        has_features = self.embedder is not None
-        place = at_unit_length(rows) if has_features else np.asarray(self.estimator.transform(rows))
-        return kind.of(names, proba, outlier_scores=self.company.outlier_scores(place))
+        place = self.places(rows)
+        proba = (
+            self.estimator.predict_proba(rows)
+            if self.head is None
+            else self.head.predict_proba(place)
+        )
+        table = kind.of(names, proba, outlier_scores=self.company.outlier_scores(place))
+        if self.head is not None:
+            table = table.renumbered(self.head.clusters)
+        return replace(table, cluster_names=self.cluster_names)
+
+    def places(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """Where samples are compared: features at unit length, or else the embedding."""
+        if self.embedder is not None:
+            return at_unit_length(rows)
+        return np.asarray(self.estimator.transform(rows))
 
     def check_sees_images(self, out: Path, source: str) -> None:
         """Refuse images where vectors were clustered."""

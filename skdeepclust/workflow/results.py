@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +16,32 @@ from numpy.typing import NDArray
 
 from ..data.images import read_readable_images
 from ..loading import load
+from ..pretrained.embedder import ImageEmbedder
+from .arrays import RowAssignments
+from .decisions import DECISIONS, Decisions
 from .evidence import Evidence
 from .images import SHOWN, ImageClusters
 from .likeness import Company, at_unit_length, some_of
+from .relabeling import Head
 from .settings import FEATURES
 from .sources import Clusters
-from .table import Assignments
+from .table import Assignments, result_id
 
+HEAD = "head.npz"
 RESULT_FILES = {
     "report.html": "the page to look at, in any browser, offline",
     "labels.csv": "cluster, confidence, second cluster and outlier score of each sample",
-    "labels.parquet": "the same for data frames",
+    "labels.parquet": "the same and more, for data frames and explorers",
     "model": "for `skdeepclust predict` and `skdeepclust.load`",
     "embedding.npz": "what the network makes of each sample",
     "clusters.png": "a map, and of images examples of each cluster",
     "summary.json": "settings, versions, seconds, sizes, scores",
+    HEAD: "tells the cluster of a new sample, after `skdeepclust refine`",
+    DECISIONS: "what a person has decided about the clusters",
 }
 CHECKPOINT = "checkpoint"  # beside them while it trains, as are features
 UNCLUSTERED_FOLDER = "unclustered"  # of sorted images
-_STAGE = ".new"
+_STAGE, _READY, _GONE = ".new", ".ready", "gone.txt"
 
 
 @contextmanager
@@ -52,28 +60,59 @@ def result_folder(out: Path, source: str, *, overwrite: bool, resume: bool) -> I
         Keep the checkpoint of an earlier run.
     """
     out = out.resolve()
+    finish_moving(out)
     _check_out(out, Path(source).resolve(), overwrite, resume)
     new_parents = [parent for parent in (out, *out.parents) if not parent.exists()]
-    stage = out / _STAGE
     if not resume:
         shutil.rmtree(out / CHECKPOINT, ignore_errors=True)
+    try:
+        with new_files(out) as stage:
+            yield stage
+    except BaseException:
+        with suppress(OSError):  # not empty: it holds features or a checkpoint
+            for parent in new_parents:
+                parent.rmdir()
+        raise
+    shutil.rmtree(out / CHECKPOINT, ignore_errors=True)
+
+
+@contextmanager
+def new_files(out: Path, *, kept: Collection[str] = ()) -> Iterator[Path]:
+    """A folder for new files of a result, which all take their places at the end, or none.
+
+    Parameters
+    ----------
+    out : path
+        The result folder.
+    kept : collection of str
+        Files that stay if they are not written anew; all others go.
+    """
+    stage = out / _STAGE
     shutil.rmtree(stage, ignore_errors=True)
     stage.mkdir(parents=True)
     try:
         yield stage
     except BaseException:
         shutil.rmtree(stage, ignore_errors=True)
-        with suppress(OSError):  # not empty: it holds features or a checkpoint
-            for parent in new_parents:
-                parent.rmdir()
         raise
+    gone = [name for name in RESULT_FILES if name not in kept and not (stage / name).exists()]
+    (stage / _GONE).write_text("\n".join(gone), encoding="utf-8")
+    os.replace(stage, out / _READY)  # from here on it will be done, whatever happens
+    finish_moving(out)
+
+
+def finish_moving(out: Path) -> None:
+    """Let complete new files take their places, also after a run that was killed while it did."""
+    ready = out / _READY
+    if not ready.exists():
+        return
+    gone = (ready / _GONE).read_text(encoding="utf-8").split()
     for name in RESULT_FILES:
-        if (stage / name).exists():
-            os.replace(stage / name, out / name)
-        else:
+        if (ready / name).exists():
+            os.replace(ready / name, out / name)
+        elif name in gone:
             (out / name).unlink(missing_ok=True)
-    stage.rmdir()
-    shutil.rmtree(out / CHECKPOINT, ignore_errors=True)
+    shutil.rmtree(ready)
 
 
 def _check_out(out: Path, source: Path, overwrite: bool, resume: bool) -> None:
@@ -133,11 +172,44 @@ def read_summary(out: Path) -> dict[str, Any]:
     FileNotFoundError
         If the folder is no result.
     """
+    finish_moving(out)
     file = out / "summary.json"
     if not (out / "labels.csv").exists() or not file.exists():
         raise FileNotFoundError(f"{str(out)!r} is no result of `skdeepclust cluster`.")
     summary: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return summary
+
+
+def read_decided(
+    out: Path, summary: dict[str, Any], file: Path | None = None
+) -> tuple[Assignments, Decisions]:
+    """The table of an earlier run, and what is decided about it: nothing, if there is no such file.
+
+    Parameters
+    ----------
+    out : path
+        The result folder.
+    summary : dict
+        That of the run.
+    file : path, default=None
+        The decisions; None is those in the folder, if any.
+
+    Raises
+    ------
+    ValueError
+        If a file is broken, or the decisions are about another result.
+    """
+    if file is None and (out / DECISIONS).exists():
+        file = out / DECISIONS
+    decisions = None if file is None else Decisions.read(file)
+    kind = RowAssignments if "array" in summary else Assignments
+    table = kind.read_csv(out / "labels.csv", {} if decisions is None else decisions.names)
+    result = summary.get("result") or result_id(table)  # runs of 0.1.0 had none
+    if decisions is None:
+        return table, Decisions(result=result)
+    clusters = {row["cluster"] for row in summary.get("clusters", ())}
+    decisions.check(table, result, clusters)
+    return table, decisions
 
 
 def read_model(out: Path) -> Any:
@@ -163,7 +235,20 @@ def read_company(out: Path) -> Company:
     return Company(known.astype(np.float32))
 
 
-def read_result(out: Path, source: str, summary: dict[str, Any]) -> ImageClusters:
+def read_embedder(out: Path, summary: dict[str, Any]) -> ImageEmbedder | None:
+    """The network that has seen the images of an earlier run, if there was one."""
+    settings = summary.get("embedder")
+    return None if settings is None else ImageEmbedder(**{"cache_dir": out / FEATURES, **settings})
+
+
+def read_head(out: Path) -> Head | None:
+    """What tells the cluster of a new sample, if the clusters are no longer those of the model."""
+    return Head.read(out / HEAD) if (out / HEAD).exists() else None
+
+
+def read_result(
+    out: Path, source: str, summary: dict[str, Any], decisions: Path | None = None
+) -> ImageClusters:
     """Read an earlier run again, with whatever clusters its table has now.
 
     Parameters
@@ -174,8 +259,11 @@ def read_result(out: Path, source: str, summary: dict[str, Any]) -> ImageCluster
         Where the images are now; those that are gone are left out.
     summary : dict
         That of the run. If it has scores, the first folder of each path is its class.
+    decisions : path, default=None
+        What a person has decided; None is the file in the folder, if any.
     """
-    table = Assignments.read_csv(out / "labels.csv")
+    table, decided = read_decided(out, summary, decisions)
+    labels_of_run, table = table.labels, replace(table, labels=decided.applied(table))
     paths = _paths_inside(source, table.paths)
     with np.load(out / "embedding.npz") as stored:
         place = {os.fsdecode(name): i for i, name in enumerate(stored["paths"].tolist())}
@@ -195,6 +283,8 @@ def read_result(out: Path, source: str, summary: dict[str, Any]) -> ImageCluster
         images=images,
         classes=np.array([n.partition("/")[0] for n in names]) if "scores" in summary else None,
         skipped=[(table.paths[i], reason) for i, reason in sorted(unreadable.items())],
+        decisions=decided.at(names),
+        labels_of_run=labels_of_run[kept],
         **_told(summary),
     )
 

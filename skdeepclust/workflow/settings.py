@@ -41,6 +41,11 @@ class Settings:
         Number of decoding threads; -1 is one for each processor.
     score : bool, default=False
         Score the clusters against the classes of the samples, which are never used to fit.
+    unclustered : float in [0, 1) or "auto", default="auto"
+        Share of the samples to leave in no cluster, the most doubtful first; 0 leaves none. "auto"
+        leaves those that are doubtful as `skdeepclust.leave_unclustered` says.
+    table : path, default=None
+        CSV file with further columns, joined by path: as `CompanionTable` reads it.
     sort_into : path, default=None
         New folder for copies of the files, in one sub-folder for each cluster.
     link : bool, default=False
@@ -64,6 +69,8 @@ class Settings:
     on_error: str = "warn"
     n_jobs: int | None = -1
     score: bool = False
+    unclustered: float | str = "auto"
+    table: Path | None = None
     sort_into: Path | None = None
     link: bool = False
     overwrite: bool = False

@@ -1,19 +1,21 @@
 """What the pipeline asks of samples, wherever they come from, and of their clusters.
 
-A kind of source is a class of one file: `images.py` and `arrays.py` have the two that there are.
+A kind of source is a class of one file: `images.py`, `boxes.py` and `arrays.py` have the three.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..ops.granularity import ClusterLayers
+from .companion import CompanionTable
 from .evidence import Evidence
 from .settings import Settings
 from .table import Assignments
@@ -35,6 +37,12 @@ class Clusters:
         What can be said of the clusters without labels.
     n_clusters_scores : dict of float, or None
         Score of each number of clusters, if the number was left open.
+    layers : ClusterLayers or None
+        The same clusters, joined and divided.
+    columns : mapping of str
+        The user's columns, by name: a value or None for each sample.
+    proposals : mapping of int to list of str
+        Names that suit each cluster.
     """
 
     assignments: Assignments
@@ -43,6 +51,9 @@ class Clusters:
     warnings: Sequence[str] = ()
     evidence: Evidence | None = None
     n_clusters_scores: dict[int, float] | None = None
+    layers: ClusterLayers | None = None
+    columns: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    proposals: Mapping[int, Sequence[str]] = field(default_factory=dict)
 
     @property
     def labels(self) -> NDArray[np.int64]:
@@ -79,6 +90,14 @@ class Source(ABC):
     @abstractmethod
     def read(self, settings: Settings) -> NDArray[Any]:
         """Read vectors (n, d), or images (n, H, W) or (n, H, W, C)."""
+
+    def columns(self, companion: CompanionTable | None) -> dict[str, list[Any]]:
+        """The user's columns for what was read."""
+        return {} if companion is None else companion.of(self.names(), self.place)
+
+    @abstractmethod
+    def names(self) -> list[str]:
+        """What tells the samples apart, in the table and in that of the user."""
 
     @abstractmethod
     def embed(self, embedder: Any, heard: Callable[[int, int], None]) -> NDArray[Any]:

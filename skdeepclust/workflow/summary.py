@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from .. import _version
@@ -16,6 +17,7 @@ from ..pretrained.networks import IN_A_PACKAGE
 from .scoring import Scores
 from .settings import FEATURES
 from .sources import Clusters
+from .table import UNCLUSTERED
 
 IMAGENET = "the labels of ImageNet's thousand classes"
 TRAINED_ON = dict.fromkeys(IN_A_PACKAGE, IMAGENET)
@@ -43,6 +45,7 @@ def summary_of_run(clusters: Clusters, seconds: dict[str, float]) -> dict[str, A
         "n_iter": clusters.estimator.n_iter_,
         "seconds": {name: round(lap, 3) for name, lap in seconds.items()},
         "clusters": sizes(clusters.labels, clusters.assignments.confidence),
+        "unclustered": float(np.mean(clusters.labels == UNCLUSTERED)),
     }
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -15,10 +17,11 @@ from numpy.typing import NDArray
 from .._optional import available, optional
 from . import likeness
 
-__all__ = ["Assignments", "printable"]
+__all__ = ["Assignments", "printable", "result_id"]
 
 UNCLUSTERED = -1  # the label of samples in no cluster
 COLUMNS = ("path", "cluster", "confidence", "second_cluster", "outlier_score")
+NAME = "name"  # the column after them, where clusters have names
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Assignments:
     confidence : ndarray of float in [0, 1]. Probability of the cluster.
     second : ndarray of int. The next most probable cluster; -1 where there is one cluster only.
     outlier_scores : ndarray of float >= 0. 1 is ordinary; NaN where unknown.
+    cluster_names : mapping of int to str. Of the clusters that have one.
     """
 
     KEY: ClassVar[str] = COLUMNS[0]
@@ -41,6 +45,7 @@ class Assignments:
     confidence: NDArray[Any]
     second: NDArray[Any]
     outlier_scores: NDArray[Any]
+    cluster_names: Mapping[int, str] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -69,12 +74,30 @@ class Assignments:
 
     def at(self, rows: NDArray[np.intp]) -> Self:
         """Return the table of these rows."""
-        return type(self)(*(column[rows] for column in vars(self).values()))
+        columns: dict[str, Any] = {name: all_[rows] for name, all_ in self._arrays().items()}
+        return replace(self, **columns)
 
     def joined(self, others: Sequence[Self]) -> Self:
         """Return one table of this one and others, one below the other."""
-        columns = zip(*(vars(table).values() for table in (self, *others)), strict=True)
-        return type(self)(*map(np.concatenate, columns))
+        tables = [table._arrays() for table in (self, *others)]
+        columns: dict[str, Any] = {
+            name: np.concatenate([table[name] for table in tables]) for name in tables[0]
+        }
+        return replace(self, **columns)
+
+    def renumbered(self, numbers: NDArray[np.int64]) -> Self:
+        """Return the table with the number of each cluster's place in a list."""
+        known = np.append(numbers, UNCLUSTERED)  # -1 is the last
+        return replace(self, labels=known[self.labels], second=known[self.second])
+
+    @staticmethod
+    def _keys(cells: list[str]) -> NDArray[Any]:
+        """What tells samples apart, from the cells of a file."""
+        return np.array(cells, dtype=object)
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        """Everything that has a value for each sample."""
+        return {name: value for name, value in vars(self).items() if isinstance(value, np.ndarray)}
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -86,24 +109,31 @@ class Assignments:
     def columns(self) -> dict[str, Any]:
         """Columns by name; the paths as valid text."""
         values = (self.names(), self.labels, self.confidence, self.second, self.outlier_scores)
-        return dict(zip((self.KEY, *COLUMNS[1:]), values, strict=True))
+        columns = dict(zip((self.KEY, *COLUMNS[1:]), values, strict=True))
+        return {**columns, NAME: self._name_of_each()} if self.cluster_names else columns
+
+    def _name_of_each(self) -> list[str]:
+        """The name of each sample's cluster; empty for none."""
+        return [self.cluster_names.get(label, "") for label in self.labels.tolist()]
 
     def to_csv(self) -> bytes:
         """UTF-8 text; bytes, because file names need not be valid text."""
         text = io.StringIO()
         # Quoted always: the default dialect leaves a carriage return in a name bare.
         writer = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
-        writer.writerow((self.KEY, *COLUMNS[1:]))
-        for path, label, sure, second, alone in zip(
+        writer.writerow((self.KEY, *COLUMNS[1:], *([NAME] if self.cluster_names else ())))
+        for path, label, sure, second, alone, name in zip(
             self.paths,
             self.labels.tolist(),
             self.confidence.tolist(),
             self.second.tolist(),
             self.outlier_scores.tolist(),
+            self._name_of_each(),
             strict=True,
         ):
             cells = [round(sure, 6), "" if second < 0 else second]
-            writer.writerow((path, label, *cells, "" if np.isnan(alone) else round(alone, 4)))
+            cells += ["" if np.isnan(alone) else round(alone, 4)]
+            writer.writerow((path, label, *cells, *([name] if self.cluster_names else ())))
         return text.getvalue().encode("utf-8", "surrogateescape")
 
     def to_parquet(self, file: Path) -> bool:
@@ -111,35 +141,36 @@ class Assignments:
 
         Parquet holds valid text only: other bytes in a path are written as ``\xff``.
         """
-        columns = self.columns()
-        if available("polars"):
-            polars = optional("polars", extra="table", purpose="labels.parquet")
-            polars.DataFrame(columns).write_parquet(file)
-        elif available("pandas") and available("pyarrow"):
-            pandas = optional("pandas", extra="table", purpose="labels.parquet")
-            pandas.DataFrame(columns).to_parquet(file, index=False)
-        else:
-            return False
-        return True
+        return write_parquet(self.columns(), file)
 
     @classmethod
-    def read_csv(cls, file: Path) -> Self:
+    def read_csv(cls, file: Path, names: Mapping[int, str] | None = None) -> Self:
         """Read what `to_csv` wrote, whoever has changed its clusters since.
+
+        A cluster may be its number or its name. A name that no cluster has is a new cluster.
+
+        Parameters
+        ----------
+        file : path
+        names : mapping of int to str, default=None
+            Names of clusters, beside those in the column of that name.
 
         Raises
         ------
         ValueError
-            If a column is missing or a cell is no number.
+            If a column is missing, a cell is no number, or a name stands for two clusters.
         """
         with open(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as opened:
             reader = csv.DictReader(opened)
-            rows, names = list(reader), reader.fieldnames or ()
+            rows, fields = list(reader), reader.fieldnames or ()
         try:
-            if missing := set(COLUMNS).difference(names):
+            if missing := {cls.KEY, *COLUMNS[1:]}.difference(fields):
                 raise KeyError(min(missing))
+            labels, known = _clusters_of(rows, names or {})
             return cls(
-                paths=np.array([row["path"] for row in rows], dtype=object),
-                labels=np.array([int(row["cluster"]) for row in rows], dtype=np.int64),
+                paths=cls._keys([row[cls.KEY] for row in rows]),
+                labels=labels,
+                cluster_names=known,
                 confidence=np.array([float(row["confidence"]) for row in rows]),
                 second=np.array([int(row["second_cluster"] or -1) for row in rows]),
                 outlier_scores=np.array([float(row["outlier_score"] or "nan") for row in rows]),
@@ -147,8 +178,54 @@ class Assignments:
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
                 f"{str(file)!r} is no table of `skdeepclust cluster`: it needs the columns "
-                f"{', '.join(COLUMNS)}, all but the first with numbers ({error})."
+                f"{', '.join((cls.KEY, *COLUMNS[1:]))}, all but the first with numbers; a cluster "
+                f"may be a name ({error})."
             ) from error
+
+
+def _clusters_of(
+    rows: Sequence[Mapping[str, str]], names: Mapping[int, str]
+) -> tuple[NDArray[np.int64], dict[int, str]]:
+    """The number of each row's cluster, and the names; new ones have the next free numbers."""
+    cells = [row["cluster"].strip() for row in rows]
+    known = dict(names)
+    for row, cell in zip(rows, cells, strict=True):
+        if row.get(NAME) and _is_number(cell):
+            known.setdefault(int(cell), row[NAME])
+    numbers: dict[str, int] = {}
+    for number, name in known.items():
+        if numbers.setdefault(name, number) != number and name in cells:
+            raise ValueError(f"{name!r} is the name of both {numbers[name]} and {number}")
+    used = {*known, *(int(cell) for cell in cells if _is_number(cell))}
+    for cell in dict.fromkeys(cells):
+        if cell and not _is_number(cell) and cell not in numbers:
+            numbers[cell] = max(used, default=-1) + 1
+            used.add(numbers[cell])
+            known[numbers[cell]] = cell
+    labels = [int(cell) if _is_number(cell) else numbers[cell] for cell in cells]
+    return np.array(labels, dtype=np.int64), known
+
+
+def _is_number(cell: str) -> bool:
+    """Whether the cell is meant to be a number, and no name."""
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def write_parquet(columns: dict[str, Any], file: Path) -> bool:
+    """Write columns with polars, or with pandas and pyarrow; False if neither is there."""
+    if available("polars"):
+        polars = optional("polars", extra="table", purpose="labels.parquet")
+        polars.DataFrame(columns).write_parquet(file)
+    elif available("pandas") and available("pyarrow"):
+        pandas = optional("pandas", extra="table", purpose="labels.parquet")
+        pandas.DataFrame(columns).to_parquet(file, index=False)
+    else:
+        return False
+    return True
 
 
 def _two_best(proba: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -157,6 +234,14 @@ def _two_best(proba: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]
     order = np.argsort(-padded, axis=1, kind="stable")[:, :2]
     best = np.where(np.take_along_axis(padded, order, axis=1) > 0, order, UNCLUSTERED)
     return best[:, 0], best[:, 1]
+
+
+def result_id(table: Assignments) -> str:
+    """Sixteen digits that tell one clustering from another: a hash of paths and labels."""
+    digest = sha256()
+    for path, label in zip(table.paths, table.labels.tolist(), strict=True):
+        digest.update(os.fsencode(str(path)) + b"\0%d\n" % label)
+    return digest.hexdigest()[:16]
 
 
 def printable(path: str) -> str:

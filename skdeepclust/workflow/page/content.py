@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,10 +15,11 @@ from ...displays.choosing import flatten, small_pictures, surest_and_doubtful
 from ...displays.style import look_of
 from ...metrics import contingency_table
 from ...metrics.unsupervised import NOISE
+from ..decisions import Decisions, Said
 from ..evidence import BETTER
 from ..likeness import near_duplicates
 from ..maps import MOST_POINTS
-from ..table import printable
+from ..table import printable, result_id
 from .atlas import PER_SIDE, atlases, data_uri, thumbnails
 from .curves import Choice, Curve, choice_curve, curves
 from .rivals import Rivals, rivals
@@ -28,14 +29,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ...displays.choosing import Plane
+    from ...ops.granularity import ClusterLayers
     from ..evidence import Evidence
     from ..table import Assignments
 
 MAX_LISTED = 60  # outliers, groups of duplicates, files left out
 _MAX_EXAMPLES = 1200  # large pictures in the page, all clusters together
 _MAX_PER_CLUSTER = 20
-_SIDES = ((12_000, 64), (40_000, 32))  # up to so many images: thumbnails of so many pixels
+_SIDES = ((12_000, 64), (40_000, 48), (150_000, 32))  # up to so many images: pixels of thumbnails
+_MOST_COMPARED = 40_000  # images among which near-duplicates are looked for
 _MAX_CLASSES = 60
+_LOOKS = 60  # of colour and marker: there are no more
+_CODE_DIM = 16
+_ALL_BUT_FEW = 0.9995  # of the values keep their distances in codes; the rest are cut off
+_MAX_LAYERS = 60
 _NO_CLUSTER = ("#8b8d91", "x", "#222222")  # a marker that no cluster has: some are grey, too
 
 
@@ -100,7 +107,7 @@ def gather(
     *,
     title: str,
     images: NDArray[np.uint8],
-    pictures: Sequence[NDArray[Any]],
+    pictures: Sequence[Any] | NDArray[Any],
     embedding: NDArray[Any],
     classes: Sequence[str] | NDArray[Any] | None = None,
     history: Iterable[dict[str, Any]] = (),
@@ -111,6 +118,10 @@ def gather(
     evidence: Evidence | None = None,
     choice: Mapping[int, float] | None = None,
     plane: Plane | None = None,
+    decisions: Decisions | None = None,
+    labels_of_run: NDArray[Any] | None = None,
+    layers: ClusterLayers | None = None,
+    proposals: Mapping[int, Sequence[str]] | None = None,
     random_state: int | np.random.RandomState | None = 0,
 ) -> PageContent:
     """Gather what the page of a clustering shows.
@@ -121,8 +132,8 @@ def gather(
         One row for each image; cluster -1 is no cluster.
     title : str
     images : ndarray of shape (n_images, H, W) or (n_images, H, W, C), uint8
-        Every image at any size; the thumbnails are made of them. Above 40,000 images only those
-        on the map have one.
+        Every image at any size; the thumbnails are made of them, smaller ones of many. Above
+        150,000 images only those on the map have one.
     pictures : sequence of n_images arrays
         The images as large as they are; only the examples of the clusters are looked up.
     embedding : ndarray of shape (n_images, embedding_dim)
@@ -146,6 +157,14 @@ def gather(
         Score of each number of clusters that was compared.
     plane : Plane, default=None
         Points of the map, if they are known.
+    decisions : Decisions, default=None
+        What a person has decided, which the table follows; None is nothing.
+    labels_of_run : ndarray of shape (n_images,), int, default=None
+        Clusters before that; None is those of the table.
+    layers : ClusterLayers, default=None
+        The clusters joined, for a look at fewer.
+    proposals : mapping of int to sequence of str, default=None
+        Names that suit each cluster.
     random_state : int, RandomState instance or None, default=0
         Decides between examples of equal confidence, and the map.
 
@@ -154,10 +173,11 @@ def gather(
     content : PageContent
     """
     rng = check_random_state(random_state)
-    clusters = _cards(table, rng)
+    n_examples = _n_examples(table)
+    clusters = _cards(table, n_examples, rng)
     chosen = [i for card in clusters for i in card.sure + card.doubtful]
     points, shown, how = plane or flatten(embedding, table.labels, rng, MOST_POINTS)
-    twins = near_duplicates(images) if len(images) <= _SIDES[-1][0] else []
+    twins = near_duplicates(images) if len(images) <= _MOST_COMPARED else []
     small, slot = _thumbnails(images, table, shown)
     facts, told = list(facts), list(warnings)
     return PageContent(
@@ -188,8 +208,13 @@ def gather(
             **_map(points, shown),
             "slot": slot.tolist(),
             "thumb": [*small.shape[2:0:-1], PER_SIDE],
-            "clusters": [_look(card) for card in clusters],
-            "none": dict(zip(("colour", "marker", "writing"), _NO_CLUSTER, strict=True)),
+            "clusters": [_for_script(card, proposals or {}) for card in clusters],
+            "looks": [_look(*look_of(position)) for position in range(_LOOKS)],
+            "none": _look(*_NO_CLUSTER),
+            "examples": n_examples,
+            "layers": _layers(layers, table.labels),
+            "codes": _codes(embedding),
+            **_decided(table, decisions, labels_of_run),
             "base": base,
         },
     )
@@ -209,10 +234,15 @@ def _verdict(evidence: Evidence | None, told: list[str]) -> list[str]:
     return [line for line in evidence.verdict if not (known and BETTER in line)]
 
 
-def _cards(table: Assignments, rng: np.random.RandomState) -> list[Card]:
+def _n_examples(table: Assignments) -> int:
+    """How many images are shown of each cluster."""
+    n_clusters = len(np.unique(table.labels))
+    return int(np.clip(_MAX_EXAMPLES // n_clusters, 2, _MAX_PER_CLUSTER))
+
+
+def _cards(table: Assignments, n_examples: int, rng: np.random.RandomState) -> list[Card]:
     """Numbers, colours and examples of each cluster, and at last of what is in none."""
     names = np.unique(table.labels)
-    n_examples = int(np.clip(_MAX_EXAMPLES // len(names), 2, _MAX_PER_CLUSTER))
     cards = []
     for position, name in enumerate(sorted(names.tolist(), key=_none_last)):
         own = table.labels == name
@@ -221,7 +251,7 @@ def _cards(table: Assignments, rng: np.random.RandomState) -> list[Card]:
         cards.append(
             Card(
                 id=name,
-                name="unclustered" if name == NOISE else f"cluster {name}",
+                name=_name_of(name, table),
                 size=int(own.sum()),
                 share=float(own.mean()),
                 confidence=float(table.confidence[own].mean()),
@@ -234,6 +264,11 @@ def _cards(table: Assignments, rng: np.random.RandomState) -> list[Card]:
             )
         )
     return cards
+
+
+def _name_of(cluster: int, table: Assignments) -> str:
+    default = "unclustered" if cluster == NOISE else f"cluster {cluster}"
+    return printable(table.cluster_names.get(cluster, default))
 
 
 def _headings(name: int, confidence: NDArray[Any]) -> tuple[str, str]:
@@ -300,17 +335,11 @@ def _columns(table: Assignments) -> dict[str, Any]:
     return {
         "names": names,
         "unlinked": unlinked,
-        "raw": [_base64(table.paths[i]) for i in unlinked],
-        "cluster": table.labels.tolist(),
+        "raw": [table.paths[i] for i in unlinked],  # JSON has bytes that are no text as escapes
         "confidence": np.rint(table.confidence * 1000).astype(int).tolist(),
         "second": table.second.tolist(),
         "outlier": [round(v, 2) if np.isfinite(v) else None for v in table.outlier_scores.tolist()],
     }
-
-
-def _base64(path: str) -> str:
-    """Bytes of a path that is no valid text."""
-    return b64encode(path.encode("utf-8", "surrogateescape")).decode("ascii")
 
 
 def _kinds(classes: Sequence[str] | NDArray[Any] | None) -> dict[str, Any]:
@@ -329,7 +358,54 @@ def _map(points: NDArray[Any], shown: NDArray[np.intp]) -> dict[str, Any]:
     return {"shown": shown.tolist(), "x": place[:, 0].tolist(), "y": place[:, 1].tolist()}
 
 
-def _look(card: Card) -> dict[str, Any]:
+def _for_script(card: Card, proposals: Mapping[int, Sequence[str]]) -> dict[str, Any]:
+    texts = [printable(text) for text in proposals.get(card.id, ())]
+    return {"id": card.id, "proposals": texts, **_look(card.colour, card.marker, card.writing)}
+
+
+def _look(colour: str, marker: str, writing: str) -> dict[str, str]:
+    return {"colour": colour, "marker": marker, "writing": writing}
+
+
+def _decided(
+    table: Assignments, decisions: Decisions | None, labels_of_run: NDArray[Any] | None
+) -> dict[str, Any]:
+    """The clusters of the run and what is decided about them; names of the table are decisions."""
+    decisions = decisions or Decisions(result=result_id(table))
+    said = dict(decisions.clusters)
+    for key, name in table.cluster_names.items():
+        said[key] = replace(said.get(key, Said()), name=name)
+    decisions = replace(decisions, clusters=said)
+    is_empty = decisions == Decisions(result=decisions.result)
     return {
-        name: getattr(card, name) for name in ("id", "name", "size", "colour", "marker", "writing")
+        "cluster": (table.labels if labels_of_run is None else labels_of_run).tolist(),
+        "result": decisions.result,
+        "decisions": None if is_empty else decisions.as_dict(),
     }
+
+
+def _codes(embedding: NDArray[Any]) -> dict[str, Any]:
+    """The embedding (n, d) in at most 16 dimensions and a byte each, as base64.
+
+    By them the page splits clusters, and finds those that are near. The axes are the principal
+    ones of some rows.
+    """
+    x = np.nan_to_num(embedding.astype(np.float32), posinf=0, neginf=0)  # (n, d)
+    x -= x.mean(axis=0)
+    some = x[:: -(-len(x) // MOST_POINTS)]
+    _, axes = np.linalg.eigh(some.T @ some)  # (d, d), the smallest first
+    z = x @ axes[:, : -_CODE_DIM - 1 : -1]  # (n, 16)
+    scale = max(float(np.quantile(np.abs(z), _ALL_BUT_FEW)), 1e-12)
+    small = np.clip(np.rint(z / scale * 127), -127, 127).astype(np.int8)
+    return {"dim": small.shape[1], "values": b64encode(small.tobytes()).decode("ascii")}
+
+
+def _layers(layers: ClusterLayers | None, labels: NDArray[Any]) -> list[dict[str, Any]]:
+    """From coarse to fine, the number of each cluster, in order, where k of them are left."""
+    if layers is None:
+        return []
+    first = np.unique(labels, return_index=True)[1]
+    some = first[labels[first] != NOISE]  # a sample of each cluster
+    coarser = layers.n_clusters[layers.n_clusters <= len(some)]
+    chosen = np.unique(np.linspace(0, len(coarser) - 1, _MAX_LAYERS).astype(int))
+    return [{"k": int(k), "of": layers.labels(k)[some].tolist()} for k in coarser[chosen]]

@@ -12,6 +12,9 @@ from markupsafe import Markup
 from ... import _version
 from .content import MAX_LISTED, PageContent
 from .curves import HEIGHT, WIDTH
+from .terms import HELP
+
+_SCRIPTS = ("base", "decisions", "gallery", "map", "clusters", "desk", "words")  # in this order
 
 
 def write_page(file: str | os.PathLike[str], content: PageContent) -> None:
@@ -41,7 +44,9 @@ def render(content: PageContent) -> str:
         max_listed=MAX_LISTED,
         curve_box=(WIDTH, HEIGHT),
         version=_version.__version__,
-        **{name: Markup(_asset(f"page.{name}")) for name in ("css", "js")},  # our own files
+        help=HELP,
+        css=Markup(_asset("page.css")),  # our own files, which need no escape
+        js=Markup("\n".join(_asset(f"{name}.js") for name in _SCRIPTS)),
     )
 
 

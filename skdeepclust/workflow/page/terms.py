@@ -23,6 +23,51 @@ TERMS = {
     "finds no more than this was not worth its time.",
 }
 
+# Keys of the page, and what they do: what is said of them in its help.
+HELP = (
+    (
+        "Select images",
+        (
+            (("Ctrl", "click"), "one more, or one less; so does the tick in its corner"),
+            (("Shift", "click"), "all from the last one to this one"),
+            (("Space",), "the image under the cursor; Shift with arrows selects a range"),
+            (("Ctrl", "A"), "all that the filter finds, or all of the cluster"),
+            (("L",), "lasso on the map; dragging with Shift is one, too"),
+            (("V",), "on the map: all that are in view"),
+            (("Esc",), "none"),
+        ),
+    ),
+    (
+        "Decide on images",
+        (
+            (("M",), "move them to a cluster"),
+            (("N",), "make a new cluster of them"),
+            (("X",), "not here: they leave their cluster, and are unclustered"),
+        ),
+    ),
+    (
+        "Decide on a cluster",
+        (
+            (("A",), "accept it, or open it again"),
+            (("R",), "name it"),
+            (("J",), "merge it into another one"),
+            (("S",), "split it in two"),
+        ),
+    ),
+    (
+        "Everywhere",
+        (
+            (("Ctrl", "Z"), "undo"),
+            (("Ctrl", "Shift", "Z"), "do it again"),
+            (("Ctrl", "S"), "save decisions.json"),
+            (("[", "]"), "previous and next cluster"),
+            (("/",), "search"),
+            (("Enter",), "open the image under the cursor"),
+            (("?",), "this help"),
+        ),
+    ),
+)
+
 
 def meanings(facts: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Every term with its meaning, and the method that the facts name, if it is one of ours."""

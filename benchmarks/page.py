@@ -1,0 +1,148 @@
+"""The page of 100,000 images: its size, how long it takes to open, and how long verbs take.
+
+    OMP_NUM_THREADS=1 python benchmarks/page.py
+
+Thumbnails are crops of the two photos that scikit-learn ships, so that they compress like photos;
+100 clusters. Headless Chromium opens the file; a verb takes from the key or click until the next
+frame but one is drawn. Seconds are of the clock, on a machine that may be busy with other things:
+each is the median of several, with the longest beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from common import record, stopwatch
+from playwright.sync_api import Page, sync_playwright
+from sklearn.datasets import load_sample_images
+
+from skdeepclust.displays.choosing import Plane, draw_samples
+from skdeepclust.workflow.maps import MOST_POINTS
+from skdeepclust.workflow.page import gather, write_page
+from skdeepclust.workflow.table import Assignments
+
+N_CLUSTERS, SELECTED = 100, 10_000
+SIDE = 32
+FRAMES = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
+
+def crops(n: int, rng: np.random.Generator) -> np.ndarray:
+    """Square crops of photos at several scales, (n, 32, 32, 3)."""
+    photos = load_sample_images().images
+    found = np.empty((n, SIDE, SIDE, 3), np.uint8)
+    for i in range(n):
+        photo, step = photos[i % len(photos)], int(rng.integers(1, 8))
+        height, width = photo.shape[:2]
+        y, x = rng.integers(height - SIDE * step), rng.integers(width - SIDE * step)
+        found[i] = photo[y : y + SIDE * step : step, x : x + SIDE * step : step]
+    return found
+
+
+def write(file: Path, n: int) -> None:
+    """Write the page of n images."""
+    rng = np.random.default_rng(0)
+    labels = np.sort(rng.integers(N_CLUSTERS, size=n))
+    embedding = (rng.normal(size=(N_CLUSTERS, 64))[labels] * 2 + rng.normal(size=(n, 64))).astype(
+        np.float32
+    )
+    table = Assignments(
+        paths=np.array([f"folder {i % 10}/photo {i:06d}.jpg" for i in range(n)], dtype=object),
+        labels=labels,
+        confidence=rng.beta(8, 1, n),
+        second=(labels + 1) % N_CLUSTERS,
+        outlier_scores=rng.gamma(20, 0.05, n),
+    )
+    shown = draw_samples(labels, np.random.RandomState(0), MOST_POINTS)
+    plane = Plane(embedding[shown] @ rng.normal(size=(64, 2)), shown, f"{len(shown):,} images")
+    images = crops(n, rng)
+    content = gather(
+        table, title="Photos", images=images, pictures=images, embedding=embedding, plane=plane
+    )
+    write_page(file, content)
+
+
+def timed(act: Callable[[], Any]) -> float:
+    started = time.perf_counter()
+    act()
+    return time.perf_counter() - started
+
+
+def verb(page: Page, script: str) -> float:
+    """Seconds from a script's start until the frame after it is drawn."""
+    body = f"async () => {{ const t = performance.now(); {script}; await {FRAMES}; "
+    return float(page.evaluate(body + "return performance.now() - t; }")) / 1000
+
+
+def key(name: str, *, on: str = "document.body", ctrl: bool = False) -> str:
+    options = f"{{key: {name!r}, ctrlKey: {str(ctrl).lower()}, bubbles: true, cancelable: true}}"
+    return f"{on}.dispatchEvent(new KeyboardEvent('keydown', {options}))"
+
+
+def verbs(page: Page) -> dict[str, float]:
+    """Select, move and undo 10,000 images, once each."""
+    wanted = "document.querySelector('#wanted')"
+    search = "const q = document.querySelector('#query'); q.value = 'folder 3/'; "
+    page.evaluate(search + "q.dispatchEvent(new Event('input'))")
+    found = {"select": verb(page, key("a", ctrl=True))}
+    assert page.locator("#n-picked").text_content() == f"{SELECTED:,} selected"
+    found["ask"] = verb(page, key("m"))
+    found["move"] = verb(page, key("Enter", on=wanted))
+    assert "images moved to" in page.locator("#said").text_content()
+    found["undo"] = verb(page, key("z", ctrl=True))
+    found["open a cluster"] = verb(page, "location.hash = '#cluster-7'")
+    found["scroll"] = verb(page, "scrollBy(0, 3000)")
+    page.evaluate("location.hash = '#clusters'")
+    return found
+
+
+def measure(file: Path, program: str, n_times: int) -> dict[str, Any]:
+    """Open the page and use it, several times."""
+    opened, done = [], []
+    with sync_playwright() as api:
+        arguments = ["--no-sandbox", "--enable-precise-memory-info"]
+        browser = api.chromium.launch(executable_path=program, args=arguments)
+        for _ in range(n_times):
+            page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+
+            def open_page(page: Page = page) -> None:
+                page.goto(file.as_uri())
+                page.wait_for_selector("html[data-ready]")
+
+            opened.append(timed(open_page))
+            heap = page.evaluate("performance.memory.usedJSHeapSize") / 1e6
+            done.append(verbs(page))
+            page.context.close()
+        browser.close()
+    seconds = {"open": opened, **{name: [row[name] for row in done] for name in done[0]}}
+    return {
+        "heap_mb": heap,
+        "seconds": {name: median(values) for name, values in seconds.items()},
+        "longest": {name: max(values) for name, values in seconds.items()},
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--n", type=int, default=100_000)
+    parser.add_argument("--times", type=int, default=5)
+    args = parser.parse_args()
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "report.html"
+        with stopwatch() as writing:
+            write(file, args.n)
+        row = measure(file, program, args.times)
+        size = file.stat().st_size / 1e6
+        record("page", n=args.n, times=args.times, file_mb=size, write_cpu=writing["cpu"], **row)
+
+
+if __name__ == "__main__":
+    main()

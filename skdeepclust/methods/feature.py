@@ -1,0 +1,271 @@
+"""Clusters of ready features: of several candidates, the one that the others bear out best.
+
+The candidates are TURTLE with clusters of like and of free sizes, and k-means on the features and
+on their neighbour embedding. Not from a paper.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from sklearn.utils._param_validation import StrOptions
+from torch import Tensor, nn
+
+from ..engine import Run
+from ..families.consensus import typical
+from ..families.neighboring import Spaces
+from ..metrics.unsupervised import agreement_with_others
+from ..ops import kmeans, regroup, weighted_means
+from .turtle import EVEN, UNEVEN, LinearHeads, TURTLEClustering, TURTLEObjective, border
+
+LIKE, FREE = "turtle-like", "turtle-free"
+ON_FEATURES, ON_EMBEDDING = "kmeans", "kmeans-neighbors"
+CANDIDATES = (LIKE, FREE, ON_FEATURES, ON_EMBEDDING)
+FEWEST = 200  # samples: with fewer, nothing can be told from chance
+N_STARTS = 10  # of k-means
+N_LEARNT, RATE = 200, 0.03  # steps in which heads learn the partition that is taken
+
+
+class FeatureObjective(TURTLEObjective):
+    """TURTLE, whose heads end up with the partition that is taken; see `FeatureClustering`.
+
+    Parameters
+    ----------
+    take : str
+        Name of a candidate, or "auto".
+    **others
+        As of `TURTLEObjective`.
+    """
+
+    def __init__(self, core: Any, *, take: str, **others: Any) -> None:
+        super().__init__(core, **others)
+        self.take, self.taken = take, ""
+        self.candidates: dict[str, dict[str, float]] = {}
+        self.partitions = torch.empty(0)
+
+    def on_fit_end(self, run: Run) -> None:
+        """Take a candidate, let linear heads learn it, and publish means of its clusters."""
+        self.start(run)
+        z = run.forward(self.encoder)
+        found = self.find_candidates(run, z.cpu())
+        self.judge(run, found)
+        labels = found[self.taken].to(z.device)
+        self.learn(self.cut(z), labels, run.generator)
+        chart = z[:, -self.prototypes.shape[1] :]
+        with torch.no_grad():
+            equal = torch.ones_like(chart[:, 0])
+            self.prototypes.copy_(weighted_means(chart, labels, equal, self.prototypes))
+        self.placed = True
+
+    def find_candidates(self, run: Run, z: Tensor) -> dict[str, Tensor]:
+        """Labels (n,) by each candidate, on the CPU, once borders follow the neighbours."""
+        n_clusters, seed = len(self.in_use), run.seed()
+        features = z[:, : sum(self.encoder.principal.n_axes)]
+        chart = z[:, -self.prototypes.shape[1] :]
+        like, free = self.all_labels(run).split(self.n_restarts)  # type: ignore[no-untyped-call]
+        found = {
+            LIKE: typical(list(like)),
+            FREE: typical(list(free)),
+            ON_FEATURES: kmeans(features, n_clusters, n_init=N_STARTS, seed=seed)[1],
+            ON_EMBEDDING: kmeans(chart, n_clusters, n_init=N_STARTS, seed=seed)[1],
+        }
+        if len(z) < FEWEST:
+            return found
+        edges = self.graph_of(run)
+        return {name: regroup(chart, edges, y, n_clusters, seed=seed) for name, y in found.items()}
+
+    def judge(self, run: Run, found: dict[str, Tensor]) -> None:
+        """Measure what speaks for each candidate, and take one."""
+        partitions = [labels.numpy() for labels in found.values()]
+        agreement = agreement_with_others(partitions)
+        edges = self.graph_of(run)
+        for name, labels, agrees in zip(found, found.values(), agreement.tolist(), strict=True):
+            n_used = len(labels.unique())
+            cut = border(*edges, labels) * (n_used - 1)
+            self.candidates[name] = {"agreement": agrees, "cut": cut, "n_clusters": n_used}
+        self.partitions = torch.stack(list(found.values()))
+        self.taken = self.take if self.take != "auto" else self.best(len(partitions[0]))
+
+    def best(self, n_samples: int) -> str:
+        """Name of the candidate with which the others agree most; k-means for few samples."""
+        if n_samples < FEWEST:
+            return ON_FEATURES
+        full = max(facts["n_clusters"] for facts in self.candidates.values())
+        sound = {n: f for n, f in self.candidates.items() if f["n_clusters"] == full}
+        return max(sound, key=lambda name: np.nan_to_num(sound[name]["agreement"], nan=-1.0))
+
+    def learn(self, z: tuple[Tensor, ...], labels: Tensor, generator: torch.Generator) -> None:
+        """Teach new heads the labels of all samples, by Adam on the cross-entropy of Eq. (2.1)."""
+        heads = LinearHeads(self.encoder.widths, len(self.in_use), generator, normed=True)
+        self.task, self.chosen = heads.to(labels.device), 0
+        optimizer = torch.optim.Adam(self.task.parameters(), RATE)
+        size = min(self.outer_batch, len(labels))
+        for _ in range(N_LEARNT):
+            rows = torch.randperm(len(labels), generator=generator)[:size].to(labels.device)
+            tau = torch.stack(self.assign([space[rows] for space in z])).mean(0)[0]  # (K, B)
+            loss = torch.nn.functional.nll_loss(tau.T.clamp(min=1e-12).log(), labels[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+    def fitted_attributes(self) -> dict[str, Any]:
+        return {
+            "candidates_": self.candidates,
+            "candidate_labels_": self.partitions.numpy(),
+            "taken_": self.taken,
+        }
+
+
+class FeatureClustering(TURTLEClustering):
+    """Clusters of ready features, by the candidate that the others bear out best.
+
+    The default for features of photos, texts or anything else. No method is best everywhere, and
+    without labels none can be seen to be. So four find clusters: TURTLE with clusters of like size
+    and of free sizes, and k-means on the features and on their neighbour embedding, which TURTLE
+    has learnt anyway. Borders of each are moved to where few neighbours are parted, so that
+    classes of unlike size are neither cut in pieces nor put together, and no cluster stays empty.
+    The candidate is taken with which the others agree most. Linear heads learn it, and label new
+    samples.
+
+    Parameters
+    ----------
+    n_clusters : int, default=10
+        Number of clusters to look for.
+    spaces : sequence of int, default=None
+        Columns of each space, if X has the features of several networks side by side, such as
+        ``(768, 1536)``; they add up to the columns of X. None: all are one space.
+    take : str, default="auto"
+        Candidate that is taken: "turtle-like", "turtle-free", "kmeans" or "kmeans-neighbors".
+        ``"auto"`` is the one with which the others agree most, and k-means where there are fewer
+        than 200 samples, from which nothing of this can be told.
+    encoder : str, torch.nn.Module or callable, default="auto"
+        Network of the neighbour embedding; see `NeighborEmbedding`.
+    embedding_dim : int, default=10
+        Dimensions of the neighbour embedding.
+    n_neighbors : int, default=15
+        Nearest others of each sample that the embedding keeps together.
+    n_steps : int or "auto", default="auto"
+        Steps of the neighbour embedding. ``"auto"`` is 300 up to 10,000 samples, and beyond in
+        proportion.
+    n_init : int, default=3
+        Restarts of TURTLE for either kind of sizes; the one with which its like agree most is the
+        candidate.
+    n_outer : int, default=150
+        Steps of TURTLE's labelling.
+    batch_size : int, default=5000
+        Samples in a step of it; at most all.
+    image_shape : (H, W) or (H, W, C), default=None
+        Shape of one image, if the rows of a 2-D X are images, or the size to which image files
+        are brought. None: rows are vectors; files keep their size if they agree and it is at
+        most 96 pixels, else they become 64 x 64.
+    device : str or torch.device, default="auto"
+        Where to train and predict. ``"auto"`` is a GPU if there is one.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Number format of the networks while training. ``"auto"`` is bfloat16 where the hardware
+        computes it natively, else float32. Distances, prototypes and predictions are float32.
+    checkpoint : str or path-like, default=None
+        Folder that keeps the state of the training. A fit with the same data and parameters goes
+        on from there, bit for bit on a CPU, after it was cut off; a finished one need not train
+        again. None keeps nothing.
+    random_state : int, RandomState or None, default=None
+        Seed of weights, shuffling and pairs. The same int gives the same result on the same
+        machine with the same number of threads.
+    verbose : int, default=0
+        1 shows a progress bar with epoch, loss and time left on standard error.
+
+    Attributes
+    ----------
+    labels_ : ndarray of shape (n_samples,), int64
+        Label of each training sample, from 0; equal to ``predict`` of the training data.
+    cluster_centers_ : ndarray of shape (n_clusters, embedding_dim), float32
+        Mean of each cluster in the space of ``transform``; only those that label a sample.
+    taken_ : str
+        Name of the candidate that was taken.
+    candidates_ : dict of str to dict
+        For each candidate ``agreement``, the mean adjusted Rand index with the others; ``cut``,
+        the share of the weight of UMAP's graph between its clusters, relative to chance; and
+        ``n_clusters`` that hold a sample.
+    candidate_labels_ : ndarray of shape (n_candidates, n_samples), int64
+        What each candidate found, in the order of `candidates_`.
+    objective_ : torch.nn.Module
+        The trained networks.
+    history_ : list of dict
+        For each epoch: the loss, lr, batches so far (``n_steps``), samples used, and seconds.
+        ``pandas.DataFrame(est.history_)`` works.
+    n_iter_ : int
+        Epochs of TURTLE's labelling.
+    n_features_in_ : int
+        Values in a sample.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Column names, where X had any.
+    image_shape_ : (H, W, C) or None
+        Shape of an image; None for vectors.
+
+    Notes
+    -----
+    `transform` gives the neighbour embedding. Scale, offset and rotation of the features don't
+    matter. The heads that learn the candidate may label a few samples at its borders otherwise.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skdeepclust import FeatureClustering
+    >>> X = load_digits().data  # (1797, 64)
+    >>> model = FeatureClustering(n_clusters=10, n_outer=10, random_state=0).fit(X)
+    >>> sorted(model.candidates_)
+    ['kmeans', 'kmeans-neighbors', 'turtle-free', 'turtle-like']
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **TURTLEClustering._parameter_constraints,
+        "take": [StrOptions({"auto", *CANDIDATES})],
+    }
+    lr = 0.01
+    n_inner = 10
+
+    def __init__(
+        self,
+        n_clusters: int = 10,
+        *,
+        spaces: Any = None,
+        take: str = "auto",
+        encoder: Any = "auto",
+        embedding_dim: int = 10,
+        n_neighbors: int = 15,
+        n_steps: int | str = "auto",
+        n_init: int = 3,
+        n_outer: int = 150,
+        batch_size: int = 5_000,
+        image_shape: Any = None,
+        device: Any = "auto",
+        precision: str = "auto",
+        checkpoint: Any = None,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.n_clusters = n_clusters
+        self.spaces = spaces
+        self.take = take
+        self.encoder = encoder
+        self.embedding_dim = embedding_dim
+        self.n_neighbors = n_neighbors
+        self.n_steps = n_steps
+        self.n_init = n_init
+        self.n_outer = n_outer
+        self.batch_size = batch_size
+        self.image_shape = image_shape
+        self.device = device
+        self.precision = precision
+        self.checkpoint = checkpoint
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _make_objective(
+        self, encoder: nn.Module, sample_shape: tuple[int, ...], generator: torch.Generator
+    ) -> FeatureObjective:
+        assert isinstance(encoder, Spaces)
+        return FeatureObjective(
+            self._core(encoder), take=self.take, gammas=(EVEN, UNEVEN), **self._lengths(generator)
+        )

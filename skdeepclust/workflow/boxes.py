@@ -1,0 +1,299 @@
+"""A file of boxes in place of a folder: each box of each image is a sample."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+import tempfile
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.folders import listing
+from ..data.images import ImageReadError, read_image, resize_image, resize_images
+from ..datasets import check_on_error
+from .companion import CompanionTable
+from .images import SHOWN, ImageClusters, ImageFiles
+from .settings import Settings
+from .sources import features_of
+
+ENDINGS = (".json", ".csv")
+CROP = (224, 224, 3)  # what networks see; the page shows less
+LEAST_CONFIDENCE = 0.2  # of a detection by MegaDetector, whose files hold all; its own advice
+COLUMNS = ("path", "x", "y", "width", "height")  # of a CSV file, in pixels
+_FOR_FOLDERS = {  # settings that need a file for each sample, with their flags
+    "score": "--labels-from-folders",
+    "sort_into": "--sort-into",
+    "link": "--link",
+}
+
+
+@dataclass(frozen=True)
+class Box:
+    """A box in an image.
+
+    Parameters
+    ----------
+    image : str
+        Path below the folder of images, parts joined by ``/``.
+    place : (x, y, width, height)
+        From the upper left corner: in pixels, or as shares of the image.
+    relative : bool
+        Whether these are shares.
+    facts : dict of str
+        What else the file says of it, such as its category and confidence.
+    """
+
+    image: str
+    place: tuple[float, float, float, float]
+    relative: bool = False
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def cut(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """What the box holds of an image (H, W[, C]); nothing, if they don't meet."""
+        height, width = image.shape[:2]
+        x, y, w, h = self.place
+        across, down = (width, height) if self.relative else (1, 1)
+        left, right = max(0, math.floor(x * across)), min(width, math.ceil((x + w) * across))
+        top, bottom = max(0, math.floor(y * down)), min(height, math.ceil((y + h) * down))
+        return image[top : max(top, bottom), left : max(left, right)]
+
+    def below(self, folder: str) -> Box:
+        """The same box, of an image whose full path is made one below the folder."""
+        if not os.path.isabs(self.image):
+            return self
+        return replace(self, image=os.path.relpath(self.image, folder).replace(os.sep, "/"))
+
+
+def _image_of(box: Box) -> str:
+    return box.image
+
+
+def _on_disk(n: int) -> NDArray[np.uint8]:
+    """Room for so many crops, which memory may not have."""
+    with tempfile.TemporaryFile() as file:
+        return np.memmap(file, np.uint8, "w+", shape=(n, *CROP))
+
+
+def read_boxes(file: str) -> list[Box]:
+    """Boxes of a file: JSON of COCO or of MegaDetector, or CSV, as its content tells.
+
+    Raises
+    ------
+    ValueError
+        If it is none of these, or holds no box.
+    OSError
+        If it can't be read.
+    """
+    try:
+        boxes = list(_of_csv(file) if file.lower().endswith(".csv") else _of_json(file))
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ValueError(
+            f"{file!r} is no file of boxes: JSON as of COCO or MegaDetector, or CSV with the "
+            f"columns {', '.join(COLUMNS)} ({error})."
+        ) from error
+    if not boxes:
+        raise ValueError(f"{file!r} holds no box.")
+    return boxes
+
+
+def _of_csv(file: str) -> Iterator[Box]:
+    with open(file, encoding="utf-8-sig", newline="") as opened:
+        reader = csv.DictReader(opened)
+        if missing := set(COLUMNS).difference(reader.fieldnames or ()):
+            raise KeyError(min(missing))
+        for row in reader:
+            facts = {name: cell or None for name, cell in row.items() if name not in COLUMNS}
+            yield Box(_plain(row["path"]), _numbers(row[name] for name in COLUMNS[1:]), facts=facts)
+
+
+def _of_json(file: str) -> Iterator[Box]:
+    with open(file, encoding="utf-8") as opened:
+        content = json.load(opened)
+    return _of_coco(content) if "annotations" in content else _of_megadetector(content)
+
+
+def _of_coco(content: Mapping[str, Any]) -> Iterator[Box]:
+    files = {image["id"]: image["file_name"] for image in content["images"]}
+    names = {category["id"]: category["name"] for category in content.get("categories", ())}
+    for found in content["annotations"]:
+        facts = {"category": names.get(found.get("category_id"))}
+        if "score" in found:
+            facts["detection"] = found["score"]
+        yield Box(_plain(files[found["image_id"]]), _numbers(found["bbox"]), facts=facts)
+
+
+def _of_megadetector(content: Mapping[str, Any]) -> Iterator[Box]:
+    names = content.get("detection_categories", {})
+    for image in content["images"]:
+        for found in image.get("detections") or ():  # null where an image failed
+            if found["conf"] >= LEAST_CONFIDENCE:
+                facts = {"category": names.get(found["category"]), "detection": found["conf"]}
+                yield Box(_plain(image["file"]), _numbers(found["bbox"]), True, facts)
+
+
+def _plain(path: str) -> str:
+    return os.path.normpath(path.replace("\\", "/")).replace(os.sep, "/")
+
+
+def _numbers(cells: Iterable[Any]) -> tuple[float, float, float, float]:
+    x, y, width, height = (float(cell) for cell in cells)
+    if not all(map(math.isfinite, (x, y, width, height))):
+        raise ValueError(f"a box of {x}, {y}, {width}, {height}")
+    return x, y, width, height
+
+
+class BoxFile(ImageFiles):
+    """The boxes of a file, in the images of a folder.
+
+    Parameters
+    ----------
+    file : str
+    images : path or None
+        The folder.
+    """
+
+    def __init__(self, file: str, images: Path | None) -> None:
+        if images is None:
+            raise ValueError(f"{file!r} holds boxes: --images FOLDER says where the images are.")
+        self.file, self.place = file, str(images)
+
+    @staticmethod
+    def takes(path: str) -> bool:
+        """Whether the name is that of a file that may hold boxes."""
+        return path.lower().endswith(ENDINGS) and not os.path.isdir(path)
+
+    def check(self, settings: Settings) -> None:
+        given = [flag for name, flag in _FOR_FOLDERS.items() if getattr(settings, name)]
+        if given:
+            raise ValueError(f"{given[0]} is for a folder of images. Got the boxes {self.file!r}.")
+        if not os.path.isdir(self.place):
+            raise FileNotFoundError(f"--images {self.place!r} is no folder.")
+        root = os.path.abspath(self.place)
+        self.boxes = sorted((box.below(root) for box in read_boxes(self.file)), key=_image_of)
+        self._check_inside()
+
+    def _check_inside(self) -> None:
+        """Refuse images outside the folder, whoever wrote the file."""
+        root = os.path.realpath(self.place)
+        for image in dict.fromkeys(map(_image_of, self.boxes)):
+            if not Path(os.path.realpath(os.path.join(root, image))).is_relative_to(root):
+                raise ValueError(
+                    f"{self.file!r} names {image!r}, which lies outside {self.place!r}."
+                )
+
+    def read(self, settings: Settings) -> NDArray[Any]:
+        self.skipped: list[tuple[str, str]] = []
+        crops = _on_disk(len(self.boxes))
+        kept: list[tuple[str, Box]] = []
+        for name, box, crop in self._cut_all():
+            crops[len(kept)] = resize_image(crop, CROP)
+            kept.append((name, box))
+        self._tell_left_out(settings.on_error)
+        self.crops, self.kept = crops[: len(kept)], kept
+        shape = settings.params.get("image_shape") or SHOWN
+        self.small = resize_images(self.crops, SHOWN, n_jobs=settings.n_jobs)
+        if tuple(shape) == SHOWN:
+            return self.small
+        return resize_images(self.crops, shape, n_jobs=settings.n_jobs)
+
+    def _cut_all(self) -> Iterator[tuple[str, Box, NDArray[np.uint8]]]:
+        """Name, box and content of each box that has one; each image is read once."""
+        for image, group in groupby(self.boxes, key=_image_of):
+            boxes = list(group)
+            try:
+                pixels = read_image(os.path.join(self.place, image))
+            except ImageReadError as error:
+                self.skipped += [(f"{image}#{i}", error.reason) for i in range(len(boxes))]
+                continue
+            for i, box in enumerate(boxes):
+                crop = box.cut(pixels)
+                if crop.size:
+                    yield f"{image}#{i}", box, crop
+                else:
+                    self.skipped.append((f"{image}#{i}", "the box lies outside the image"))
+
+    def _tell_left_out(self, on_error: str) -> None:
+        check_on_error(on_error)
+        if not self.skipped:
+            return
+        n_left_out, listed = len(self.skipped), listing(self.skipped)
+        if on_error == "raise" or n_left_out == len(self.boxes):
+            raise ValueError(f"{n_left_out} boxes of {self.file!r} can't be cut out{listed}.")
+        if on_error == "warn":
+            warnings.warn(
+                f"{n_left_out} of {len(self.boxes)} boxes of {self.file!r} are left out{listed}.",
+                stacklevel=2,
+            )
+
+    def address(self, page: Path) -> None:
+        """Nothing: a box is no file of its own. Its name begins with that of the image."""
+
+    def names(self) -> list[str]:
+        return [name for name, _ in self.kept]
+
+    def columns(self, companion: CompanionTable | None) -> dict[str, list[Any]]:
+        """What the file says of the boxes, and the columns of a table about their images."""
+        images = [box.image for _, box in self.kept]
+        found: dict[str, list[Any]] = {"image": list(images)}
+        for i, name in enumerate(COLUMNS[1:]):
+            found[name] = [box.place[i] for _, box in self.kept]
+        facts = dict.fromkeys(name for _, box in self.kept for name in box.facts)
+        found |= {name: [box.facts.get(name) for _, box in self.kept] for name in facts}
+        return found if companion is None else {**companion.of(images, self.place), **found}
+
+    def embed(self, embedder: Any, heard: Callable[[int, int], None]) -> NDArray[Any]:
+        return features_of(embedder, self.crops, heard)
+
+    def gather(self, estimator: Any, rows: NDArray[Any]) -> BoxClusters:
+        files = [os.path.join(self.place, box.image) for _, box in self.kept]
+        return BoxClusters(
+            **self._said_of(estimator, rows),
+            paths=np.array(files, dtype=object),
+            images=self.small,
+            classes=None,
+            skipped=self.skipped,
+            crops=self.crops,
+        )
+
+    def summary(self) -> dict[str, Any]:
+        return {
+            "boxes": os.path.abspath(self.file),
+            "folder": os.path.abspath(self.place),
+            "embedder": None,
+            "n_images": len({box.image for _, box in self.kept}),
+            "n_boxes": len(self.kept),
+            "skipped": [{"path": path, "reason": reason} for path, reason in self.skipped],
+        }
+
+    def counts(self) -> tuple[str, str]:
+        n_images = len({box.image for _, box in self.kept})
+        return (
+            f"{len(self.kept):,} boxes of {n_images:,} images",
+            f"{len(self.skipped)} boxes skipped",
+        )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class BoxClusters(ImageClusters):
+    """Clusters of boxes: the page shows what they hold.
+
+    Attributes
+    ----------
+    crops : ndarray of shape (n_boxes, 224, 224, 3), uint8
+    """
+
+    crops: NDArray[np.uint8] = field(repr=False)
+
+    @property
+    def pictures(self) -> NDArray[Any]:
+        """What the boxes hold."""
+        return self.crops

@@ -1,0 +1,311 @@
+// Search, and the map with its lasso.
+
+const query = $("#query"), chosen = $("#cluster"), low = $("#low"), high = $("#high"), sort = $("#sort");
+const orders = {
+  sure: (a, b) => D.confidence[b] - D.confidence[a],
+  doubtful: (a, b) => D.confidence[a] - D.confidence[b],
+  alone: (a, b) => (D.outlier[b] ?? -1) - (D.outlier[a] ?? -1),
+  name: (a, b) => lower[a] < lower[b] ? -1 : 1,
+};
+const ordered = new Map();  // all images in each order, once it was asked for
+function inOrder(name) {
+  if (!ordered.has(name)) ordered.set(name, Int32Array.from(base.keys()).sort(orders[name]));
+  return ordered.get(name);
+}
+let matches = NOBODY;
+const passed = new Int32Array(n), isMatch = new Uint8Array(n), showResults = grid($("#results .cells"), 70, $("#results"));
+
+function filter() {
+  const words = query.value.toLowerCase().split(/\s+/).filter(Boolean);
+  const from = low.value * 10, to = high.value * 10, only = chosen.value === "" ? null : +chosen.value;
+  isMatch.fill(0);
+  let found = 0;
+  for (const i of inOrder(sort.value)) {
+    const sure = D.confidence[i];
+    if (sure < from || sure > to || (only !== null && state.label[i] !== only)) continue;
+    if (words.length && !words.every(word => lower[i].includes(word))) continue;
+    isMatch[i] = 1;
+    passed[found++] = i;
+  }
+  matches = passed.slice(0, found);
+  $("#low-out").value = `≥ ${(low.value / 100).toFixed(2)}`;
+  $("#high-out").value = `≤ ${(high.value / 100).toFixed(2)}`;
+  $("#found").textContent = matches.length === n ? `all ${counted(n, "image")}`
+    : `${format(matches.length)} of ${counted(n, "image")}`;
+  $("#pick-found").disabled = !matches.length;
+  showResults(matches);
+  draw();
+}
+for (const input of [query, chosen, low, high, sort]) input.addEventListener("input", () => {
+  $("#results").scrollTop = 0;
+  filter();
+});
+$("#clear").addEventListener("click", () => {
+  query.value = chosen.value = ""; low.value = 0; high.value = 100; filter();
+});
+$("#pick-found").addEventListener("click", () => pick(matches));
+
+// Clusters as they are called now, for the filter.
+function nameClusters() {
+  const value = chosen.value;
+  chosen.replaceChildren(new Option("all clusters", ""),
+    ...live.map(id => new Option(`${nameOf(id)} (${format(sizes.get(id))})`, id)));
+  chosen.value = value === "" || sizes.has(+value) ? value : "";
+}
+
+// ---- Map ---------------------------------------------------------------------------------------
+
+const canvas = $("#canvas"), pen = canvas.getContext("2d"), tip = $("#tip");
+const MANY = 20000;  // points that are drawn as squares: paths would take seconds
+let width = 0, height = 0, view = {scale: 1, x: 0, y: 0}, pointed = -1, byClass = false, drawing = false;
+
+const unit = () => Math.min(width, height) * 0.9 / 10000;
+const screenX = p => width / 2 + (D.x[p] - view.x) * unit() * view.scale;
+const screenY = p => height / 2 - (D.y[p] - view.y) * unit() * view.scale;
+const colourOf = i => byClass ? PALETTE[D.kind[i] % PALETTE.length] : look(state.label[i]).colour;
+
+const MARKERS = {
+  o: (x, y, r) => pen.arc(x, y, r, 0, 2 * Math.PI),
+  s: (x, y, r) => pen.rect(x - r * .9, y - r * .9, r * 1.8, r * 1.8),
+  "^": (x, y, r) => polygon(x, y, [[0, -1.2], [1.1, .8], [-1.1, .8]], r),
+  v: (x, y, r) => polygon(x, y, [[0, 1.2], [1.1, -.8], [-1.1, -.8]], r),
+  D: (x, y, r) => polygon(x, y, [[0, -1.3], [1.3, 0], [0, 1.3], [-1.3, 0]], r),
+  x: (x, y, r) => polygon(x, y, [[-1.1, -.6], [-.6, -1.1], [0, -.5], [.6, -1.1], [1.1, -.6], [.5, 0], [1.1, .6], [.6, 1.1], [0, .5], [-.6, 1.1], [-1.1, .6], [-.5, 0]], r),
+  P: (x, y, r) => { pen.rect(x - r * 1.1, y - r * .4, r * 2.2, r * .8); pen.rect(x - r * .4, y - r * 1.1, r * .8, r * 2.2); },
+};
+function polygon(x, y, corners, r) {
+  corners.forEach(([dx, dy], k) => pen[k ? "lineTo" : "moveTo"](x + dx * r, y + dy * r));
+  pen.closePath();
+}
+
+function draw() {
+  if (!drawing) { drawing = true; requestAnimationFrame(() => { drawing = false; paint(); }); }
+}
+
+function paint() {
+  const ratio = devicePixelRatio || 1, style = getComputedStyle(document.documentElement);
+  pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+  pen.clearRect(0, 0, width, height);
+  const radius = Math.max(2, Math.min(5, Math.sqrt(14000 / D.shown.length) * .8)) * Math.min(2.2, Math.sqrt(view.scale));
+  const groups = new Map(), simple = D.shown.length > MANY;
+  D.shown.forEach((i, p) => {
+    const x = screenX(p), y = screenY(p);
+    if (x < -9 || y < -9 || x > width + 9 || y > height + 9) return;
+    const key = isMatch[i] ? `${colourOf(i)} ${byClass ? "o" : look(state.label[i]).marker}` : "";
+    if (!groups.has(key)) groups.set(key, []);
+    groups.get(key).push([x, y]);
+  });
+  // What the filter hides is "" and lies below, then what is in no cluster.
+  const none = `${D.none.colour} ${D.none.marker}`;
+  const keys = [...groups.keys()].sort((a, b) => !!a - !!b || (b === none) - (a === none) || (a < b ? -1 : 1));
+  for (const key of keys) {
+    const [colour, marker] = key ? key.split(" ") : [style.getPropertyValue("--line"), "o"];
+    pen.fillStyle = colour;
+    pen.globalAlpha = key ? .78 : .9;
+    if (simple) for (const [x, y] of groups.get(key)) pen.fillRect(x - radius, y - radius, 2 * radius, 2 * radius);
+    else for (const [x, y] of groups.get(key)) {  // one path each: overlaps stay visible
+      pen.beginPath();
+      MARKERS[marker](x, y, key ? radius : radius * .8);
+      pen.fill();
+    }
+  }
+  pen.globalAlpha = 1;
+  const ink = style.getPropertyValue("--ink");
+  if (nPicked) rings(radius + 2, ink);
+  if (!byClass) labels();
+  if (rope.length) drawRope(style.getPropertyValue("--accent"));
+  if (pointed >= 0) ring(pointed, 8, ink);
+}
+
+let medians = null;  // forgotten when images move
+function findMedians() {
+  const points = new Map();
+  D.shown.forEach((i, p) => {
+    const id = state.label[i];
+    if (points.has(id)) points.get(id).push(p); else points.set(id, [p]);
+  });
+  points.delete(NONE);
+  const middleOf = (own, axis) => Float64Array.from(own, p => axis[p]).sort()[own.length >> 1];
+  return [...points].sort(([a], [b]) => a - b).map(([id, own]) => [id, middleOf(own, D.x), middleOf(own, D.y)]);
+}
+function labels() {
+  medians ??= findMedians();
+  pen.font = "600 12px system-ui, sans-serif";
+  pen.textAlign = "center";
+  pen.textBaseline = "middle";
+  for (const [id, mx, my] of medians) {
+    const x = width / 2 + (mx - view.x) * unit() * view.scale, y = height / 2 - (my - view.y) * unit() * view.scale;
+    const name = about(id).name ?? String(id), text = name.length > 18 ? `${name.slice(0, 17)}…` : name;
+    const half = Math.max(11, pen.measureText(text).width / 2 + 6);
+    pen.beginPath();
+    pen.roundRect(x - half, y - 11, 2 * half, 22, 11);
+    pen.fillStyle = look(id).colour;
+    pen.fill();
+    pen.lineWidth = 1.5;
+    pen.strokeStyle = "#fff";
+    pen.stroke();
+    pen.fillStyle = look(id).writing;
+    pen.fillText(text, x, y + .5);
+  }
+}
+
+function ring(p, radius, ink) {
+  pen.beginPath();
+  pen.arc(screenX(p), screenY(p), radius, 0, 2 * Math.PI);
+  pen.lineWidth = 2;
+  pen.strokeStyle = ink;
+  pen.stroke();
+}
+function rings(radius, ink) {
+  D.shown.forEach((i, p) => { if (picked[i]) ring(p, radius, ink); });
+}
+
+function nearest(x, y, reach) {
+  let best = -1, least = reach * reach;
+  for (let p = 0; p < D.shown.length; p++) {
+    if (!isMatch[D.shown[p]]) continue;
+    const dx = screenX(p) - x, dy = screenY(p) - y, d = dx * dx + dy * dy;
+    if (d < least) { least = d; best = p; }
+  }
+  return best;
+}
+
+function point(p) {
+  if (p === pointed) return;
+  pointed = p;
+  tip.hidden = p < 0;
+  if (p >= 0) {
+    const i = D.shown[p];
+    paintThumb($(".thumb", tip), i);
+    $("b", tip).textContent = D.names[i];
+    $("small", tip).textContent = `${nameOf(state.label[i])}, ${(D.confidence[i] / 1000).toFixed(2)}` +
+      (D.classes ? `, ${D.classes[D.kind[i]]}` : "");
+    const x = screenX(p), y = screenY(p);
+    tip.style.transform = `translate(${Math.round(x + 16 + tip.offsetWidth > width ? Math.max(4, x - 16 - tip.offsetWidth) : x + 16)}px,` +
+      `${Math.round(Math.max(4, Math.min(height - tip.offsetHeight - 4, y - tip.offsetHeight / 2)))}px)`;
+  }
+  draw();
+}
+
+function zoom(factor, x = width / 2, y = height / 2) {
+  const scale = Math.max(.6, Math.min(80, view.scale * factor)), before = unit() * view.scale, after = unit() * scale;
+  view.x += (x - width / 2) * (1 / before - 1 / after);
+  view.y -= (y - height / 2) * (1 / before - 1 / after);
+  view.scale = scale;
+  point(-1);
+  draw();
+}
+function pan(dx, dy) {
+  view.x -= dx / (unit() * view.scale);
+  view.y += dy / (unit() * view.scale);
+  point(-1);
+  draw();
+}
+function home() { view = {scale: 1, x: 0, y: 0}; point(-1); draw(); }
+
+// ---- Lasso: a rope around images selects them ---------------------------------------------------
+
+let rope = [], lassoing = false;
+function setLasso(on) {
+  lassoing = on;
+  $("#lasso").setAttribute("aria-pressed", on);
+  canvas.classList.toggle("lassoing", on);
+}
+$("#lasso").addEventListener("click", () => setLasso(!lassoing));
+
+function drawRope(colour) {
+  pen.beginPath();
+  rope.forEach(([x, y], k) => pen[k ? "lineTo" : "moveTo"](x, y));
+  pen.closePath();
+  pen.fillStyle = pen.strokeStyle = colour;
+  pen.globalAlpha = .14;
+  pen.fill();
+  pen.globalAlpha = 1;
+  pen.lineWidth = 2;
+  pen.stroke();
+}
+
+// Whether a point is inside: a line from it to the right crosses the rope an odd number of times.
+function isInside(x, y) {
+  let inside = false;
+  for (let k = 0, last = rope.length - 1; k < rope.length; last = k++) {
+    const [x1, y1] = rope[k], [x2, y2] = rope[last];
+    if (y1 > y !== y2 > y && x < (x2 - x1) * (y - y1) / (y2 - y1) + x1) inside = !inside;
+  }
+  return inside;
+}
+const matching = holds => [...D.shown].filter((i, p) => isMatch[i] && holds(screenX(p), screenY(p)));
+function closeRope() {
+  pick(matching(isInside));
+  rope = [];
+  draw();
+}
+const pickInView = () => pick(matching((x, y) => x >= 0 && y >= 0 && x <= width && y <= height));
+
+const fingers = new Map();
+let moved = 0, before = -1;
+const at = event => { const box = canvas.getBoundingClientRect(); return [event.clientX - box.left, event.clientY - box.top]; };
+canvas.addEventListener("pointerdown", event => {
+  canvas.setPointerCapture(event.pointerId);
+  fingers.set(event.pointerId, at(event));
+  moved = 0;
+  before = pointed;
+  rope = (lassoing || event.shiftKey) && fingers.size === 1 ? [at(event)] : [];
+});
+canvas.addEventListener("pointermove", event => {
+  const [x, y] = at(event), old = fingers.get(event.pointerId);
+  if (!old) { point(nearest(x, y, 16)); return; }
+  moved += Math.hypot(x - old[0], y - old[1]);
+  if (fingers.size === 2) {
+    const [a, b] = [...fingers.entries()].map(([id, place]) => id === event.pointerId ? [[x, y], place] : [place, place]);
+    const gap = k => Math.hypot(a[k][0] - b[k][0], a[k][1] - b[k][1]);
+    zoom(gap(0) / Math.max(gap(1), 1), (a[0][0] + b[0][0]) / 2, (a[0][1] + b[0][1]) / 2);
+  } else if (rope.length) { rope.push([x, y]); point(-1); draw(); }
+  else if (moved > 4) pan(x - old[0], y - old[1]);
+  fingers.set(event.pointerId, [x, y]);
+});
+canvas.addEventListener("pointerup", event => {
+  fingers.delete(event.pointerId);
+  if (moved > 4) { if (rope.length) closeRope(); return; }
+  rope = [];
+  const p = nearest(...at(event), 16);
+  if (p >= 0 && (nPicked || event.ctrlKey || event.metaKey || event.shiftKey)) toggle(D.shown[p]);
+  // A finger cannot hover: its first tap shows, its second opens.
+  else if (p >= 0 && (event.pointerType === "mouse" || p === before)) view1(D.shown[p], [...D.shown].filter(i => isMatch[i]));
+  else point(p);
+});
+for (const name of ["pointercancel", "lostpointercapture"]) canvas.addEventListener(name, e => { fingers.delete(e.pointerId); rope = []; });
+canvas.addEventListener("pointerleave", () => { if (!fingers.size) point(-1); });
+canvas.addEventListener("wheel", event => {
+  if (document.activeElement !== canvas && !event.ctrlKey) return;  // or the page could not be scrolled past it
+  event.preventDefault();
+  zoom(Math.exp(-event.deltaY / 400), ...at(event));
+}, {passive: false});
+canvas.addEventListener("keydown", event => {
+  const moves = {ArrowLeft: [60, 0], ArrowRight: [-60, 0], ArrowUp: [0, 60], ArrowDown: [0, -60]};
+  if (event.key in moves) pan(...moves[event.key]);
+  else if (event.key === "+" || event.key === "=") zoom(1.4);
+  else if (event.key === "-") zoom(1 / 1.4);
+  else if (event.key === "0") home();
+  else if (event.key === "Enter" && pointed >= 0) view1(D.shown[pointed], matches);
+  else if (event.key === " " && pointed >= 0) toggle(D.shown[pointed]);
+  else if (event.key === "v") pickInView();
+  else return;
+  event.preventDefault();
+  if (event.key in moves || "+=-0".includes(event.key)) point(nearest(width / 2, height / 2, 1e9));
+});
+$("#in").addEventListener("click", () => zoom(1.6));
+$("#out").addEventListener("click", () => zoom(1 / 1.6));
+$("#home").addEventListener("click", home);
+$("#colours")?.addEventListener("click", event => {
+  byClass = !byClass;
+  event.target.setAttribute("aria-pressed", byClass);
+  draw();
+});
+new ResizeObserver(() => {
+  ({clientWidth: width, clientHeight: height} = canvas);
+  canvas.width = width * devicePixelRatio;
+  canvas.height = height * devicePixelRatio;
+  draw();
+}).observe(canvas);
+

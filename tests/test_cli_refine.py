@@ -1,0 +1,148 @@
+"""``skdeepclust refine``: decisions count, and nothing is lost."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from commands import cluster, rows_of, tiny
+
+from skdeepclust.cli import main
+from skdeepclust.workflow.decisions import Decisions, Said
+
+
+def told(out):
+    return json.loads((out / "summary.json").read_text())
+
+
+def labels_of(out):
+    return {row["path"]: int(row["cluster"]) for row in rows_of(out / "labels.csv")}
+
+
+def decide(out, **said):
+    decisions = Decisions(result=told(out)["result"], **said)
+    decisions.write(out / "decisions.json")
+    return decisions
+
+
+@pytest.fixture
+def out(toy, folder, tmp_path):
+    """A result of two clusters, twelve images in each."""
+    assert cluster(folder, tmp_path / "out", *toy, "--seed", "0", "--quiet") == 0
+    return tmp_path / "out"
+
+
+def test_accepted_stays_moved_stays_and_not_here_is_never_undone(out, capsys):
+    before = labels_of(out)
+    kept = before["left/0.png"]
+    other = 1 - kept
+    decide(
+        out,
+        clusters={kept: Said("bright left", "a note", accepted=True)},
+        moved={kept: ("right/0.png",), 7: ("right/1.png",)},
+        not_in={kept: ("left/5.png",)},
+    )
+    for _ in range(2):
+        capsys.readouterr()
+        assert main(["refine", str(out), "-k", "2"]) == 0
+        after = labels_of(out)
+        stay = {p for p, c in before.items() if c == kept} - {"left/5.png"} | {"right/0.png"}
+        assert {path for path, c in after.items() if c == kept} == stay
+        assert after["right/1.png"] == 7
+        assert other not in {after["left/5.png"], kept}
+        assert "1 accepted clusters are as they were" in capsys.readouterr().out
+        decisions = Decisions.read(out / "decisions.json")
+        assert decisions.result == told(out)["result"]
+        assert decisions.clusters[kept] == Said("bright left", "a note", accepted=True)
+        assert decisions.not_in == {kept: ("left/5.png",)}
+        assert decisions.moved == {kept: ("right/0.png",), 7: ("right/1.png",)}
+    names = {row["path"]: row["name"] for row in rows_of(out / "labels.csv")}
+    assert names["left/0.png"] == "bright left"
+    assert names["right/1.png"] == ""
+    assert "bright left" in (out / "report.html").read_text()
+    assert not {".new", ".ready"} & {path.name for path in out.iterdir()}
+
+
+def test_numbers_are_never_given_again(out):
+    decide(out, merged={0: 1}, clusters={1: Said("all", accepted=True)}, not_in={1: ()})
+    assert main(["refine", str(out), "-k", "1"]) == 0
+    assert set(labels_of(out).values()) == {1}
+    decide(out, moved={told(out)["first_free"]: ("left/0.png",)})
+    assert told(out)["first_free"] == 2
+    assert main(["refine", str(out), "-k", "2"]) == 0
+    assert 0 not in labels_of(out).values()
+
+
+def test_predict_tells_the_refined_clusters(out, folder, capsysbinary):
+    kept = labels_of(out)["left/0.png"]
+    decide(out, clusters={kept: Said("left", accepted=True)})
+    assert main(["refine", str(out), "-k", "2"]) == 0
+    capsysbinary.readouterr()
+    assert main(["predict", str(out), str(folder / "left")]) == 0
+    lines = capsysbinary.readouterr().out.decode().splitlines()[1:]
+    assert sum(line.endswith('"left"') for line in lines) == 12
+
+
+def test_an_array_is_refined_without_a_page(toy, array, tmp_path):
+    out = tmp_path / "out"
+    assert cluster(array, out, *toy, "--seed", "0", "--quiet") == 0
+    first = int(rows_of(out / "labels.csv")[0]["cluster"])
+    decide(out, clusters={first: Said("one", accepted=True)}, moved={first: ("0", "1")})
+    before = [int(row["cluster"]) for row in rows_of(out / "labels.csv")]
+    assert main(["refine", str(out), "-k", "2"]) == 0
+    rows = rows_of(out / "labels.csv")
+    assert [int(row["row"]) for row in rows] == list(range(24))
+    stay = {i for i, c in enumerate(before) if c == first} | {0, 1}
+    assert {i for i, row in enumerate(rows) if int(row["cluster"]) == first} == stay
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ('{"format": "skdeepclust decisions", "version": 9}', "version 9"),
+        ('{"format": "skdeepclust decisions", "version": 1, "result": "x"}', "another result"),
+        ("{", "no JSON"),
+    ],
+)
+def test_faults_are_one_sentence_and_change_nothing(out, tmp_path, capsys, content, sentence):
+    file = tmp_path / "mine.json"
+    file.write_text(content)
+    before = {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
+    assert main(["refine", str(out), "--decisions", str(file)]) == 1
+    error = capsys.readouterr().err
+    assert sentence in error
+    assert error.count("\n") == 1
+    assert {p.name: p.read_bytes() for p in out.iterdir() if p.is_file()} == before
+
+
+def test_the_help_is_short(capsys):
+    with pytest.raises(SystemExit):
+        main(["refine", "--help"])
+    assert len(capsys.readouterr().out.splitlines()) < 20
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.8, 0.95])
+def test_sigkill_loses_nothing(folder, tmp_path, share):
+    out = tmp_path / "out"
+    assert cluster(folder, out, *tiny("decs"), "--seed", "0", "--quiet") == 0
+    kept = labels_of(out)["left/0.png"]
+    said = decide(out, clusters={kept: Said("left", accepted=True)})
+    members = {path for path, c in labels_of(out).items() if c == kept}
+    command = [sys.executable, "-m", "skdeepclust", "refine", str(out), "-k", "2"]
+    start = time.perf_counter()
+    subprocess.run([*command, "--folder", "nowhere"], capture_output=True, check=False)
+    alone = time.perf_counter() - start  # imports, and an error
+    run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(alone * (0.5 + share))
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    assert main(["report", str(out)]) == 0
+    decisions = Decisions.read(out / "decisions.json")
+    assert decisions.clusters == said.clusters
+    assert decisions.result == told(out)["result"]
+    assert {path for path, c in labels_of(out).items() if c == kept} == members
+    assert np.load(out / "embedding.npz")["embedding"].shape[0] == 24

@@ -1,0 +1,78 @@
+"""Clusters of features by candidates: which there are, which is taken, and what is published."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import make_blobs
+from sklearn.metrics import adjusted_rand_score
+
+import skdeepclust
+from skdeepclust import FeatureClustering
+from skdeepclust.methods.feature import CANDIDATES, FEWEST, ON_FEATURES
+
+
+def quick(n_clusters=3, **params):
+    return FeatureClustering(
+        n_clusters, **{"n_steps": 40, "n_outer": 40, "random_state": 0, **params}
+    )
+
+
+@pytest.fixture
+def uneven():
+    """Three clear clusters of 200, 30 and 20 samples in five dimensions."""
+    return make_blobs([200, 30, 20], 5, centers=None, cluster_std=0.8, random_state=1)
+
+
+def test_clusters_of_unlike_size_are_found_by_every_candidate(uneven):
+    X, y = uneven
+    model = quick().fit(X)
+    assert adjusted_rand_score(y, model.labels_) > 0.95
+    assert tuple(model.candidates_) == CANDIDATES
+    for labels, facts in zip(model.candidate_labels_, model.candidates_.values(), strict=True):
+        assert adjusted_rand_score(y, labels) > 0.9
+        assert facts["n_clusters"] == len(np.unique(labels)) == 3
+
+
+def test_the_candidate_with_which_the_others_agree_most_is_taken(uneven):
+    model = quick().fit(uneven[0])
+    agreement = {name: facts["agreement"] for name, facts in model.candidates_.items()}
+    assert agreement[model.taken_] == max(agreement.values())
+
+
+@pytest.mark.parametrize("take", CANDIDATES)
+def test_a_candidate_that_is_named_is_taken(take, uneven):
+    model = quick(take=take).fit(uneven[0])
+    assert model.taken_ == take
+    labels = model.candidate_labels_[CANDIDATES.index(take)]
+    assert adjusted_rand_score(labels, model.labels_) > 0.95  # linear heads have learnt it
+
+
+def test_few_samples_are_left_to_kmeans(blobs):
+    X, y = blobs
+    assert len(X) < FEWEST
+    model = quick().fit(X)
+    assert model.taken_ == ON_FEATURES
+    assert adjusted_rand_score(y, model.labels_) == 1
+
+
+def test_an_unknown_candidate_is_refused(blobs):
+    with pytest.raises(ValueError, match="take"):
+        quick(take="best").fit(blobs[0])
+
+
+def test_scale_offset_and_rotation_do_not_matter(uneven):
+    X, _ = uneven
+    turn = np.linalg.qr(np.random.default_rng(0).standard_normal((5, 5)))[0]
+    expected = quick().fit_predict(X)
+    for changed in (1000 * X, X + 1e4, X @ turn):
+        assert adjusted_rand_score(quick().fit_predict(changed), expected) > 0.97
+
+
+def test_what_is_saved_predicts_the_same(uneven, tmp_path):
+    X, _ = uneven
+    model = quick(spaces=(2, 3)).fit(X[:240])
+    model.save(tmp_path / "model.npz")
+    twin = skdeepclust.load(tmp_path / "model.npz")
+    np.testing.assert_array_equal(twin.predict_proba(X), model.predict_proba(X))
+    np.testing.assert_array_equal(twin.candidate_labels_, model.candidate_labels_)
+    assert (twin.taken_, twin.candidates_) == (model.taken_, model.candidates_)
+    np.testing.assert_array_equal(model.labels_, model.predict(X[:240]))

@@ -1,0 +1,55 @@
+"""A result refined from Python, and what its files say afterwards."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from commands import cluster, rows_of
+
+import skdeepclust
+from skdeepclust.workflow import refinement
+from skdeepclust.workflow.decisions import Decisions, Said
+from skdeepclust.workflow.refinement import first_free
+
+
+def test_refine_returns_what_it_wrote(toy, folder, tmp_path):
+    out = tmp_path / "out"
+    assert cluster(folder, out, *toy, "--labels-from-folders", "--seed", "0", "--quiet") == 0
+    summary = json.loads((out / "summary.json").read_text())
+    kept = int(rows_of(out / "labels.csv")[0]["cluster"])
+    said = Decisions(result=summary["result"], clusters={kept: Said("left", accepted=True)})
+    said.write(tmp_path / "mine.json")
+    found = skdeepclust.refine(out, tmp_path / "mine.json", 2)
+    told = json.loads((out / "summary.json").read_text())
+    assert found.accepted == (kept,)
+    assert told["result"] == found.decisions.result != summary["result"]
+    assert told["new"] == list(found.new)
+    assert told["scores"]["toy"]["NMI"] > 0.5
+    assert told["scores"]["k-means"] == summary["scores"]["k-means"]
+    table = found.clusters.assignments
+    assert [int(row["cluster"]) for row in rows_of(out / "labels.csv")] == table.labels.tolist()
+    assert Decisions.read(out / "decisions.json") == found.decisions
+    assert set(found.missing.values()) == {""}
+    assert (out / "model").exists()
+
+
+def test_a_failure_leaves_the_result_as_it_was(toy, folder, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    assert cluster(folder, out, *toy, "--seed", "0", "--quiet") == 0
+    before = {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
+
+    def full(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(refinement, "write_summary", full)
+    with pytest.raises(OSError, match="disk full"):
+        skdeepclust.refine(out, n_clusters=2)
+    assert {p.name: p.read_bytes() for p in out.iterdir() if p.is_file()} == before
+
+
+def test_the_first_free_number_was_never_used():
+    none = Decisions(result="")
+    assert first_free({"clusters": [{"cluster": -1}]}, none) == 0
+    assert first_free({"clusters": [{"cluster": 4}]}, none) == 5
+    assert first_free({"clusters": [{"cluster": 4}], "first_free": 9}, none) == 9
+    assert first_free({"first_free": 9}, replace(none, moved={12: ()})) == 13
