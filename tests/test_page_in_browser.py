@@ -135,6 +135,18 @@ def test_search_and_filters_narrow_the_results(opened):
     opened.click("#clear")
 
 
+def test_what_was_added_is_found_and_numbers_are_not_given_again(view_of):
+    view = view_of(*clustering(), new=[4, 7], first_free=9)
+    view.check("#added")
+    assert view.locator("#found").text_content() == "2 of 60 images"
+    view.click("#clear")
+    assert view.locator("#found").text_content() == "all 60 images"
+    view.focus("#found-cells")
+    view.keyboard.press("Space")
+    view.keyboard.press("n")
+    assert said(view) == "1 image moved to the new cluster 9"
+
+
 def test_map_zooms_pans_and_shows_a_thumbnail_on_hover(opened):
     opened.locator("#canvas").scroll_into_view_if_needed()
     box = opened.locator("#canvas").bounding_box()

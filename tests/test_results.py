@@ -165,3 +165,14 @@ def test_a_killed_move_is_finished_by_whoever_comes_next(tmp_path, monkeypatch):
     assert read_summary(out) == {"new": 1}
     assert names(out) == ["decisions.json", "labels.csv", "model", "summary.json"]
     assert (out / "labels.csv").read_text() == '{"new": 1}'
+
+
+def test_a_second_run_into_one_folder_is_refused_and_the_first_one_ends_well(tmp_path):
+    out = tmp_path / "out"
+    with result_folder(out, str(tmp_path / "in"), overwrite=False, resume=False) as stage:
+        (stage / "labels.csv").write_text("first")
+        for options in ({"overwrite": True, "resume": False}, {"overwrite": False, "resume": True}):
+            second = result_folder(out, str(tmp_path / "in"), **options)
+            with pytest.raises(FileExistsError, match="another run is writing"):
+                second.__enter__()
+    assert (out / "labels.csv").read_text() == "first"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.files import alone_in
 from ..data.images import read_readable_images
 from ..loading import load
 from ..pretrained.embedder import ImageEmbedder
@@ -29,6 +30,7 @@ from .sources import Clusters
 from .table import Assignments, result_id
 
 HEAD = "head.npz"
+NEW_IMAGES, ADDED = "new_images", "added"  # in a summary: since the last decisions; from where
 RESULT_FILES = {
     "report.html": "the page to look at, in any browser, offline",
     "labels.csv": "cluster, confidence, second cluster and outlier score of each sample",
@@ -44,8 +46,8 @@ CHECKPOINT = "checkpoint"  # beside them while it trains, as are features
 UNCLUSTERED_FOLDER = "unclustered"  # of sorted images
 _NONE = type(None)
 _KINDS: dict[str, Any] = {  # what is read of a summary; some of it is new
-    "method": str,
-    "seconds": dict,
+    "method": (str, _NONE),
+    "seconds": (dict, _NONE),
     "folder": (str, _NONE),
     "embedder": (dict, _NONE),
     "warnings": (list, _NONE),
@@ -71,20 +73,23 @@ def result_folder(out: Path, source: str, *, overwrite: bool, resume: bool) -> I
         Keep the checkpoint of an earlier run.
     """
     out = out.resolve()
-    finish_moving(out)
-    _check_out(out, Path(source).resolve(), overwrite, resume)
+    with alone_in(out) if out.is_dir() else nullcontext():
+        finish_moving(out)
+        _check_out(out, Path(source).resolve(), overwrite, resume)
     new_parents = [parent for parent in (out, *out.parents) if not parent.exists()]
-    if not resume:
-        shutil.rmtree(out / CHECKPOINT, ignore_errors=True)
+    out.mkdir(parents=True, exist_ok=True)
     try:
-        with new_files(out) as stage:
-            yield stage
+        with alone_in(out):
+            if not resume:
+                shutil.rmtree(out / CHECKPOINT, ignore_errors=True)
+            with new_files(out) as stage:
+                yield stage
+            shutil.rmtree(out / CHECKPOINT, ignore_errors=True)
     except BaseException:
         with suppress(OSError):  # not empty: it holds features or a checkpoint
             for parent in new_parents:
                 parent.rmdir()
         raise
-    shutil.rmtree(out / CHECKPOINT, ignore_errors=True)
 
 
 @contextmanager
@@ -310,10 +315,12 @@ def read_result(
         assignments=table.at(kept),
         embedding=embedding[[place[name] for name in names]],
         estimator=read_model(out) if (out / "model").exists() else None,
-        classes=np.array([n.partition("/")[0] for n in names]) if "scores" in summary else None,
+        classes=classes_of(names, summary) if "scores" in summary else None,
         skipped=[(table.paths[i], reason) for i, reason in sorted(unreadable.items())],
         decisions=decided.at(names),
         labels_of_run=labels_of_run[kept],
+        first_free=summary.get("first_free", 0),
+        new=np.flatnonzero(np.isin(names, summary.get(NEW_IMAGES, ()))).tolist(),
         **_told(summary),
     )
 
@@ -325,7 +332,8 @@ def _found_again(
     if "boxes" in summary:
         found, gone = BoxFile(summary["boxes"], Path(source)).found_again(names)
         return BoxClusters, found, gone
-    paths = _paths_inside(source, names)
+    roots = [source, *(os.path.join(source, added["folder"]) for added in summary.get(ADDED, ()))]
+    paths = _paths_inside(roots, names)
     images, unreadable = read_readable_images(paths, SHOWN, n_jobs=-1)
     kept = [i for i in range(len(paths)) if i not in unreadable]
     return ImageClusters, {"paths": paths[kept], "images": images}, unreadable
@@ -348,13 +356,24 @@ def _told(summary: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _paths_inside(folder: str, names: NDArray[Any]) -> NDArray[Any]:
-    """Files of a table, none of them outside the folder, whoever wrote the table."""
-    root = os.path.realpath(folder)
-    paths = np.array([os.path.join(folder, name) for name in names], dtype=object)
+def classes_of(names: Iterable[str], summary: dict[str, Any]) -> NDArray[Any]:
+    """The first folder of each path, below the folder that was clustered or added."""
+    outside = [f"{added['folder']}/" for added in summary.get(ADDED, ())]
+
+    def below(name: str) -> str:
+        own = [root for root in outside if root.startswith("../") and name.startswith(root)]
+        return name[len(max(own, key=len)) :] if own else name
+
+    return np.array([below(name).partition("/")[0] for name in names])
+
+
+def _paths_inside(folders: Sequence[str], names: NDArray[Any]) -> NDArray[Any]:
+    """Files of a table, below the first folder; none outside of all, whoever wrote the table."""
+    roots = [os.path.realpath(folder) for folder in folders]
+    paths = np.array([os.path.join(folders[0], name) for name in names], dtype=object)
     for name, path in zip(names, paths, strict=True):
-        if not Path(os.path.realpath(path)).is_relative_to(root):
-            raise ValueError(f"labels.csv names {name!r}, which lies outside {folder!r}.")
+        if not any(Path(os.path.realpath(path)).is_relative_to(root) for root in roots):
+            raise ValueError(f"labels.csv names {name!r}, which lies outside {folders[0]!r}.")
     return paths
 
 
