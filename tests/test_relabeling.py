@@ -106,6 +106,31 @@ def test_nobody_votes_for_himself():
     assert 0.35 < (crossed.argmax(1) == y).mean() < 0.6
 
 
+def test_a_damaged_head_is_one_sentence(tmp_path):
+    file = tmp_path / "head.npz"
+    file.write_bytes(b"PK\x03\x04 no archive")
+    with pytest.raises(ValueError, match="is not what `refine` wrote"):
+        Head.read(file)
+    np.savez(file, clusters=np.arange(3), weight=np.zeros((2, 4)), bias=np.zeros(2))
+    with pytest.raises(ValueError, match="its shapes don't fit"):
+        Head.read(file)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"n_clusters": 0}, "n_clusters should be a whole number from 1, or 'auto'. Got 0"),
+        ({"moved": [10]}, "moved should hold rows of X, from 0 to 9"),
+        ({"not_in": {0: [-1]}}, "not_in should hold rows of X, from 0 to 9"),
+        ({"not_in": {0: ["a"]}}, "not_in should hold rows of X"),
+    ],
+)
+def test_unusable_arguments_are_one_sentence(given, sentence):
+    X = np.arange(30.0).reshape(10, 3)
+    with pytest.raises(ValueError, match=sentence):
+        refine_labels(X, np.zeros(10, int), accepted=[0], **given)
+
+
 def test_few_samples_without_a_decision_are_an_error():
     X = np.arange(30.0).reshape(10, 3)
     with pytest.raises(ValueError, match="needs at least 20 samples, or an accepted cluster"):
