@@ -56,9 +56,20 @@ def test_not_in_is_obeyed_however_like_a_sample_is(groups):
     strays = np.flatnonzero(y == 1)[:30]
     labels[strays] = -1
     refined = refine_labels(X, labels, accepted=range(5), not_in={1: strays}, random_state=0)
-    assert not np.isin(refined.labels[strays], [1, *refined.like]).any() or 1 not in set(
-        refined.like.values()
+    assert not (refined.labels[strays] == 1).any()
+    assert 1 not in refined.like.values()
+
+
+def test_not_in_is_obeyed_where_an_open_cluster_keeps_its_number(groups):
+    X, y, _ = groups
+    strays = np.flatnonzero(y == 2)[:5]
+    labels = y.copy()
+    labels[strays] = -1
+    refined = refine_labels(
+        X, labels, accepted=[0, 1], not_in={2: strays}, n_clusters=3, random_state=0
     )
+    assert (refined.labels[y == 2] == 2).sum() == 75
+    assert (refined.labels[strays] == -1).all()
 
 
 def test_moved_samples_stay_and_tell_what_their_cluster_is_like(groups):

@@ -192,6 +192,7 @@ class _Task:
     accepted : ndarray of int
     held : ndarray of shape (n_samples,), bool. Samples that stay.
     known : ndarray of int. Clusters that hold some.
+    never : mapping of int to ndarray of rows. Samples that must not be in a cluster.
     barred : ndarray of shape (n_samples, n_known), bool
     rng : RandomState
     """
@@ -203,6 +204,7 @@ class _Task:
     accepted: NDArray[np.int64]
     held: NDArray[np.bool_]
     known: NDArray[np.int64]
+    never: Mapping[int, NDArray[np.intp]]
     barred: NDArray[np.bool_]
     rng: np.random.RandomState
 
@@ -228,7 +230,7 @@ class _Task:
         n_axes = min(N_AXES, x.shape[1], len(x) - 1)
         pca = PCA(n_axes, svd_solver="randomized", random_state=0).fit(x)
         z = pca.transform(x).astype(np.float64)
-        return cls(z, pca.components_, pca.mean_, y, kept, held, known, barred, rng)
+        return cls(z, pca.components_, pca.mean_, y, kept, held, known, not_in, barred, rng)
 
     @property
     def rest(self) -> NDArray[np.intp]:
@@ -287,6 +289,8 @@ class _Task:
         numbers = np.r_[self.known, self._numbers_of_new(classes, logits.shape[1], free)]
         labels = numbers[classes]
         labels[~self.held & (sure < SURE)] = UNCLUSTERED
+        for cluster, refused in self.never.items():  # an open one may have kept its number
+            labels[refused[~self.held[refused] & (labels[refused] == cluster)]] = UNCLUSTERED
         second = np.where(other < 0, UNCLUSTERED, numbers[other])
         free, like = max(free, numbers.max() + 1), {}
         for cluster in self.accepted.tolist():
