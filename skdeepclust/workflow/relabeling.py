@@ -56,9 +56,26 @@ class Head:
 
     @classmethod
     def read(cls, file: Path) -> Self:
-        """Read what `write` wrote; nothing in it is executed."""
-        with np.load(file) as stored:
-            return cls(**{name: stored[name] for name in ("clusters", "weight", "bias")})
+        """Read what `write` wrote; nothing in it is executed.
+
+        Raises
+        ------
+        ValueError
+            If it is anything else.
+        """
+        try:
+            with np.load(file, allow_pickle=False) as stored:
+                found = cls(**{name: stored[name] for name in ("clusters", "weight", "bias")})
+            n_clusters, _ = found.weight.shape
+            if found.clusters.dtype.kind != "i" or found.clusters.shape != (n_clusters,):
+                raise ValueError(f"clusters of shape {found.clusters.shape}")
+            if found.bias.shape != (n_clusters,) or not np.isfinite(found.weight).all():
+                raise ValueError(f"a bias of shape {found.bias.shape}, or values not finite")
+        except OSError:
+            raise
+        except Exception as error:  # damaged archives fail in many ways
+            raise ValueError(f"{str(file)!r} holds no clusters of a refinement: {error}") from error
+        return found
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
