@@ -29,6 +29,7 @@ autodoc_typehints = "none"
 autosummary_generate = True
 numpydoc_show_class_members = False
 myst_enable_extensions = ["colon_fence"]
+myst_heading_anchors = 2
 
 html_theme = "pydata_sphinx_theme"
 html_title = f"skdeepclust {release}"

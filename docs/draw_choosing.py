@@ -12,14 +12,14 @@ FILE = Path(__file__).parent / "images" / "choosing.svg"
 WIDTH, HEIGHT = 960, 410
 START = (480, 40, "What do you have?", "")
 QUESTIONS = [  # x, what one has, what is asked of it, (answer, what to take) from left to right
-    (118, "Photos", "", [("", "ImageEmbedder, then\nTURTLEClustering")]),
+    (118, "Photos", "", [("", "ImageEmbedder, then\nFeatureClustering")]),
     (
         356,
         "Small grey images",
         "600 and more a cluster?",
         [("yes", "DECClustering"), ("no", "SeCuClustering")],
     ),
-    (595, "Embeddings", "of images or texts", [("", "TURTLEClustering")]),
+    (595, "Embeddings", "of images or texts", [("", "FeatureClustering")]),
     (
         822,
         "Rows of numbers",
@@ -77,8 +77,8 @@ def draw() -> str:
 
 
 HEAD = f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">
-<title>Photos: ImageEmbedder, then TURTLEClustering. Small grey images: DECClustering with 600 and
-more a cluster, else SeCuClustering. Embeddings: TURTLEClustering. Rows of numbers: SeCuClustering
+<title>Photos: ImageEmbedder, then FeatureClustering. Small grey images: DECClustering with 600 and
+more a cluster, else SeCuClustering. Embeddings: FeatureClustering. Rows of numbers: SeCuClustering
 with 150 and more a cluster, else k-means first.</title>
 <style>
 .page {{ fill: #fff }}

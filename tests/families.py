@@ -42,4 +42,4 @@ def quick(estimator_class, n_clusters, **params):
         params = {"base": quick(skdeepclust.DECClustering, n_clusters, **params)}
     elif "n_clusters" in known:
         params = {"n_clusters": n_clusters, **params}
-    return estimator_class(**{k: v for k, v in settings.items() if k in known}, **params)
+    return estimator_class(**({k: v for k, v in settings.items() if k in known} | params))

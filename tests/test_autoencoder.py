@@ -137,15 +137,25 @@ def test_auto_clustering_takes_batches_by_the_root_of_the_samples(cls):
     assert model.n_iter_ == 60
 
 
-def test_images_take_twice_the_batches_of_vectors():
+def test_images_take_more_batches_than_vectors():
     images = blobs(36, 16).reshape(36, 4, 4)
     model = small(DECSClustering, encoder="conv:2", pretrain_epochs=1, max_iter="auto")
-    assert model.fit(images).n_iter_ == 120
+    assert model.fit(images).n_iter_ == 144
 
 
-def test_a_fit_of_iris_by_default_sees_each_sample_a_few_hundred_times():
-    lengths = DECClustering()._auto_lengths(None, 150)
-    assert lengths == {"pretrain_epochs": 122, "max_iter": 122}  # one batch a pass
+@pytest.mark.parametrize(
+    ("image_shape", "n", "epochs", "steps"),
+    [
+        (None, 150, 122, 122),  # one batch a pass
+        (None, 1797, 53, 424),
+        (None, 10_000, 25, 1000),
+        ((8, 8, 1), 600, 392, 588),
+        ((8, 8, 1), 1797, 250, 1000),
+    ],
+)
+def test_the_lengths_of_a_fit_by_default(image_shape, n, epochs, steps):
+    lengths = DECClustering()._auto_lengths(image_shape, n)
+    assert lengths == {"pretrain_epochs": epochs, "max_iter": steps}
 
 
 @pytest.mark.parametrize("epochs", [np.int64(3), np.int32(3), np.uint8(3)])

@@ -154,9 +154,9 @@ def test_an_image_outside_the_folder_is_refused(write, images):
         BoxFile(file, images).check(Settings())
 
 
-def test_the_command_clusters_boxes(toy, write, images, tmp_path, capsys):
+def test_the_command_clusters_boxes(write, images, tmp_path, capsys):
     out, file = tmp_path / "out", write(halves(), "b.csv")
-    flags = [*toy, "--seed", "0", "-k", "2", "--encoder", "pixels"]
+    flags = ["--method", "kmeans", "--seed", "0", "-k", "2", "--encoder", "pixels"]
     command = ["cluster", file, "--images", str(images), "--out", str(out), *flags]
     assert main(command) == 0
     rows = rows_of(out / "labels.csv")
@@ -167,8 +167,37 @@ def test_the_command_clusters_boxes(toy, write, images, tmp_path, capsys):
     page = (out / "report.html").read_text()
     assert "a/0.png#1" in page
     assert '"base": null' in page or '"base":null' in page
-    assert main(["report", str(out)]) == 1
-    assert "is the result of boxes" in capsys.readouterr().err
+
+    lines = (out / "labels.csv").read_text().splitlines(keepends=True)
+    (out / "labels.csv").write_text("".join(lines[:3]))  # the page of two boxes
+    assert main(["report", str(out)]) == 0
+    page = (out / "report.html").read_text()
+    assert "a/0.png#1" in page
+    assert "a/1.png#0" not in page
+
+    predict = ["predict", str(out), file, "--images", str(images)]
+    assert main([*predict, "--to", str(tmp_path / "again.csv")]) == 0
+    again = rows_of(tmp_path / "again.csv")
+    clusters = {row["path"]: row["cluster"] for row in rows}
+    assert {row["path"]: row["cluster"] for row in again} == clusters
+    assert main(["predict", str(out), file]) == 1
+    assert "--images FOLDER says where" in capsys.readouterr().err
+
+
+def test_a_result_of_boxes_can_be_refined(write, images, tmp_path):
+    polars = pytest.importorskip("polars")
+    out, file = tmp_path / "out", write(halves(), "b.csv")
+    (tmp_path / "t.csv").write_text("path,year\n" + "".join(f"a/{i}.png,{i}\n" for i in range(12)))
+    flags = ["--method", "kmeans", "--seed", "0", "-k", "2", "--encoder", "pixels"]
+    command = ["cluster", file, "--images", str(images), "--out", str(out), *flags]
+    assert main([*command, "--table", str(tmp_path / "t.csv")]) == 0
+    before = polars.read_parquet(out / "labels.parquet")
+    assert before.filter(before["path"] == "a/7.png#1")["year"].to_list() == [7]
+    assert main(["refine", str(out)]) == 0
+    after = polars.read_parquet(out / "labels.parquet")
+    assert after["side"].to_list() == before["side"].to_list()
+    assert after["year"].to_list() == before["year"].to_list()
+    assert set(before.columns) <= set(after.columns)
 
 
 @pytest.mark.parametrize(

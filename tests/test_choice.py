@@ -10,10 +10,10 @@ from sklearn.datasets import make_blobs
 from skdeepclust import (
     DECClustering,
     DECSClustering,
+    FeatureClustering,
     HaDisClustering,
     ImageEmbedder,
     SeCuClustering,
-    TURTLEClustering,
 )
 from skdeepclust.cli.signatures import AUTO
 from skdeepclust.data.shapes import image_shape_of
@@ -62,8 +62,8 @@ def test_vectors_that_are_no_features_are_learnt_in_parts_if_there_are_enough(n,
 
 
 @pytest.mark.parametrize("n", [10, 1000, 100_000])
-def test_features_of_a_network_want_a_head(n):
-    assert suitable_method(None, n, "auto", are_features=True) is TURTLEClustering
+def test_features_of_a_network_want_candidates(n):
+    assert suitable_method(None, n, "auto", are_features=True) is FeatureClustering
 
 
 def test_the_flags_of_auto_are_those_of_what_it_takes():

@@ -1,13 +1,17 @@
 """What a page shows is what the table says; images in no cluster come last."""
 
+from base64 import b64decode
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from pages import clustering
 
 from skdeepclust import cluster_layers
+from skdeepclust.workflow.decisions import Decisions, Said
 from skdeepclust.workflow.evidence import BETTER, Evidence, Rival
-from skdeepclust.workflow.page.content import _confusion, _layers, gather
-from skdeepclust.workflow.table import Assignments
+from skdeepclust.workflow.page.content import _codes, _confusion, _layers, gather
+from skdeepclust.workflow.table import Assignments, result_id
 
 
 def content(table, images, embedding, **more):
@@ -117,3 +121,51 @@ def test_of_many_layers_some_are_handed_over_the_coarsest_and_the_finest_among_t
     found = _layers(layers, labels)
     assert len(found) <= 60
     assert (found[0]["k"], found[-1]["k"]) == (2, 100)
+
+
+def test_a_page_without_decisions_knows_its_result():
+    table, images, embedding = clustering()
+    data = content(table, images, embedding).data
+    assert data["result"] == result_id(table)
+    assert data["decisions"] is None
+
+
+def test_a_page_has_the_clusters_of_the_run_and_what_was_decided_since():
+    table, images, embedding = clustering()
+    decisions = Decisions(result="a" * 16, clusters={1: Said("owl")}, merged={2: 0})
+    decided = Assignments(table.paths, decisions.applied(table), *list(vars(table).values())[2:])
+    found = content(
+        decided, images, embedding, decisions=decisions, labels_of_run=table.labels
+    )  # fmt: skip
+    assert found.data["cluster"] == table.labels.tolist()
+    assert found.data["decisions"] == decisions.as_dict()
+    assert found.data["result"] == "a" * 16
+    assert [card.size for card in found.clusters] == [40, 20]
+
+
+def test_names_of_the_table_are_names_on_the_page():
+    table, images, embedding = clustering()
+    named = replace(table, cluster_names={1: "owl"})
+    decisions = Decisions(result="a" * 16, clusters={1: Said(accepted=True)})
+    found = content(named, images, embedding, decisions=decisions)
+    assert [card.name for card in found.clusters] == ["cluster 0", "owl", "cluster 2"]
+    assert found.data["decisions"]["clusters"] == {"1": {"name": "owl", "accepted": True}}
+
+
+def test_codes_keep_distances():
+    rng = np.random.default_rng(0)
+    embedding = (rng.normal(size=(500, 12)) @ rng.normal(size=(12, 40)) + 1000).astype(np.float32)
+    found = _codes(embedding)
+    codes = np.frombuffer(b64decode(found["values"]), np.int8).reshape(500, found["dim"])
+    assert found["dim"] == 16
+    first, second = rng.permutation(500)[:200].reshape(2, 100)
+    true = np.linalg.norm(embedding[first] - embedding[second], axis=1)
+    short = np.linalg.norm(codes[first].astype(float) - codes[second], axis=1)
+    assert np.corrcoef(true, short)[0, 1] > 0.99
+
+
+def test_codes_of_what_is_not_finite_or_one_dimensional_are_numbers():
+    embedding = np.array([[1.0], [np.nan], [np.inf], [2.0]])
+    found = _codes(embedding)
+    assert found["dim"] == 1
+    assert len(b64decode(found["values"])) == 4

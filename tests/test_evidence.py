@@ -120,6 +120,16 @@ def test_nothing_is_said_of_good_clusters(blobs):
     assert found.seed_agreement == 1
 
 
+def test_candidates_are_compared_and_kept_without_labels(blobs):
+    X, y = blobs
+    found = judge(X, y, candidates={"same": 3 - y, "one": np.zeros_like(y)})
+    assert found.candidates["same"].agreement == 1
+    assert found.candidates["one"].agreement == 0
+    twin = Evidence.from_dict(json.loads(json.dumps(found.as_dict())))
+    assert twin.as_dict() == found.as_dict()
+    assert twin.candidates["same"].labels is None
+
+
 def test_noise_is_called_noise():
     X = np.random.default_rng(0).normal(size=(300, 30)).astype(np.float32)
     labels = plain_kmeans(X, 4, 1)

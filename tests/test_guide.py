@@ -113,4 +113,5 @@ NOT_THE_FIELDS_WORDS = r"is told\b|are told\b|\bwhom\b|those of them\b|than nobo
 
 @pytest.mark.parametrize("name", READ)
 def test_words_are_those_of_the_field(name):
-    assert re.findall(NOT_THE_FIELDS_WORDS, text_of(name)) == []
+    text = re.sub(r"```.*?```", "", text_of(name), flags=re.S)
+    assert re.findall(NOT_THE_FIELDS_WORDS, text) == []

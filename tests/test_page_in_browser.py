@@ -1,5 +1,6 @@
 """The page works in a browser, where there is one."""
 
+import html
 import json
 import shutil
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from pages import HOSTILE, clustering, page
 
+from skdeepclust import cluster_layers
 from skdeepclust.workflow.decisions import Decisions, Said
 from skdeepclust.workflow.evidence import Evidence, Rival
 from skdeepclust.workflow.table import result_id
@@ -35,6 +37,7 @@ def view_of(browser, tmp_path):
         page(tmp_path, table, images, embedding, **more)
         view = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
         view.set_default_timeout(5000)
+        view.add_init_script("delete window.showSaveFilePicker")  # it would ask where
         view.on("pageerror", lambda error: problems.append(str(error)))
         view.on("console", lambda line: line.type == "error" and problems.append(line.text))
         own = ("file:", "data:", "blob:")
@@ -130,6 +133,18 @@ def test_search_and_filters_narrow_the_results(opened):
     opened.fill("#low", "99")
     assert results.count() == 0
     opened.click("#clear")
+
+
+def test_what_was_added_is_found_and_numbers_are_not_given_again(view_of):
+    view = view_of(*clustering(), new=[4, 7], first_free=9)
+    view.check("#added")
+    assert view.locator("#found").text_content() == "2 of 60 images"
+    view.click("#clear")
+    assert view.locator("#found").text_content() == "all 60 images"
+    view.focus("#found-cells")
+    view.keyboard.press("Space")
+    view.keyboard.press("n")
+    assert said(view) == "1 image moved to the new cluster 9"
 
 
 def test_map_zooms_pans_and_shows_a_thumbnail_on_hover(opened):
@@ -469,6 +484,25 @@ def test_merge_and_split_by_mouse(opened):
     opened.wait_for_url("**#cluster-0")
 
 
+def test_a_slider_joins_clusters_and_a_button_takes_them_so(view_of):
+    table, images, embedding = clustering()
+    layers = cluster_layers(embedding, table.labels)
+    view = view_of(table, images, embedding, layers=layers)
+    before = pixels(view)
+    assert view.locator("#layer-out").text_content() == "3 clusters"
+    assert view.is_hidden("#join")
+    view.focus("#layer")
+    view.keyboard.press("ArrowLeft")
+    assert view.locator("#layer-out").text_content() == "2 of 3 clusters"
+    until(view, lambda: pixels(view) != before)
+    view.click("#join")
+    assert (labels_on(view) == layers.labels(2)).all()
+    assert len(saved(view).merged) == 1
+    assert view.locator("#layer-out").text_content() == "2 clusters"
+    view.keyboard.press("Control+z")
+    assert (labels_on(view) == table.labels).all()
+
+
 def test_alike_images_are_not_split(view_of):
     table, images, embedding = clustering()
     embedding[table.labels == 1] = 5
@@ -646,7 +680,7 @@ def test_reloading_and_another_tab_keep_decisions(opened):
     opened.keyboard.press("a")
     opened.reload()  # at once, before the page would have kept it by itself
     opened.wait_for_selector("html[data-ready]")
-    assert said(opened) == "what this browser kept of your decisions"
+    assert said(opened) == "decisions that this browser has kept are shown"
     assert saved(opened).clusters == {1: Said(accepted=True)}
     other = opened.context.new_page()
     other.goto(opened.url)
@@ -673,6 +707,8 @@ def test_decisions_of_the_result_are_shown(view_of):
     assert (labels_on(view) == table.labels).all()
     assert view.locator("#cluster-1 h3").text_content() == "owl"
     assert view.locator("#cluster-7 .pic").count() == 1
+    assert view.locator("#progress").text_content().startswith("1 of 3 clusters accepted")
+    assert view.is_visible("#progress")
     assert saved(view) == decisions
 
 
@@ -690,7 +726,7 @@ def test_a_file_is_opened_and_can_be_undone(opened):
     content = Decisions(
         result=result_id(table), clusters={4: Said("owl")}, moved={4: (HOSTILE,)}, merged={0: 1}
     )
-    assert opened_file(opened, content.as_dict()) == "decisions of decisions.json"
+    assert opened_file(opened, content.as_dict()) == "decisions.json opened"
     assert saved(opened) == content
     opened.keyboard.press("Control+z")
     assert (labels_on(opened) == np.arange(60) % 3).all()
@@ -759,6 +795,55 @@ def test_kept_decisions_that_are_broken_are_left_alone(opened):
     opened.reload()
     opened.wait_for_selector("html[data-ready]")
     assert said(opened) == "What this browser kept can't be used: it is no JSON."
+
+
+def test_a_browser_that_writes_files_is_asked_once_where(opened):
+    opened.evaluate("""() => {
+        window.asked = 0;
+        window.showSaveFilePicker = async () => {
+            window.asked++;
+            return {name: "decisions.json", createWritable: async () => ({
+                write: async text => { window.written = text; }, close: async () => {},
+            })};
+        };
+    }""")
+    opened.goto(opened.url + "#cluster-1")
+    opened.click("#one .accept")
+    opened.click("#save")
+    until(opened, lambda: said(opened) == "Saved as decisions.json.")
+    opened.click("#one .accept")
+    opened.click("#save")
+    until(opened, lambda: said(opened) == "Saved as decisions.json.")
+    assert opened.evaluate("window.asked") == 1
+    assert json.loads(opened.evaluate("window.written"))["clusters"] == {}
+    opened.reload()
+    opened.wait_for_selector("html[data-ready]")
+    opened.evaluate("""() => {
+        window.showSaveFilePicker = async () => { throw new DOMException("", "SecurityError"); };
+    }""")
+    assert saved(opened).clusters == {}  # by a download
+
+
+def test_the_page_works_in_a_frame_of_a_notebook(browser, tmp_path):
+    table, images, embedding = clustering()
+    text = page(tmp_path, table, images, embedding)
+    outer = tmp_path / "outer.html"
+    frame = f'<iframe srcdoc="{html.escape(text)}" style="width:1000px;height:800px"></iframe>'
+    outer.write_text(f"<!doctype html>{frame}", encoding="utf-8")
+    context = browser.new_context()
+    view, problems = context.new_page(), []
+    view.on("pageerror", lambda error: problems.append(str(error)))
+    view.goto(outer.as_uri())
+    inner = view.frame_locator("iframe")
+    inner.locator("#cluster-1 .open").click()
+    inner.locator("#one .accept").click()
+    assert inner.locator("#one-size").text_content() == "20 images, 33.3 %"
+    inner.locator("#one .way a").click()
+    assert inner.locator("#cluster-1 .accept").get_attribute("aria-pressed") == "true"
+    inner.locator(".top nav a").first.click()
+    assert inner.locator("#map-section").is_visible()
+    context.close()
+    assert problems == []
 
 
 # Safety and help

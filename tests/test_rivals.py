@@ -1,5 +1,7 @@
 """k-means beside the clusters: the same scores for all, on the same images."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from skdeepclust.workflow.evidence import Evidence, Rival
@@ -20,6 +22,15 @@ def test_with_classes_all_are_scored_against_them():
     assert found.rows[1][0] == "k-means"
     assert found.rows[1][1][0] == 0.75
     assert found.n_scored is None
+
+
+def test_candidates_stand_beside_kmeans():
+    candidates = {"turtle-free": Rival(0.7, 0.8, np.array([0, 1, 1, 1]))}
+    judged = replace(evidence(), candidates=candidates)
+    found = rivals(judged, np.zeros(4, int))
+    assert found.rows[-1] == ("candidate turtle-free", [0.8, 0.7])
+    assert found.with_candidates
+    assert not rivals(evidence(), np.zeros(4, int)).with_candidates
 
 
 def test_images_in_no_cluster_are_left_out_for_all():

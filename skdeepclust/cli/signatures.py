@@ -18,7 +18,7 @@ from typing import Any
 
 import skdeepclust
 
-AUTO = ["dec", "decs", "secu", "turtle"]  # what --method auto may take
+AUTO = ["dec", "decs", "feature", "secu"]  # what --method auto may take
 _CLASSICS = ("KMeansClustering", "GMMClustering", "HDBSCANClustering", "UMAPClustering")
 REQUIRED = inspect.Parameter.empty
 _ENDING = "Clustering"

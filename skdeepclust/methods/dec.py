@@ -52,12 +52,12 @@ class DECClustering(AutoencoderClustering):
         Size of the embedding.
     pretrain_epochs : int or "auto", default="auto"
         Passes over the data that train the autoencoder before clusters are placed. ``"auto"``
-        is as many as make 10 batches for each unit of the root of the number of samples, 20 for
+        is as many as make 10 batches for each unit of the root of the number of samples, 48 for
         images; at most 2000 batches.
     max_iter : int or "auto", default="auto"
         Largest number of batches of the clustering phase. 0 stops once clusters are
         placed in the pretrained embedding. ``"auto"`` is 10 for each unit of the root of the
-        number of samples, 20 for images; at most 1000.
+        number of samples, 24 for images; at most 1000.
     batch_size : int, default=256
         Samples in a batch.
     lr : float, default=0.001
@@ -67,7 +67,8 @@ class DECClustering(AutoencoderClustering):
     alpha : float, default=1.0
         Degrees of freedom of the Student-t assignment.
     update_interval : int or "auto", default="auto"
-        Batches between two targets. ``"auto"`` is a seventh of ``max_iter``, at most 140.
+        Batches between two targets. ``"auto"`` is a seventh of ``max_iter``, at most 140,
+        but at least a pass.
     tol : float or None, default=0.001
         Stop clustering once fewer than this share of the labels change from one target to the
         next; None never stops early. ``history_`` has that share as ``"changed"``.

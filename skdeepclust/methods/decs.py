@@ -143,12 +143,12 @@ class DECSClustering(AutoencoderClustering):
         Size of the embedding.
     pretrain_epochs : int or "auto", default="auto"
         Passes over the data that train the autoencoder before clusters are placed. ``"auto"``
-        is as many as make 10 batches for each unit of the root of the number of samples, 20 for
+        is as many as make 10 batches for each unit of the root of the number of samples, 48 for
         images; at most 2000 batches.
     max_iter : int or "auto", default="auto"
         Largest number of batches of the clustering phase. 0 stops once clusters are
         placed in the pretrained embedding. ``"auto"`` is 10 for each unit of the root of the
-        number of samples, 20 for images; at most 1000.
+        number of samples, 24 for images; at most 1000.
     batch_size : int, default=256
         Samples in a batch.
     lr : float, default=0.001

@@ -209,7 +209,7 @@ class ImageEmbedder(
 
     def _features(self, pixels: NDArray[np.uint8], network: Network) -> NDArray[np.float32]:
         device = resolve_device(self.device)
-        x = torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2)
+        x = torch.from_numpy(pixels).to(device, non_blocking=True).permute(0, 3, 1, 2)
         features = network.in_tiles(x, self.batch_size, uses_bfloat16(self.precision, device))
         return features.cpu().numpy()
 

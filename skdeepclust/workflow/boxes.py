@@ -8,7 +8,7 @@ import math
 import os
 import tempfile
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils import gen_batches
 
 from ..data.folders import listing
 from ..data.images import ImageReadError, read_image, resize_image, resize_images
@@ -27,6 +28,7 @@ from .sources import features_of
 
 ENDINGS = (".json", ".csv")
 CROP = (224, 224, 3)  # what networks see; the page shows less
+CHUNK = 512  # crops that are in memory at once
 LEAST_CONFIDENCE = 0.2  # of a detection by MegaDetector, whose files hold all; its own advice
 COLUMNS = ("path", "x", "y", "width", "height")  # of a CSV file, in pixels
 _FOR_FOLDERS = {  # settings that need a file for each sample, with their flags
@@ -190,7 +192,8 @@ class BoxFile(ImageFiles):
                     f"{self.file!r} names {image!r}, which lies outside {self.place!r}."
                 )
 
-    def read(self, settings: Settings) -> NDArray[Any]:
+    def cut(self, settings: Settings) -> NDArray[np.uint8]:
+        """What each box holds, (n_boxes, 224, 224, 3), on disk; after `check`."""
         self.skipped: list[tuple[str, str]] = []
         crops = _on_disk(len(self.boxes))
         kept: list[tuple[str, Box]] = []
@@ -199,6 +202,10 @@ class BoxFile(ImageFiles):
             kept.append((name, box))
         self._tell_left_out(settings.on_error)
         self.crops, self.kept = crops[: len(kept)], kept
+        return self.crops
+
+    def read(self, settings: Settings) -> NDArray[Any]:
+        self.cut(settings)
         shape = settings.params.get("image_shape") or SHOWN
         self.small = resize_images(self.crops, SHOWN, n_jobs=settings.n_jobs)
         if tuple(shape) == SHOWN:
@@ -264,6 +271,25 @@ class BoxFile(ImageFiles):
             crops=self.crops,
         )
 
+    def found_again(self, names: NDArray[Any]) -> tuple[dict[str, Any], dict[int, str]]:
+        """What `BoxClusters` has beside a table with these names, and why some have none."""
+        settings = Settings(on_error="skip")
+        self.check(settings)
+        self.read(settings)
+        place = {name: i for i, name in enumerate(self.names())}
+        gone = {i: "the box is gone" for i, name in enumerate(names) if name not in place}
+        rows = [place[name] for name in names if name in place]
+        files = [os.path.join(self.place, self.kept[i][1].image) for i in rows]
+        found = {
+            "paths": np.array(files, dtype=object),
+            "images": self.small[rows],
+            "crops": Rows(self.crops, rows),
+            "columns": {
+                name: [column[i] for i in rows] for name, column in self.columns(None).items()
+            },
+        }
+        return found, gone
+
     def summary(self) -> dict[str, Any]:
         return {
             "boxes": os.path.abspath(self.file),
@@ -282,18 +308,37 @@ class BoxFile(ImageFiles):
         )
 
 
+class Rows(Sequence[Any]):
+    """Some rows of an array on disk, read when looked up."""
+
+    def __init__(self, array: NDArray[Any], rows: Sequence[int]) -> None:
+        self.array, self.rows = array, rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.array[self.rows[index]]
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class BoxClusters(ImageClusters):
     """Clusters of boxes: the page shows what they hold.
 
     Attributes
     ----------
-    crops : ndarray of shape (n_boxes, 224, 224, 3), uint8
+    crops : sequence of n_boxes arrays of shape (224, 224, 3), uint8
     """
 
-    crops: NDArray[np.uint8] = field(repr=False)
+    crops: NDArray[np.uint8] | Rows = field(repr=False)
 
     @property
-    def pictures(self) -> NDArray[Any]:
+    def pictures(self) -> Any:
         """What the boxes hold."""
         return self.crops
+
+    def features(self, embedder: Any) -> NDArray[Any]:
+        """What a network makes of the boxes' contents, some hundreds at a time."""
+        parts = gen_batches(len(self.crops), CHUNK)
+        some = (np.stack([self.crops[i] for i in range(p.start, p.stop)]) for p in parts)
+        return np.concatenate([embedder.transform(crops) for crops in some])

@@ -17,8 +17,8 @@ from ..families.autoencoder import AutoencoderClustering
 from ..families.parts import auto_parts
 from ..methods.dec import DECClustering
 from ..methods.decs import DECSClustering
+from ..methods.feature import FeatureClustering
 from ..methods.secu import SeCuClustering
-from ..methods.turtle import TURTLEClustering
 from ..model_selection import NClusters, select_n_clusters
 from ..pretrained.embedder import ImageEmbedder
 from .settings import Settings
@@ -68,9 +68,10 @@ def suitable_method(
 ) -> type[Any]:
     """Method for samples and no further wish.
 
-    Features of a network want a head. Small grey images have an augmentation that keeps their
-    meaning, and a network that trains in minutes: DEC where there are enough for its start from
-    parts, else SeCu, which also learns parts of vectors. DECS needs none of this.
+    Features of a network want candidates and a choice among them. Small grey images have an
+    augmentation that keeps their meaning, and a network that trains in minutes: DEC where there
+    are enough for its start from parts, else SeCu, which also learns parts of vectors. DECS needs
+    none of this.
 
     Parameters
     ----------
@@ -81,7 +82,7 @@ def suitable_method(
         Whether the vectors come from a pretrained network.
     """
     if are_features:
-        return TURTLEClustering
+        return FeatureClustering
     k = USUAL_N_CLUSTERS if isinstance(n_clusters, str) else n_clusters
     in_parts = auto_parts(image_shape, n_samples, k) > 1
     if image_shape is None:

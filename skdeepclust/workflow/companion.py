@@ -6,7 +6,7 @@ import csv
 import os
 import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -110,3 +110,19 @@ def _as_numbers(column: list[str | None]) -> list[Any]:
         except ValueError:
             continue
     return list(column)
+
+
+def columns_again(summary: Mapping[str, Any], clusters: Any, folder: str) -> dict[str, list[Any]]:
+    """The user's columns of an earlier run, as far as their file is still there.
+
+    Parameters
+    ----------
+    summary : mapping. That of the run.
+    clusters : Clusters. What was read again of it; boxes have columns of their own.
+    folder : str
+    """
+    own, file = dict(clusters.columns), Path(summary.get("table", ""))
+    if not file.is_file():
+        return own
+    names = own["image"] if "boxes" in summary else clusters.assignments.paths
+    return {**CompanionTable(file).of([*map(str, names)], folder), **own}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ BETTER = "k-means may be the better choice"
 
 @dataclass(frozen=True, eq=False)
 class Rival:
-    """Plain k-means with as many clusters, on the same samples.
+    """Other clusters of the same samples, such as plain k-means with as many.
 
     Parameters
     ----------
@@ -54,6 +55,10 @@ class Rival:
     agreement: float
     neighbors: float | None
     labels: NDArray[Any] | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything but labels, for JSON."""
+        return {"agreement": self.agreement, "neighbors": self.neighbors}
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +81,7 @@ class Evidence:
     explained_by_looks : float <= 1, or None
         Share of the rows' variance that brightness, colour and contrast of the images predict.
     verdict : tuple of str. What there is to worry about, in words.
+    candidates : dict of str to Rival. What else the method could have taken.
     """
 
     neighbors: float | None
@@ -85,13 +91,16 @@ class Evidence:
     cloudiness: float | None
     explained_by_looks: float | None
     verdict: tuple[str, ...]
+    candidates: Mapping[str, Rival] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Everything but labels, for JSON."""
         found: dict[str, Any] = {}
         for name, value in vars(self).items():
             if isinstance(value, Rival):
-                value = {"agreement": value.agreement, "neighbors": value.neighbors}
+                value = value.as_dict()
+            elif isinstance(value, Mapping):
+                value = {candidate: rival.as_dict() for candidate, rival in value.items()}
             found[name] = list(value) if isinstance(value, tuple) else value
         return found
 
@@ -102,7 +111,9 @@ class Evidence:
             name: None if found[name] is None else Rival(**found[name])
             for name in ("kmeans", "kmeans_on_pixels")
         }
-        return cls(**{**found, **rivals, "verdict": tuple(found["verdict"])})
+        others = {name: Rival(**of_one) for name, of_one in found.get("candidates", {}).items()}
+        words = tuple(found["verdict"])
+        return cls(**{**found, **rivals, "candidates": others, "verdict": words})
 
 
 def judge(
@@ -111,6 +122,7 @@ def judge(
     *,
     pixels: NDArray[np.uint8] | None = None,
     refit: Callable[[], NDArray[Any]] | None = None,
+    candidates: Mapping[str, NDArray[Any]] = MappingProxyType({}),
     random_state: int | np.random.RandomState | None = 0,
 ) -> Evidence:
     """Say what can be said of a clustering without labels.
@@ -128,6 +140,8 @@ def judge(
     refit : callable, default=None
         Returns the labels of a fit with another seed. Pass it where that costs little beside what
         has been done already, such as a fit to features that took longer to compute.
+    candidates : dict of str to ndarray of shape (n_samples,), int, default={}
+        Labels that the method could have taken, by name.
     random_state : int, RandomState instance or None, default=0
         Which rows are looked at, and where k-means starts.
 
@@ -149,11 +163,10 @@ def judge(
     x = flat(rows[some])
     near = knn(x, NEAREST)[1] if len(some) >= FEWEST else None
 
-    def rival(data: NDArray[Any]) -> Rival:
-        found = plain_kmeans(data, n_clusters, seed)
+    def rival(found: NDArray[Any]) -> Rival:
         return Rival(agreement(labels, found), share_kept(near, found[some]), found)
 
-    ours, plain = share_kept(near, labels[some]), rival(rows)
+    ours, plain = share_kept(near, labels[some]), rival(plain_kmeans(rows, n_clusters, seed))
     few = x[:STRUCTURE_OF]
     cloud = looks = None
     if near is not None:
@@ -168,11 +181,14 @@ def judge(
     return Evidence(
         neighbors=ours,
         kmeans=plain,
-        kmeans_on_pixels=None if pixels is None else rival(pixels),
+        kmeans_on_pixels=(
+            None if pixels is None else rival(plain_kmeans(pixels, n_clusters, seed))
+        ),
         seed_agreement=seeds,
         cloudiness=cloud,
         explained_by_looks=looks,
         verdict=tuple(verdict),
+        candidates={name: rival(found) for name, found in candidates.items()},
     )
 
 

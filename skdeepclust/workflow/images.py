@@ -171,6 +171,10 @@ class ImageClusters(Clusters):
         What a person has decided, which the assignments follow.
     labels_of_run : ndarray of shape (n_images,), int, or None
         Clusters before that.
+    new : sequence of int
+        Rows of the images that were added since a person has decided.
+    first_free : int
+        No cluster ever had a number from here on.
     warnings : sequence of str
         What the fit complained of.
     evidence : Evidence or None
@@ -191,6 +195,8 @@ class ImageClusters(Clusters):
     skipped: list[tuple[str, str]]
     decisions: Decisions | None = None
     labels_of_run: NDArray[np.int64] | None = field(default=None, repr=False)
+    new: Sequence[int] = ()
+    first_free: int = 0
 
     @property
     def table(self) -> Any:
@@ -202,6 +208,11 @@ class ImageClusters(Clusters):
     def pictures(self) -> Any:
         """The images as large as they are, read when looked up."""
         return LazyImages(self.paths, self.images)
+
+    def features(self, embedder: Any) -> NDArray[Any]:
+        """What a network makes of the images, (n_images, n_features)."""
+        found: NDArray[Any] = embedder.transform(list(self.paths))
+        return found
 
     def draw(self, file: str | os.PathLike[str], plane: Plane | None = None) -> None:
         """Write a picture: a map, and examples of each cluster.
@@ -257,6 +268,8 @@ class ImageClusters(Clusters):
             plane=plane,
             decisions=self.decisions,
             labels_of_run=self.labels_of_run,
+            new=self.new,
+            first_free=self.first_free,
             layers=self.layers,
             proposals=self.proposals,
         )

@@ -139,7 +139,7 @@ def cluster_images(
     Notes
     -----
     The labels of ImageNet's thousand classes have shaped the features of ``ImageEmbedder()``: they
-    flatter on photos of such things. `TURTLEClustering` clusters features; small grey images go to
+    flatter on photos of such things. `FeatureClustering` clusters features; small grey images go to
     `DECClustering`, or to `SeCuClustering` if there are less than 600 for a cluster.
     """
     settings = Settings(
@@ -228,7 +228,8 @@ def _learn(
     if rows is not pixels and watch.laps["fit"] < LITTLE * watch.laps["embed"]:
         refit = partial(_labels_of_another_seed, estimator, rows)
     seen = None if rows is pixels else pixels
-    evidence = judge(rows, clusters.labels, pixels=seen, refit=refit)
+    others = candidates_of(estimator)
+    evidence = judge(rows, clusters.labels, pixels=seen, refit=refit, candidates=others)
     listener.judged(evidence)
     watch.lap("judge")
     clusters = replace(
@@ -319,6 +320,12 @@ def fit(estimator: Any, rows: NDArray[Any], hooks: Sequence[Hook] = ()) -> None:
         estimator.fit_with(rows, hooks)
     else:
         estimator.fit(rows)
+
+
+def candidates_of(estimator: Any) -> dict[str, NDArray[Any]]:
+    """Labels that a fitted estimator could have taken, by name; nothing if it had no choice."""
+    names = getattr(estimator, "candidates_", {})
+    return dict(zip(names, estimator.candidate_labels_, strict=True)) if names else {}
 
 
 def _labels_of_another_seed(estimator: Any, rows: NDArray[Any]) -> NDArray[Any]:
@@ -421,6 +428,9 @@ def _summary(outcome: Outcome, source: Source, out: Path) -> dict[str, Any]:
     summary["proposals"] = clusters.proposals
     summary["warnings"] = clusters.warnings
     summary["evidence"] = None if clusters.evidence is None else clusters.evidence.as_dict()
+    if hasattr(clusters.estimator, "candidates_"):
+        summary["candidates"] = clusters.estimator.candidates_
+        summary["taken"] = clusters.estimator.taken_
     return summary
 
 

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from sklearn.utils import gen_batches
 
 from ..data.folders import find_files, listing
-from ..data.images import check_images, read_readable_images
+from ..data.images import check_images, read_readable_images, resize_images
 from ..pretrained.embedder import ImageEmbedder
 from .arrays import ArrayFile, RowAssignments, read_array
+from .boxes import BoxFile
 from .images import names_in
 from .likeness import Company, at_unit_length
 from .relabeling import Head
@@ -28,6 +29,7 @@ from .results import (
     read_model,
     read_summary,
 )
+from .settings import Settings
 from .sources import count_of_files
 from .table import Assignments
 
@@ -54,7 +56,7 @@ class Prediction:
     what: str
 
 
-def predict(out: Path, source: str) -> Prediction:
+def predict(out: Path, source: str, images: Path | None = None) -> Prediction:
     """Assign samples to the clusters of a result, and look for those that belong to none.
 
     Parameters
@@ -62,7 +64,9 @@ def predict(out: Path, source: str) -> Prediction:
     out : path
         The result folder.
     source : str
-        A folder of images, one image, or an array file.
+        A folder of images, one image, an array file, or a file of boxes.
+    images : path, default=None
+        The folder of images that boxes lie in.
 
     Returns
     -------
@@ -84,9 +88,19 @@ def predict(out: Path, source: str) -> Prediction:
             for part in gen_batches(len(rows), CHUNK)
         ]
         what = f"{len(rows):,} rows"
+    elif BoxFile.takes(source):
+        oracle.check_sees_images(out, source)
+        boxes = BoxFile(source, images)
+        boxes.check(Settings())
+        crops = boxes.cut(Settings())
+        tables = [
+            oracle.table(Assignments, boxes.names()[part], oracle.as_seen(crops[part]))
+            for part in gen_batches(len(crops), CHUNK)
+        ]
+        what = ", ".join(boxes.counts())
     else:
         oracle.check_sees_images(out, source)
-        root, paths = _files_of(source)
+        root, paths = files_of(source)
         skipped: list[tuple[str, str]] = []
         tables = [
             oracle.table(Assignments, names_in(root, readable), images)
@@ -99,7 +113,7 @@ def predict(out: Path, source: str) -> Prediction:
     return Prediction(table, int(oracle.company.are_strangers(table.outlier_scores).sum()), what)
 
 
-def _files_of(source: str) -> tuple[str, list[str]]:
+def files_of(source: str) -> tuple[str, list[str]]:
     """The folder that names are relative to, and the files in it that may be images."""
     if os.path.isfile(source):
         return os.path.dirname(source) or ".", [source]
@@ -172,6 +186,18 @@ class Oracle:
                 f"{source!r} instead."
             )
 
+    def as_seen(self, images: NDArray[Any]) -> NDArray[Any]:
+        """Images of any size as the network or the estimator sees them."""
+        if self.embedder is not None:
+            return images
+        return resize_images(images, self._shape)
+
+    @property
+    def _shape(self) -> tuple[int, ...]:
+        """Of the images that the estimator has seen."""
+        height, width, channels = self.estimator.image_shape_
+        return (height, width) if channels == 1 else (height, width, channels)
+
     def read(
         self, paths: list[str], skipped: list[tuple[str, str]]
     ) -> Iterator[tuple[list[str], NDArray[Any]]]:
@@ -186,9 +212,7 @@ class Oracle:
 
     def _read(self, paths: list[str]) -> tuple[NDArray[Any], dict[int, str]]:
         if self.embedder is None:
-            height, width, channels = self.estimator.image_shape_
-            shape = (height, width) if channels == 1 else (height, width, channels)
-            return read_readable_images(paths, shape, n_jobs=-1)
+            return read_readable_images(paths, self._shape, n_jobs=-1)
         reasons = {os.fspath(path): why for path, why in check_images(paths, n_jobs=-1)}
         good = [path for path in paths if path not in reasons]
         features = self.embedder.transform(good) if good else np.empty((0, 0))

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import warnings
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -21,9 +21,10 @@ from ..data.images import read_readable_images
 from ..loading import load
 from ..pretrained.embedder import ImageEmbedder
 from .arrays import RowAssignments
+from .boxes import BoxClusters, BoxFile
 from .decisions import DECISIONS, Decisions
 from .evidence import Evidence
-from .images import SHOWN, ImageClusters
+from .images import SHOWN, ImageClusters, ImageFiles
 from .likeness import Company, at_unit_length, some_of
 from .relabeling import Head
 from .settings import FEATURES
@@ -31,6 +32,7 @@ from .sources import Clusters
 from .table import Assignments, result_id
 
 HEAD = "head.npz"
+NEW_IMAGES, ADDED = "new_images", "added"  # in a summary: since the last decisions; from where
 RESULT_FILES = {
     "report.html": "the page to look at, in any browser, offline",
     "labels.csv": "cluster, confidence, second cluster and outlier score of each sample",
@@ -300,29 +302,49 @@ def read_result(
     """
     table, decided = read_decided(out, summary, decisions)
     labels_of_run, table = table.labels, replace(table, labels=decided.applied(table))
-    paths = _paths_inside(source, table.paths)
+    kind, found, unreadable = _found_again(summary, source, table.paths)
     with np.load(out / "embedding.npz", allow_pickle=False) as stored:
         place = {os.fsdecode(name): i for i, name in enumerate(stored["paths"].tolist())}
         embedding = stored["embedding"]
     if unknown := [path for path in table.paths if path not in place]:
         raise ValueError(f"labels.csv has images that were not clustered, such as {unknown[0]!r}.")
-    images, unreadable = read_readable_images(paths, SHOWN, n_jobs=-1)
-    kept = np.setdiff1d(np.arange(len(paths)), sorted(unreadable))
+    kept = np.setdiff1d(np.arange(len(table)), sorted(unreadable))
     if not len(kept):
         raise ValueError(f"no image of labels.csv is in {source!r}; --folder says where they are.")
     names = table.paths[kept]
-    return ImageClusters(
+    return kind(
+        **found,
         assignments=table.at(kept),
-        paths=paths[kept],
         embedding=embedding[[place[name] for name in names]],
         estimator=read_model(out) if (out / "model").exists() else None,
-        images=images,
-        classes=np.array([n.partition("/")[0] for n in names]) if "scores" in summary else None,
+        classes=classes_of(names, summary) if "scores" in summary else None,
         skipped=[(table.paths[i], reason) for i, reason in sorted(unreadable.items())],
         decisions=decided.at(names),
         labels_of_run=labels_of_run[kept],
+        first_free=summary.get("first_free", 0),
+        new=np.flatnonzero(np.isin(names, summary.get(NEW_IMAGES, ()))).tolist(),
         **_told(summary),
     )
+
+
+def _found_again(
+    summary: dict[str, Any], source: str, names: NDArray[Any]
+) -> tuple[type[ImageClusters], dict[str, Any], dict[int, str]]:
+    """Files and images of a table, as clusters have them, and why there are none of some."""
+    if "boxes" in summary:
+        found, gone = BoxFile(summary["boxes"], Path(source)).found_again(names)
+        return BoxClusters, found, gone
+    roots = [source, *(os.path.join(source, added["folder"]) for added in summary.get(ADDED, ()))]
+    paths = _paths_inside(roots, names)
+    images, unreadable = read_readable_images(paths, SHOWN, n_jobs=-1)
+    kept = [i for i in range(len(paths)) if i not in unreadable]
+    return ImageClusters, {"paths": paths[kept], "images": images}, unreadable
+
+
+def source_again(summary: dict[str, Any], place: str) -> ImageFiles:
+    """The images of an earlier run, or the boxes in them, wherever they are now."""
+    boxes = summary.get("boxes")
+    return ImageFiles(place) if boxes is None else BoxFile(boxes, Path(place))
 
 
 def _told(summary: dict[str, Any]) -> dict[str, Any]:
@@ -336,13 +358,24 @@ def _told(summary: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _paths_inside(folder: str, names: NDArray[Any]) -> NDArray[Any]:
-    """Files of a table, none of them outside the folder, whoever wrote the table."""
-    root = os.path.realpath(folder)
-    paths = np.array([os.path.join(folder, name) for name in names], dtype=object)
+def classes_of(names: Iterable[str], summary: dict[str, Any]) -> NDArray[Any]:
+    """The first folder of each path, below the folder that was clustered or added."""
+    outside = [f"{added['folder']}/" for added in summary.get(ADDED, ())]
+
+    def below(name: str) -> str:
+        own = [root for root in outside if root.startswith("../") and name.startswith(root)]
+        return name[len(max(own, key=len)) :] if own else name
+
+    return np.array([below(name).partition("/")[0] for name in names])
+
+
+def _paths_inside(folders: Sequence[str], names: NDArray[Any]) -> NDArray[Any]:
+    """Files of a table, below the first folder; none outside of all, whoever wrote the table."""
+    roots = [os.path.realpath(folder) for folder in folders]
+    paths = np.array([os.path.join(folders[0], name) for name in names], dtype=object)
     for name, path in zip(names, paths, strict=True):
-        if not Path(os.path.realpath(path)).is_relative_to(root):
-            raise ValueError(f"labels.csv names {name!r}, which lies outside {folder!r}.")
+        if not any(Path(os.path.realpath(path)).is_relative_to(root) for root in roots):
+            raise ValueError(f"labels.csv names {name!r}, which lies outside {folders[0]!r}.")
     return paths
 
 

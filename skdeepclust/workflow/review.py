@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from ..data.files import whole_file
-from .companion import CompanionTable
+from .companion import columns_again
 from .description import described
-from .images import ImageClusters, ImageFiles
-from .results import read_result, read_summary
+from .results import read_result, read_summary, source_again
 from .scoring import agreement, in_clusters
 from .summary import facts_of
 
@@ -34,16 +32,14 @@ def rewrite_page(out: Path, folder: str | None = None) -> Path:
     FileNotFoundError
         If `out` is no result.
     ValueError
-        If it is that of an array or of boxes, or the table can't be used.
+        If it is that of an array, or the table can't be used.
     """
     summary = read_summary(out)
     if "array" in summary:
         raise ValueError(f"{str(out)!r} is the result of an array, which has no page.")
-    if "boxes" in summary:
-        raise ValueError(f"{str(out)!r} is the result of boxes, whose page is written only once.")
     folder = folder or summary["folder"]
     result = read_result(out, folder, summary)
-    result = described(replace(result, columns=_columns(summary, result, folder)))
+    result = described(replace(result, columns=columns_again(summary, result, folder)))
     scores = None
     if result.classes is not None:
         some = in_clusters(result.labels)
@@ -51,13 +47,5 @@ def rewrite_page(out: Path, folder: str | None = None) -> Path:
     facts = facts_of(summary["method"], scores, summary["seconds"])
     page = out / "report.html"
     with whole_file(page) as new:
-        ImageFiles(folder).views(result, facts, out)[page.name](new)
+        source_again(summary, folder).views(result, facts, out)[page.name](new)
     return page
-
-
-def _columns(summary: dict[str, Any], result: ImageClusters, folder: str) -> dict[str, list[Any]]:
-    """The user's columns, if there were some and their file is still there."""
-    file = Path(summary.get("table", ""))
-    if not file.is_file():
-        return {}
-    return CompanionTable(file).of(list(result.assignments.paths), folder)

@@ -13,6 +13,7 @@ function refresh(touched) {
   medians = null;
   addCards();
   bars();
+  sayLayer();
   nameClusters();
   for (const id of cards.keys()) headCard(id);
   for (const id of touched) restock(id);
@@ -28,13 +29,25 @@ function refresh(touched) {
 
 function bars() {
   const largest = Math.max(...sizes.values());
-  $(".bars").replaceChildren(...live.map(id => {
+  $(".bars").replaceChildren(...grouped().map(id => {
     const size = sizes.get(id), title = `${nameOf(id)}, ${counted(size, "image")}`;
     return el("li", {}, el("a", {href: `#cluster-${id}`, title}, badge(id),
       el("span", {className: "called"}, (about(id).accepted ? "✓ " : "") + (id === NONE ? "unclustered" : about(id).name ?? "")),
-      el("span", {className: "bar"}, el("span", {"--c": look(id).colour, "--share": size / largest})),
+      el("span", {className: "bar"}, el("span", {"--c": look(groupOf(id)).colour, "--share": size / largest})),
       el("span", {className: "count"}, format(size))));
   }));
+}
+
+// The clusters; those that a layer joins stand together.
+function grouped() {
+  return group ? [...live].sort((a, b) => (a === NONE) - (b === NONE) || groupOf(a) - groupOf(b) || a - b) : live;
+}
+function groupCards() {
+  for (const id of grouped()) {
+    const card = cards.get(id);
+    card.style.setProperty("--c", look(groupOf(id)).colour);
+    $("#clusters").append(card);
+  }
 }
 
 // ---- Cards -------------------------------------------------------------------------------------
@@ -151,9 +164,12 @@ for (const what of ["name", "description"]) {
 order.addEventListener("change", () => { showMembers(membersInOrder(current)); scrollTo({top: 0, behavior: "instant"}); });
 $("#pick-members").addEventListener("click", () => pick(membersInOrder(current)));
 
+let address = location.hash;
 function visit(hash) {
-  if (location.hash === hash) return;
-  history.pushState(null, "", hash);
+  if (address === hash) return;
+  // A frame, as in a notebook, has no address of its own: it goes there, but not back.
+  if (location.protocol !== "about:") history.pushState(null, "", hash);
+  address = hash;
   route();
 }
 const goTo = id => visit(`#cluster-${id}`);
@@ -165,11 +181,12 @@ for (const button of $$("#one [data-by]")) button.addEventListener("click", () =
 
 // Show what the address names: the page of a cluster, or the overview.
 function route() {
-  const [, number] = /^#cluster-(-1|\d+)$/.exec(location.hash) ?? [], id = number === undefined ? null : +number;
+  const [, number] = /^#cluster-(-1|\d+)$/.exec(address) ?? [], id = number === undefined ? null : +number;
   if (id !== null && !sizes.has(id) && id !== NONE) {  // merged, emptied, or never there
     const next = goneTo(id);
-    location.replace(sizes.has(next) ? `#cluster-${next}` : "#clusters");
-    return;
+    address = sizes.has(next) ? `#cluster-${next}` : "#clusters";
+    if (location.protocol !== "about:") history.replaceState(null, "", address);
+    return route();
   }
   if (current !== null) document.activeElement.blur();  // a name that is being written is done
   const last = current;
@@ -182,7 +199,7 @@ function route() {
     scrollTo({top: 0, behavior: "instant"});
     $("#members").focus({preventScroll: true});
   } else if (last !== null) {
-    const target = location.hash.length > 1 && location.hash !== "#clusters" ? document.getElementById(location.hash.slice(1)) : null;
+    const target = address.length > 1 && address !== "#clusters" ? document.getElementById(address.slice(1)) : null;
     if (target) target.scrollIntoView();
     else {
       scrollTo({top: overviewAt, behavior: "instant"});
@@ -190,5 +207,12 @@ function route() {
     }
   }
 }
-addEventListener("hashchange", route);
+addEventListener("hashchange", () => { address = location.hash; route(); });  // not popstate: focus would be lost again
+document.addEventListener("click", event => {
+  const link = event.target.closest('a[href^="#"]');
+  if (!link || location.protocol !== "about:") return;
+  event.preventDefault();  // in a frame it would lead to the page around it
+  visit(link.getAttribute("href"));
+  if (current === null) document.getElementById(address.slice(1))?.scrollIntoView();
+});
 history.scrollRestoration = "manual";

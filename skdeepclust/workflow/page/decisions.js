@@ -100,7 +100,7 @@ function redo() {
 
 // The next number that nothing has ever been called.
 function freeNumber() {
-  let most = Math.max(...D.clusters.map(c => c.id), ...state.about.keys(), ...state.merged.keys(), ...state.refused.map(r => r.cluster));
+  let most = Math.max(D.first_free - 1, ...D.clusters.map(c => c.id), ...state.about.keys(), ...state.merged.keys(), ...state.refused.map(r => r.cluster));
   for (let i = 0; i < n; i++) most = Math.max(most, state.label[i], D.second[i]);
   return most + 1;
 }
@@ -134,14 +134,21 @@ function notHere(rows) {
   act(`${counted(rows.length, "image")} taken out of ${where}`, {rows, hand: 0, refused: [...state.refused, ...refused]});
 }
 
-function merge(from, into) {
-  const rows = members(from), merged = new Map(state.merged);
-  for (const [id, target] of merged) if (target === from) merged.set(id, into);
-  merged.set(from, into);
-  const words = {name: about(into).name || about(from).name, description: about(into).description || about(from).description};
-  act(`${nameOf(from)} merged into ${nameOf(into)}`, {
-    rows, label: into, hand: rows.map(i => state.hand[i]), merged, about: withAbout([from, null], [into, words]),
-  });
+function merge(from, into) { mergeAll([from], () => into); }
+
+// Merge each of the clusters into another one, all in one step.
+function mergeAll(ids, into) {
+  const merged = new Map(state.merged), changes = new Map();
+  for (const id of ids) {
+    for (const [old, target] of merged) if (target === id) merged.set(old, into(id));
+    merged.set(id, into(id));
+    const kept = changes.get(into(id)) ?? about(into(id)), gone = about(id);
+    changes.set(into(id), {...kept, name: kept.name || gone.name, description: kept.description || gone.description});
+  }
+  for (const id of ids) changes.set(id, null);
+  const going = new Set(ids), rows = Int32Array.from(base.keys()).filter(i => going.has(state.label[i]));
+  const words = ids.length === 1 ? `${nameOf(ids[0])} merged into ${nameOf(into(ids[0]))}` : `${counted(ids.length, "cluster")} merged into others`;
+  act(words, {rows, label: rows.map(i => into(state.label[i])), hand: rows.map(i => state.hand[i]), merged, about: withAbout(...changes)});
 }
 
 function split(id) {
@@ -286,7 +293,7 @@ function kept() {
   try { return localStorage.getItem(KEY); } catch { return null; }  // forbidden here, so nothing was kept
 }
 addEventListener("storage", event => {
-  if (event.key === KEY && event.newValue && event.newValue !== fileText()) adopt(parsed(event.newValue), "what you did in another tab");
+  if (event.key === KEY && event.newValue) takeKept(event.newValue, "decisions of another tab taken over");
 });
 
 // The decisions of the result, then what this browser kept beyond them.
@@ -294,8 +301,11 @@ function begin() {
   if (D.decisions) Object.assign(state, parsed(JSON.stringify(D.decisions)));
   recount();
   const text = kept();
-  if (text === null || text === fileText()) return;
-  try { adopt(parsed(text), "what this browser kept of your decisions"); }
+  if (text !== null) takeKept(text, "decisions that this browser has kept are shown");
+}
+function takeKept(text, said) {
+  if (text === fileText()) return;
+  try { adopt(parsed(text), said); }
   catch (error) { tell(`What this browser kept can't be used: ${error.message}.`); }
 }
 

@@ -140,6 +140,7 @@ function grid(box, side, scroller = null) {
   new ResizeObserver(() => { if (box.clientWidth !== width) layOut(); }).observe(box);
 
   return rows => {
+    if (width && rows.length === list.length && rows.every((i, place) => i === list[place])) return;
     list = rows;
     grids.set(box, list);
     cursor = Math.min(cursor, Math.max(0, list.length - 1));

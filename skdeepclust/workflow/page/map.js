@@ -1,5 +1,7 @@
 // Search, and the map with its lasso.
 
+const added = new Uint8Array(n), addedOnly = $("#added");
+for (const i of D.new) added[i] = 1;
 const query = $("#query"), chosen = $("#cluster"), low = $("#low"), high = $("#high"), sort = $("#sort");
 const orders = {
   sure: (a, b) => D.confidence[b] - D.confidence[a],
@@ -23,6 +25,7 @@ function filter() {
   for (const i of inOrder(sort.value)) {
     const sure = D.confidence[i];
     if (sure < from || sure > to || (only !== null && state.label[i] !== only)) continue;
+    if (addedOnly?.checked && !added[i]) continue;
     if (words.length && !words.every(word => lower[i].includes(word))) continue;
     isMatch[i] = 1;
     passed[found++] = i;
@@ -36,12 +39,14 @@ function filter() {
   showResults(matches);
   draw();
 }
-for (const input of [query, chosen, low, high, sort]) input.addEventListener("input", () => {
+for (const input of [query, chosen, low, high, sort, addedOnly]) input?.addEventListener("input", () => {
   $("#results").scrollTop = 0;
   filter();
 });
 $("#clear").addEventListener("click", () => {
-  query.value = chosen.value = ""; low.value = 0; high.value = 100; filter();
+  query.value = chosen.value = ""; low.value = 0; high.value = 100;
+  if (addedOnly) addedOnly.checked = false;
+  filter();
 });
 $("#pick-found").addEventListener("click", () => pick(matches));
 
@@ -62,7 +67,7 @@ let width = 0, height = 0, view = {scale: 1, x: 0, y: 0}, pointed = -1, byClass 
 const unit = () => Math.min(width, height) * 0.9 / 10000;
 const screenX = p => width / 2 + (D.x[p] - view.x) * unit() * view.scale;
 const screenY = p => height / 2 - (D.y[p] - view.y) * unit() * view.scale;
-const colourOf = i => byClass ? PALETTE[D.kind[i] % PALETTE.length] : look(state.label[i]).colour;
+const colourOf = i => byClass ? PALETTE[D.kind[i] % PALETTE.length] : look(groupOf(state.label[i])).colour;
 
 const MARKERS = {
   o: (x, y, r) => pen.arc(x, y, r, 0, 2 * Math.PI),
@@ -91,17 +96,18 @@ function paint() {
   D.shown.forEach((i, p) => {
     const x = screenX(p), y = screenY(p);
     if (x < -9 || y < -9 || x > width + 9 || y > height + 9) return;
-    const key = isMatch[i] ? `${colourOf(i)} ${byClass ? "o" : look(state.label[i]).marker}` : "";
+    const faint = nPicked && !picked[i] ? "faint" : "";
+    const key = isMatch[i] ? `${colourOf(i)} ${byClass ? "o" : look(groupOf(state.label[i])).marker} ${faint}` : "";
     if (!groups.has(key)) groups.set(key, []);
     groups.get(key).push([x, y]);
   });
-  // What the filter hides is "" and lies below, then what is in no cluster.
-  const none = `${D.none.colour} ${D.none.marker}`;
-  const keys = [...groups.keys()].sort((a, b) => !!a - !!b || (b === none) - (a === none) || (a < b ? -1 : 1));
+  // What the filter hides is "" and lies below, then what is not selected, then what is in no cluster.
+  const rank = key => !key ? 0 : key.endsWith("faint") ? 1 : key.startsWith(D.none.colour) ? 2 : 3;
+  const keys = [...groups.keys()].sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
   for (const key of keys) {
-    const [colour, marker] = key ? key.split(" ") : [style.getPropertyValue("--line"), "o"];
+    const [colour, marker, faint] = key ? key.split(" ") : [style.getPropertyValue("--line"), "o"];
     pen.fillStyle = colour;
-    pen.globalAlpha = key ? .78 : .9;
+    pen.globalAlpha = !key ? .9 : faint ? .18 : .78;
     if (simple) for (const [x, y] of groups.get(key)) pen.fillRect(x - radius, y - radius, 2 * radius, 2 * radius);
     else for (const [x, y] of groups.get(key)) {  // one path each: overlaps stay visible
       pen.beginPath();
@@ -110,18 +116,16 @@ function paint() {
     }
   }
   pen.globalAlpha = 1;
-  const ink = style.getPropertyValue("--ink");
-  if (nPicked) rings(radius + 2, ink);
   if (!byClass) labels();
   if (rope.length) drawRope(style.getPropertyValue("--accent"));
-  if (pointed >= 0) ring(pointed, 8, ink);
+  if (pointed >= 0) ring(pointed, style.getPropertyValue("--ink"));
 }
 
 let medians = null;  // forgotten when images move
 function findMedians() {
   const points = new Map();
   D.shown.forEach((i, p) => {
-    const id = state.label[i];
+    const id = groupOf(state.label[i]);
     if (points.has(id)) points.get(id).push(p); else points.set(id, [p]);
   });
   points.delete(NONE);
@@ -149,15 +153,12 @@ function labels() {
   }
 }
 
-function ring(p, radius, ink) {
+function ring(p, ink) {
   pen.beginPath();
-  pen.arc(screenX(p), screenY(p), radius, 0, 2 * Math.PI);
+  pen.arc(screenX(p), screenY(p), 8, 0, 2 * Math.PI);
   pen.lineWidth = 2;
   pen.strokeStyle = ink;
   pen.stroke();
-}
-function rings(radius, ink) {
-  D.shown.forEach((i, p) => { if (picked[i]) ring(p, radius, ink); });
 }
 
 function nearest(x, y, reach) {
@@ -202,6 +203,35 @@ function pan(dx, dy) {
   draw();
 }
 function home() { view = {scale: 1, x: 0, y: 0}; point(-1); draw(); }
+
+// ---- Layers: the same clusters, joined to fewer --------------------------------------------------
+
+const coarser = (D.layers ?? []).filter(layer => layer.k < D.clusters.filter(c => c.id !== NONE).length);
+const slider = $("#layer");
+let group = null;  // cluster -> the one that it is part of in the layer; null: as they are
+const groupOf = id => group?.get(id) ?? id;
+
+function setLayer(k) {
+  slider.value = k;
+  group = k === coarser.length ? null : new Map(D.clusters.map((c, j) => [c.id, coarser[k].of[j]]));
+  medians = null;
+  bars();
+  groupCards();
+  sayLayer();
+  draw();
+}
+function sayLayer() {
+  const real = live.filter(id => id !== NONE), left = new Set(real.map(groupOf)).size;
+  $("#layer-out").value = group ? `${format(left)} of ${counted(real.length, "cluster")}` : counted(real.length, "cluster");
+  $("#join").hidden = left === real.length;
+}
+slider.max = slider.value = coarser.length;
+$("#layers").hidden = !coarser.length;
+slider.addEventListener("input", () => setLayer(+slider.value));
+$("#join").addEventListener("click", () => {
+  mergeAll(live.filter(id => id !== NONE && groupOf(id) !== id && sizes.has(groupOf(id))), groupOf);
+  setLayer(coarser.length);
+});
 
 // ---- Lasso: a rope around images selects them ---------------------------------------------------
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ..evidence import Evidence, Rival
 
+CANDIDATE = "candidate "
 _SCORES = {
     "ACC": clustering_accuracy,
     "NMI": normalized_mutual_info_score,
@@ -30,6 +31,11 @@ class Rivals:
     columns: list[str]
     rows: list[tuple[str, list[float | None]]]
     n_scored: int | None  # images that classes are compared on, if not all
+
+    @property
+    def with_candidates(self) -> bool:
+        """Whether the method had a choice."""
+        return any(name.startswith(CANDIDATE) for name, _ in self.rows)
 
 
 def rivals(
@@ -47,7 +53,11 @@ def rivals(
     labels : ndarray of shape (n_images,)
     classes : sequence of n_images str, default=None
     """
-    others = {"k-means": evidence.kmeans, "k-means on pixels": evidence.kmeans_on_pixels}
+    others = {
+        "k-means": evidence.kmeans,
+        "k-means on pixels": evidence.kmeans_on_pixels,
+        **{CANDIDATE + name: rival for name, rival in evidence.candidates.items()},
+    }
     found = {name: rival for name, rival in others.items() if rival is not None}
     clustered = labels != NOISE
     scored = classes is not None and clustered.any()
