@@ -176,3 +176,11 @@ def test_a_second_run_into_one_folder_is_refused_and_the_first_one_ends_well(tmp
             with pytest.raises(FileExistsError, match="another run is writing"):
                 second.__enter__()
     assert (out / "labels.csv").read_text() == "first"
+
+
+def test_images_that_are_gone_are_told_and_the_others_sorted(tmp_path):
+    (tmp_path / "b.png").touch()
+    paths = [str(tmp_path / name) for name in ("a.png", "b.png")]
+    with pytest.warns(UserWarning, match=r"1 files are not in .*'a.png' \(it is gone"):
+        sort_images(tmp_path / "sorted", paths, ["a.png", "b.png"], [0, 1], link=False)
+    assert names(tmp_path / "sorted" / "001") == ["b.png"]

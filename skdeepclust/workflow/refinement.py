@@ -251,6 +251,7 @@ def _summary(
         "unclustered": float(np.mean(table.labels == UNCLUSTERED)),
         "proposals": clusters.proposals,
         "result": result_id(table),
+        **({"n_images": len(table)} if "n_images" in summary else {}),
         "first_free": max(first_free(summary, decisions), int(table.labels.max()) + 1),
         "new": new,
         "like": {str(cluster): known for cluster, known in refined.like.items()},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.files import alone_in
+from ..data.folders import listing
 from ..data.images import read_readable_images
 from ..loading import load
 from ..pretrained.embedder import ImageEmbedder
@@ -407,10 +409,16 @@ def sort_images(
         Make symbolic links instead of copies.
     """
     target.mkdir(parents=True, exist_ok=True)
+    gone = []
     for path, name, label in zip(paths, names, labels, strict=True):
+        if not os.path.isfile(path):
+            gone.append((name, "it is gone since it was read"))
+            continue
         place = target / (UNCLUSTERED_FOLDER if label < 0 else f"{label:03d}") / name
         place.parent.mkdir(parents=True, exist_ok=True)
         if link:
             place.symlink_to(os.path.abspath(path))
         else:
             shutil.copy2(path, place)
+    if gone:
+        warnings.warn(f"{len(gone)} files are not in {str(target)!r}{listing(gone)}.", stacklevel=2)
