@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -99,6 +100,9 @@ def environment() -> dict[str, Any]:
 
 
 def _commit() -> str:
+    if shutil.which("git") is None:  # a copy of the checkout on another machine
+        return "unknown"
+
     def git(*words: str) -> str:
         done = subprocess.run(["git", *words], cwd=HERE, capture_output=True, text=True)
         return done.stdout.strip()

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .ops.doubt import leave_unclustered
     from .ops.granularity import cluster_layers
     from .ops.sampling import select_samples
+    from .ops.words import name_clusters
     from .pretrained.embedder import ImageEmbedder
     from .workflow.addition import add
     from .workflow.pipeline import cluster_images
@@ -64,6 +65,7 @@ _WHERE = {
     "load": ".loading",
     "refine": ".workflow.refinement",
     "refine_labels": ".workflow.relabeling",
+    "name_clusters": ".ops.words",
     "select_samples": ".ops.sampling",
 }
 _MODULES = ("datasets", "displays", "metrics", "model_selection")
@@ -97,6 +99,7 @@ __all__ = [
     "load",
     "metrics",
     "model_selection",
+    "name_clusters",
     "refine",
     "refine_labels",
     "select_samples",

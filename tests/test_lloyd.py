@@ -78,6 +78,27 @@ def test_every_iteration_lowers_the_inertia():
     assert values[0] > 1.1 * values[-1]
 
 
+def test_centres_that_stand_still_stay_where_they_are_in_further_iterations():
+    z = blobs()
+    watched = descend(z, z[:3].clone(), spherical=False, tol=0)
+    unwatched = descend(z, z[:3].clone(), spherical=False, n_iter=60)
+    assert all(torch.equal(a, b) for a, b in zip(watched, unwatched, strict=True))
+
+
+def test_iterations_without_a_look_are_as_many_as_asked_for():
+    z = torch.rand(400, 2, generator=torch.Generator().manual_seed(1))
+    three = descend(z, z[:9].clone(), spherical=False, max_iter=3, tol=0)
+    assert torch.equal(descend(z, z[:9].clone(), spherical=False, n_iter=3)[0], three[0])
+
+
+def test_several_empty_clusters_restart_at_the_farthest_rows():
+    x = torch.tensor([[0.0], [1.0], [9.0], [7.0]])
+    labels = torch.tensor([2, 2, 2, 2])
+    distance = torch.tensor([0.0, 1.0, 81.0, 49.0])
+    means = cluster_means(x, labels, distance, 4)
+    assert means.flatten().tolist() == [9.0, 7.0, 17 / 4, 1.0]
+
+
 def test_more_starts_are_never_worse_and_the_best_one_is_kept():
     z = torch.rand(80, 2, generator=torch.Generator().manual_seed(0))
     values = [inertia(z, lloyd_kmeans(z, 15, n_init=n, seed=3)[0]) for n in range(1, 6)]

@@ -4,12 +4,18 @@ A test that ends without an error has proven that: `FakeGPU` raises where a GPU 
 """
 
 import inspect
+import json
+import os
 import pickle
+import subprocess
+import sys
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
+import torch
 from fake_device import FakeGPU
 from families import CUT_OFF, of_family, quick
 from PIL import Image
@@ -23,6 +29,7 @@ from skdeepclust import (
     SelfLabelingClustering,
 )
 from skdeepclust.data import samples
+from skdeepclust.data.augment import ColorJitter, RandAugment
 from skdeepclust.engine import Hook, checkpoint
 from skdeepclust.families import autoencoder
 from skdeepclust.methods import cdc
@@ -155,7 +162,7 @@ def test_an_image_embedder(gpu, mean_colour, kinds):
 
 
 def test_a_folder(gpu, mean_colour, folder):
-    found = skdeepclust.cluster_images(folder, 2, random_state=0)
+    found = skdeepclust.cluster_images(folder, 2, estimator=on_gpu(DECClustering))
     assert len(np.unique(found.labels)) == 2
 
 
@@ -333,3 +340,37 @@ def test_a_review_waits_once(estimator, gpu, kinds, monkeypatch):
     assert any("changed" in record for record in model.history_)
     at_a_step = estimator is DECClustering  # whose targets change there, too
     assert waits.most() == ((1, 2) if at_a_step else (0, 1)), gpu.waits
+
+
+@pytest.mark.parametrize("augment", [ColorJitter(0.4, 0.4, 0.4, 0.1), RandAugment()])
+def test_orders_of_augmentations_are_drawn_on_the_host(gpu, augment):
+    x = torch.rand(6, 3, 8, 8).to("cuda")
+    gpu.waits.clear()
+    generator = torch.Generator("cuda").manual_seed(0)
+    first, second = augment(x, generator), augment(x, generator)
+    assert not gpu.waits
+    assert not torch.equal(first, second)
+    assert torch.equal(augment(x, torch.Generator("cuda").manual_seed(0)), first)
+
+
+# The script for a real one
+
+
+@pytest.mark.slow
+def test_the_script_does_each_task_once(tmp_path):
+    script = Path(__file__).parents[1] / "benchmarks" / "gpu.sh"
+    environment = {**os.environ, "PYTHON": sys.executable, "OMP_NUM_THREADS": "1"}
+
+    def pretend():
+        command = ["bash", script, "--pretend", "--results", tmp_path]
+        subprocess.run(command, check=True, env=environment, capture_output=True)
+        lines = (tmp_path / "gpu.jsonl").read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines]
+
+    first = pretend()
+    assert [row for row in first if "error" in row] == []
+    assert {"chip", "check HaDis", "throughput SeCu", "mnist DEC", "hadis"} <= {
+        row["task"] for row in first
+    }
+    again = pretend()[len(first) :]
+    assert [row["task"] for row in again] == ["hadis"]  # which goes on, and is never done

@@ -707,6 +707,8 @@ def test_decisions_of_the_result_are_shown(view_of):
     assert (labels_on(view) == table.labels).all()
     assert view.locator("#cluster-1 h3").text_content() == "owl"
     assert view.locator("#cluster-7 .pic").count() == 1
+    assert view.locator("#progress").text_content().startswith("1 of 3 clusters accepted")
+    assert view.is_visible("#progress")
     assert saved(view) == decisions
 
 

@@ -179,3 +179,22 @@ def test_a_summary_that_has_grown_oddly_is_refused(tmp_path, grown):
         read_summary(tmp_path)
     (tmp_path / "summary.json").write_text(json.dumps({**summary, "added": [], "first_free": 9}))
     assert read_summary(tmp_path)["first_free"] == 9
+
+
+def test_a_second_run_into_one_folder_is_refused_and_the_first_one_ends_well(tmp_path):
+    out = tmp_path / "out"
+    with result_folder(out, str(tmp_path / "in"), overwrite=False, resume=False) as stage:
+        (stage / "labels.csv").write_text("first")
+        for options in ({"overwrite": True, "resume": False}, {"overwrite": False, "resume": True}):
+            second = result_folder(out, str(tmp_path / "in"), **options)
+            with pytest.raises(FileExistsError, match="another run is writing"):
+                second.__enter__()
+    assert (out / "labels.csv").read_text() == "first"
+
+
+def test_images_that_are_gone_are_told_and_the_others_sorted(tmp_path):
+    (tmp_path / "b.png").touch()
+    paths = [str(tmp_path / name) for name in ("a.png", "b.png")]
+    with pytest.warns(UserWarning, match=r"1 files are not in .*'a.png' \(it is gone"):
+        sort_images(tmp_path / "sorted", paths, ["a.png", "b.png"], [0, 1], link=False)
+    assert names(tmp_path / "sorted" / "001") == ["b.png"]

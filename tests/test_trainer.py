@@ -8,7 +8,7 @@ from torch import nn
 from toys import Log, Toy, fit, samples
 
 from skdeepclust.data.samples import Samples
-from skdeepclust.engine import Hook, Phase
+from skdeepclust.engine import Hook, Phase, read
 
 
 def test_an_epoch_sees_every_sample_once():
@@ -256,3 +256,9 @@ def test_a_phase_without_views_reads_no_sample(monkeypatch):
     assert sum(read) == 0
     assert torch.cat(toy.batches).sort().values.tolist() == list(range(10))
     assert run.batch.shape == (0, 2)
+
+
+def test_groups_of_scalars_are_read_at_once():
+    a, b = torch.tensor(1.5), torch.tensor(2)
+    assert read({"a": a, "b": b}, {}, {"c": a > 1}) == [{"a": 1.5, "b": 2.0}, {}, {"c": 1.0}]
+    assert read({}) == [{}]

@@ -45,6 +45,20 @@ def unlike_fit(rows: Any, scaling: Scaling) -> str:
     return ""
 
 
+def unlike_images(pixels: Array) -> str:
+    """Return what is odd about images of 0 to 255 for a network, in a sentence; "" for nothing."""
+    some = pixels[:: max(1, len(pixels) // LOOKED_AT)]
+    if some.size == 0:
+        return ""
+    low, high = int(some.min()), int(some.max())
+    if high - low >= SLIVER * 255:
+        return ""
+    return (
+        f"X is unlike images: its values fill a sliver of the range ({low} to {high} of 0 to 255). "
+        "Pass uint8 from 0 to 255, or float from 0 to 1."
+    )
+
+
 def extent(rows: Any, scaling: Scaling) -> tuple[float, float, float]:
     """Smallest and largest value and root mean square, in the units of fit."""
     low, high, squares = np.inf, -np.inf, 0.0

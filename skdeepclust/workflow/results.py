@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.files import alone_in
+from ..data.folders import listing
 from ..data.images import read_readable_images
 from ..loading import load
 from ..pretrained.embedder import ImageEmbedder
@@ -45,8 +48,8 @@ CHECKPOINT = "checkpoint"  # beside them while it trains, as are features
 UNCLUSTERED_FOLDER = "unclustered"  # of sorted images
 _NONE = type(None)
 _KINDS: dict[str, Any] = {  # what is read of a summary; some of it is new
-    "method": str,
-    "seconds": dict,
+    "method": (str, _NONE),
+    "seconds": (dict, _NONE),
     "folder": (str, _NONE),
     "embedder": (dict, _NONE),
     "warnings": (list, _NONE),
@@ -72,20 +75,23 @@ def result_folder(out: Path, source: str, *, overwrite: bool, resume: bool) -> I
         Keep the checkpoint of an earlier run.
     """
     out = out.resolve()
-    finish_moving(out)
-    _check_out(out, Path(source).resolve(), overwrite, resume)
+    with alone_in(out) if out.is_dir() else nullcontext():
+        finish_moving(out)
+        _check_out(out, Path(source).resolve(), overwrite, resume)
     new_parents = [parent for parent in (out, *out.parents) if not parent.exists()]
-    if not resume:
-        shutil.rmtree(out / CHECKPOINT, ignore_errors=True)
+    out.mkdir(parents=True, exist_ok=True)
     try:
-        with new_files(out) as stage:
-            yield stage
+        with alone_in(out):
+            if not resume:
+                shutil.rmtree(out / CHECKPOINT, ignore_errors=True)
+            with new_files(out) as stage:
+                yield stage
+            shutil.rmtree(out / CHECKPOINT, ignore_errors=True)
     except BaseException:
         with suppress(OSError):  # not empty: it holds features or a checkpoint
             for parent in new_parents:
                 parent.rmdir()
         raise
-    shutil.rmtree(out / CHECKPOINT, ignore_errors=True)
 
 
 @contextmanager
@@ -414,10 +420,16 @@ def sort_images(
         Make symbolic links instead of copies.
     """
     target.mkdir(parents=True, exist_ok=True)
+    gone = []
     for path, name, label in zip(paths, names, labels, strict=True):
+        if not os.path.isfile(path):
+            gone.append((name, "it is gone since it was read"))
+            continue
         place = target / (UNCLUSTERED_FOLDER if label < 0 else f"{label:03d}") / name
         place.parent.mkdir(parents=True, exist_ok=True)
         if link:
             place.symlink_to(os.path.abspath(path))
         else:
             shutil.copy2(path, place)
+    if gone:
+        warnings.warn(f"{len(gone)} files are not in {str(target)!r}{listing(gone)}.", stacklevel=2)
