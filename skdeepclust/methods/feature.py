@@ -13,12 +13,21 @@ import torch
 from sklearn.utils._param_validation import StrOptions
 from torch import Tensor, nn
 
+from ..base.constraints import FOUND_OR_GIVEN, POSITIVE_INTEGER
+from ..base.estimator import BaseDeepClustering
 from ..engine import Run
 from ..families.consensus import typical
-from ..families.neighboring import Spaces
+from ..families.labelling import (
+    EDGES,
+    EVEN,
+    UNEVEN,
+    LabellingObjective,
+    LinearHeads,
+    lengths_of,
+)
+from ..families.neighboring import NeighborTransformer, Spaces
 from ..metrics.unsupervised import agreement_with_others
-from ..ops import kmeans, regroup, weighted_means
-from .turtle import EVEN, UNEVEN, LinearHeads, TURTLEClustering, TURTLEObjective
+from ..ops import kmeans, regroup
 
 LIKE, FREE = "turtle-like", "turtle-free"
 ON_FEATURES, ON_EMBEDDING = "kmeans", "kmeans-neighbors"
@@ -29,7 +38,7 @@ N_LEARNT, RATE = 200, 0.03  # steps in which heads learn the partition that is t
 SHOWN = 200_000  # samples in these steps, at least
 
 
-class FeatureObjective(TURTLEObjective):
+class FeatureObjective(LabellingObjective):
     """TURTLE, and linear heads that learn the partition that is taken; see `FeatureClustering`.
 
     Parameters
@@ -37,7 +46,7 @@ class FeatureObjective(TURTLEObjective):
     take : str
         Name of a candidate, or "auto".
     **others
-        As of `TURTLEObjective`.
+        As of `LabellingObjective`.
     """
 
     def __init__(self, core: Any, *, take: str, **others: Any) -> None:
@@ -54,11 +63,7 @@ class FeatureObjective(TURTLEObjective):
         self.judge(run, found)
         labels = found[self.taken].to(z.device)
         self.learn(z, labels, run.generator)
-        chart = z[:, -self.prototypes.shape[1] :]
-        with torch.no_grad():
-            equal = torch.ones_like(chart[:, 0])
-            self.prototypes.copy_(weighted_means(chart, labels, equal, self.prototypes))
-        self.placed = True
+        self.place_means(run, labels)
 
     def find_candidates(self, run: Run, z: Tensor) -> dict[str, Tensor]:
         """Labels (n,) by each candidate, on the CPU, once borders follow the neighbours."""
@@ -141,7 +146,7 @@ def cut(heads: Tensor, tails: Tensor, weights: Tensor, labels: Tensor) -> float:
     return float(between) / chance
 
 
-class FeatureClustering(TURTLEClustering):
+class FeatureClustering(NeighborTransformer, BaseDeepClustering):
     """Clusters of ready features, by the candidate that the others bear out best.
 
     The default for features of photos, texts or anything else. No method is best everywhere, and
@@ -177,7 +182,7 @@ class FeatureClustering(TURTLEClustering):
         Restarts of TURTLE for either kind of sizes; the one with which its like agree most is the
         candidate.
     n_outer : int, default=150
-        Steps of TURTLE's labelling.
+        Steps of the labelling.
     batch_size : int, default=5000
         Samples in a step of it; at most all.
     image_shape : (H, W) or (H, W, C), default=None
@@ -234,6 +239,13 @@ class FeatureClustering(TURTLEClustering):
     `transform` gives the neighbour embedding. Scale, offset and rotation of the features don't
     matter. The heads that learn the candidate may label a few samples at its borders otherwise.
 
+    References
+    ----------
+    A. Gadetsky, Y. Jiang, M. Brbic: Let Go of Your Labels with Unsupervised Transfer. ICML 2024,
+    arXiv:2406.07236, for two of the candidates.
+
+    J. Shi, J. Malik: Normalized Cuts and Image Segmentation. IEEE TPAMI 22, 2000, for the borders.
+
     Examples
     --------
     >>> from sklearn.datasets import load_digits
@@ -245,7 +257,12 @@ class FeatureClustering(TURTLEClustering):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **TURTLEClustering._parameter_constraints,
+        **BaseDeepClustering._parameter_constraints,
+        "n_clusters": FOUND_OR_GIVEN,
+        "spaces": ["array-like", None],
+        "n_neighbors": [POSITIVE_INTEGER],
+        "n_steps": [StrOptions({"auto"}), POSITIVE_INTEGER],
+        "n_outer": [POSITIVE_INTEGER],
         "take": [StrOptions({"auto", *CANDIDATES})],
     }
     lr = 0.01
@@ -288,10 +305,16 @@ class FeatureClustering(TURTLEClustering):
         self.random_state = random_state
         self.verbose = verbose
 
+    def _resolve_batch_size(self, n_samples: int) -> int:
+        return min(EDGES, n_samples)
+
     def _make_objective(
         self, encoder: nn.Module, sample_shape: tuple[int, ...], generator: torch.Generator
     ) -> FeatureObjective:
         assert isinstance(encoder, Spaces)
         return FeatureObjective(
-            self._core(encoder), take=self.take, gammas=(EVEN, UNEVEN), **self._lengths(generator)
+            self._core(encoder),
+            take=self.take,
+            gammas=(EVEN, UNEVEN),
+            **lengths_of(self, generator),
         )

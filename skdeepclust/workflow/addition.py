@@ -187,7 +187,7 @@ def _unknown(files: list[str], known: Iterable[str]) -> list[str]:
     fresh = [file for file in files if os.path.realpath(file) not in paths]
     sizes_of_fresh = {os.path.getsize(file) for file in fresh}
     contents = {_content(path) for path in old if os.path.getsize(path) in sizes_of_fresh}
-    return [file for file in fresh if _content(file) not in contents]
+    return [file for file in fresh if not contents or _content(file) not in contents]
 
 
 def _content(file: str) -> bytes:

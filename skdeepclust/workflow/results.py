@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.files import alone_in
+from ..data.folders import listing
 from ..data.images import read_readable_images
 from ..loading import load
 from ..pretrained.embedder import ImageEmbedder
@@ -200,9 +202,20 @@ def read_summary(out: Path) -> dict[str, Any]:
             if not isinstance(summary.get(name), kinds):
                 raise TypeError(f"{name} is {summary.get(name)!r}")
         _told(summary)
+        _check_growth(summary)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{str(file)!r} is not what a run has written ({error}).") from error
     return summary
+
+
+def _check_growth(summary: dict[str, Any]) -> None:
+    """Refuse what `add` and `refine` would not have written; a run that saw neither has none."""
+    for name, kind in ((ADDED, list), (NEW_IMAGES, list), ("first_free", int)):
+        if not isinstance(summary.get(name, kind()), kind):
+            raise TypeError(f"{name} is {summary[name]!r:.80}")
+    for added in summary.get(ADDED, ()):
+        if not isinstance(added["folder"], str):
+            raise TypeError(f"a folder of {ADDED} is {added['folder']!r:.80}")
 
 
 def read_decided(
@@ -407,10 +420,16 @@ def sort_images(
         Make symbolic links instead of copies.
     """
     target.mkdir(parents=True, exist_ok=True)
+    gone = []
     for path, name, label in zip(paths, names, labels, strict=True):
+        if not os.path.isfile(path):
+            gone.append((name, "it is gone since it was read"))
+            continue
         place = target / (UNCLUSTERED_FOLDER if label < 0 else f"{label:03d}") / name
         place.parent.mkdir(parents=True, exist_ok=True)
         if link:
             place.symlink_to(os.path.abspath(path))
         else:
             shutil.copy2(path, place)
+    if gone:
+        warnings.warn(f"{len(gone)} files are not in {str(target)!r}{listing(gone)}.", stacklevel=2)

@@ -13,7 +13,7 @@ function progress() {
   $("#undo").disabled = !past.length;
   $("#redo").disabled = !future.length;
   if (past.length) $("#undo").title = `Undo: ${past.at(-1).said} (Ctrl+Z)`;
-  if (past.length || future.length) $("#desk").hidden = false;
+  if (past.length || future.length || D.decisions) $("#desk").hidden = false;
 }
 
 function pickChanged() {
