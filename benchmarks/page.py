@@ -3,9 +3,9 @@
     OMP_NUM_THREADS=1 python benchmarks/page.py
 
 Thumbnails are crops of the two photos that scikit-learn ships, so that they compress like photos;
-100 clusters. Headless Chromium opens the file; a verb takes from the key or click until the next
-frame but one is drawn. Seconds are of the clock, on a machine that may be busy with other things:
-each is the median of several, with the longest beside it.
+100 clusters. Headless Chromium opens the file; a verb takes from the key until the next frame but
+one is drawn. Seconds are of the clock, and of the CPU by the page's main thread, which other
+programs that run meanwhile do not lengthen; each is the median of several times.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import argparse
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -69,16 +70,28 @@ def write(file: Path, n: int) -> None:
     write_page(file, content)
 
 
-def timed(act: Callable[[], Any]) -> float:
-    started = time.perf_counter()
-    act()
-    return time.perf_counter() - started
+class Stopwatch:
+    """Seconds of the clock and of the page's main thread, by what was done."""
 
+    def __init__(self, page: Page) -> None:
+        self.page, self.laps = page, {}
+        self._session = page.context.new_cdp_session(page)
+        self._session.send("Performance.enable", {"timeDomain": "threadTicks"})
 
-def verb(page: Page, script: str) -> float:
-    """Seconds from a script's start until the frame after it is drawn."""
-    body = f"async () => {{ const t = performance.now(); {script}; await {FRAMES}; "
-    return float(page.evaluate(body + "return performance.now() - t; }")) / 1000
+    def _cpu(self) -> float:
+        found = self._session.send("Performance.getMetrics")["metrics"]
+        return next(metric["value"] for metric in found if metric["name"] == "TaskDuration")
+
+    @contextmanager
+    def lap(self, name: str) -> Iterator[None]:
+        clock, cpu = time.perf_counter(), self._cpu()
+        yield
+        self.laps[name] = time.perf_counter() - clock, self._cpu() - cpu
+
+    def verb(self, name: str, script: str) -> None:
+        """Run a script, and wait for the frame after it."""
+        with self.lap(name):
+            self.page.evaluate(f"async () => {{ {script}; await {FRAMES}; }}")
 
 
 def key(name: str, *, on: str = "document.body", ctrl: bool = False) -> str:
@@ -86,47 +99,40 @@ def key(name: str, *, on: str = "document.body", ctrl: bool = False) -> str:
     return f"{on}.dispatchEvent(new KeyboardEvent('keydown', {options}))"
 
 
-def verbs(page: Page) -> dict[str, float]:
-    """Select, move and undo 10,000 images, once each."""
-    wanted = "document.querySelector('#wanted')"
+def use(watch: Stopwatch, file: Path) -> None:
+    """Open the page, then select, move and undo 10,000 images."""
+    page = watch.page
+    with watch.lap("open"):
+        page.goto(file.as_uri())
+        page.wait_for_selector("html[data-ready]")
     search = "const q = document.querySelector('#query'); q.value = 'folder 3/'; "
     page.evaluate(search + "q.dispatchEvent(new Event('input'))")
-    found = {"select": verb(page, key("a", ctrl=True))}
+    watch.verb("select", key("a", ctrl=True))
     assert page.locator("#n-picked").text_content() == f"{SELECTED:,} selected"
-    found["ask"] = verb(page, key("m"))
-    found["move"] = verb(page, key("Enter", on=wanted))
+    watch.verb("ask", key("m"))
+    watch.verb("move", key("Enter", on="document.querySelector('#wanted')"))
     assert "images moved to" in page.locator("#said").text_content()
-    found["undo"] = verb(page, key("z", ctrl=True))
-    found["open a cluster"] = verb(page, "location.hash = '#cluster-7'")
-    found["scroll"] = verb(page, "scrollBy(0, 3000)")
-    page.evaluate("location.hash = '#clusters'")
-    return found
+    watch.verb("undo", key("z", ctrl=True))
+    watch.verb("open a cluster", "location.hash = '#cluster-7'")
+    watch.verb("scroll", "scrollBy(0, 3000)")
 
 
 def measure(file: Path, program: str, n_times: int) -> dict[str, Any]:
     """Open the page and use it, several times."""
-    opened, done = [], []
+    laps = []
     with sync_playwright() as api:
         arguments = ["--no-sandbox", "--enable-precise-memory-info"]
         browser = api.chromium.launch(executable_path=program, args=arguments)
         for _ in range(n_times):
             page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
-
-            def open_page(page: Page = page) -> None:
-                page.goto(file.as_uri())
-                page.wait_for_selector("html[data-ready]")
-
-            opened.append(timed(open_page))
+            watch = Stopwatch(page)
+            use(watch, file)
+            laps.append(watch.laps)
             heap = page.evaluate("performance.memory.usedJSHeapSize") / 1e6
-            done.append(verbs(page))
             page.context.close()
         browser.close()
-    seconds = {"open": opened, **{name: [row[name] for row in done] for name in done[0]}}
-    return {
-        "heap_mb": heap,
-        "seconds": {name: median(values) for name, values in seconds.items()},
-        "longest": {name: max(values) for name, values in seconds.items()},
-    }
+    clock, cpu = ({n: median(lap[n][k] for lap in laps) for n in laps[0]} for k in (0, 1))
+    return {"heap_mb": heap, "seconds": clock, "cpu_seconds": cpu}
 
 
 def main() -> None:

@@ -1,13 +1,15 @@
 """-1 for what is doubtful: who is left out, and what that does for the accuracy of the rest.
 
-TURTLE on features of the network in the box, two seeds each. Of Tiny-ImageNet-10 a tenth left out
-raises the accuracy of the rest from 96.1 to 99.2 %; `share="auto"` leaves out 3.5 %, of which half
-are wrong. Of 300 flower photos among Tiny-ImageNet-10, 99 % are in a cluster of their own or in
-none, at ten clusters as at eleven.
+TURTLE on features of the network in the box, one seed. Of Tiny-ImageNet-10 a tenth left out raises
+the accuracy of the rest from 96.1 to 99.2 %; `share="auto"` leaves out 4.4 %, of which two in five
+are wrong, and raises it to 97.8 %. Of 300 flower photos among Tiny-ImageNet-10, 99 % are in a
+cluster of their own or in none, at ten clusters as at eleven; most of them in one of their own.
+Strangers that are unlike each other are harder: of 300 images of CIFAR-100, 50 % at ten clusters
+and 78 % at eleven.
 
     OMP_NUM_THREADS=1 python benchmarks/unclustered.py --data FOLDER --features CACHE
 
-``share="auto"`` was settled on the flowers and CIFAR-10 (which see, as ``settled``); the other sets
+``share="auto"`` was settled on the flowers and CIFAR-10 (``settled`` in the rows); the other sets
 played no part. Labels only score: accuracy is that of the samples in a cluster. A stranger counts
 as found if it is in no cluster or in one of which most are strangers.
 """
@@ -66,7 +68,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--features", type=Path, required=True, help="folder that keeps features")
     parser.add_argument("--sets", nargs="+", default=[*SETS, *MIXED])
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     args = parser.parse_args()
     done = {(row["data"], row["n_clusters"], row["seed"]) for row in recorded("unclustered")}
     for name in args.sets:

@@ -1,4 +1,4 @@
-"""Photograph a result's page for the README: docs/images/page.webp and page-dark.webp.
+"""Photograph a result's page for the README: docs/images/page.webp.
 
 Cluster scikit-learn's digits, then photograph the page. Playwright and Chromium are needed::
 
@@ -17,22 +17,20 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-IMAGES = Path(__file__).parent / "images"
-FILES = {"light": IMAGES / "page.webp", "dark": IMAGES / "page-dark.webp"}
+FILE = Path(__file__).parent / "images" / "page.webp"
 SIZE = {"width": 1280, "height": 1150}
 
 
 def main() -> None:
-    """Take one picture in each colour scheme."""
+    """Open the page, let the map draw itself, and take the picture."""
     page_file = Path(sys.argv[1], "report.html").resolve()
     browser_file = shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=browser_file, args=["--no-sandbox"])
-        for scheme, file in FILES.items():
-            page = browser.new_page(color_scheme=scheme, viewport=SIZE)
-            page.goto(page_file.as_uri())
-            page.wait_for_timeout(3000)  # the map draws itself
-            Image.open(io.BytesIO(page.screenshot())).save(file, quality=60, method=6)
+        page = browser.new_page(viewport=SIZE)
+        page.goto(page_file.as_uri())
+        page.wait_for_timeout(3000)
+        Image.open(io.BytesIO(page.screenshot())).save(FILE, quality=60, method=6)
         browser.close()
 
 

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from .ops.doubt import leave_unclustered
     from .ops.granularity import cluster_layers
     from .ops.sampling import select_samples
+    from .ops.words import name_clusters
     from .pretrained.embedder import ImageEmbedder
+    from .workflow.addition import add
     from .workflow.pipeline import cluster_images
     from .workflow.refinement import refine
     from .workflow.relabeling import refine_labels
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 # Public name -> where it lives. Imported on first use: torch takes seconds to load, and
 # `python -m skdeepclust --help` or `skdeepclust.metrics` need not wait for it.
 _WHERE = {
+    "add": ".workflow.addition",
     "AbstainingClustering": ".methods.abstaining",
     "CCClustering": ".methods.cc",
     "CDCClustering": ".methods.cdc",
@@ -62,6 +65,7 @@ _WHERE = {
     "load": ".loading",
     "refine": ".workflow.refinement",
     "refine_labels": ".workflow.relabeling",
+    "name_clusters": ".ops.words",
     "select_samples": ".ops.sampling",
 }
 _MODULES = ("datasets", "displays", "metrics", "model_selection")
@@ -86,6 +90,7 @@ __all__ = [
     "TEMIClustering",
     "TURTLEClustering",
     "__version__",
+    "add",
     "cluster_images",
     "cluster_layers",
     "datasets",
@@ -94,6 +99,7 @@ __all__ = [
     "load",
     "metrics",
     "model_selection",
+    "name_clusters",
     "refine",
     "refine_labels",
     "select_samples",

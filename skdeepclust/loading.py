@@ -47,7 +47,7 @@ def load(path: Any, *, encoder: Any = None) -> Any:
     return estimator
 
 
-def _unfitted(path: Any, class_name: str, params: dict[str, Any], encoder: Any) -> Any:
+def _unfitted(path: Any, class_name: Any, params: dict[str, Any], encoder: Any) -> Any:
     """Make the estimator that a file describes, and before it the one that it wraps."""
     if not isinstance(class_name, str) or class_name not in ESTIMATORS:
         raise ValueError(

@@ -11,6 +11,7 @@ from skdeepclust import CCClustering, DECClustering
 from skdeepclust.base.complaints import (
     compared_with_kmeans,
     complaint_of_neighbors,
+    is_a_group,
     n_looked_at,
     parted,
 )
@@ -76,6 +77,21 @@ def test_only_enough_images_with_neighbours_are_looked_at(shape, expected):
     images = np.random.default_rng(0).normal(0, 0.1, shape) + half[:, None, None, None]
     told = complaint_of_neighbors(samples(images), torch.arange(shape[0]) % 2)
     assert len(told) == expected
+
+
+@pytest.mark.parametrize(
+    ("n_apart", "expected"),
+    [(10, True), (6, True), (5, False), (0, False)],  # the last: strangers from all of the cloud
+)
+def test_a_rare_kind_is_a_group_and_a_remnant_is_none(n_apart, expected):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 5))
+    members = slice(0, n_apart or 10)
+    if n_apart:
+        X[members] += 8
+    labels = torch.zeros(300, dtype=torch.int64)
+    labels[members] = 1
+    assert is_a_group(samples(X), labels, 1) == expected
 
 
 def test_a_fit_that_k_means_outdoes_says_so():

@@ -152,9 +152,10 @@ def test_targets_are_those_of_all_clean_samples_renewed_every_interval(interval,
 
 
 @pytest.mark.parametrize(
-    ("max_iter", "steps"), [(7, [0, 1, 2, 3, 4, 5, 6, 7]), (15, list(range(0, 15, 2)))]
+    ("max_iter", "steps"),
+    [(7, [0, 3, 6]), (40, list(range(0, 41, 5))), (1100, [140 * i for i in range(8)])],
 )
-def test_by_default_there_are_seven_targets(max_iter, steps):
+def test_by_default_there_are_seven_targets_a_pass_to_140_batches_apart(max_iter, steps):
     targets = Targets()
     dec(update_interval="auto", max_iter=max_iter).fit_with(blobs(), hooks=[targets])
     assert targets.steps == steps

@@ -3,12 +3,13 @@
 import json
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from skdeepclust.workflow.decisions import Decisions, Said
-from skdeepclust.workflow.table import Assignments
+from skdeepclust.workflow.table import Assignments, result_id
 
 STRANGE = os.fsdecode(b"\xff.png")
 TABLE = replace(
@@ -45,6 +46,30 @@ def test_the_file_is_that_of_the_format(tmp_path):
         "moved": {"7": [STRANGE]},
         "not_in": {"0": ["b"]},
     }
+
+
+def test_a_write_that_is_cut_off_leaves_the_file_before(tmp_path, monkeypatch):
+    ALL.write(tmp_path / "decisions.json")
+
+    def half(path, content):
+        with open(path, "wb") as opened:
+            opened.write(content[: len(content) // 2])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "write_bytes", half)
+    with pytest.raises(KeyboardInterrupt):
+        replace(ALL, moved={}).write(tmp_path / "decisions.json")
+    assert Decisions.read(tmp_path / "decisions.json") == ALL
+
+
+def test_what_a_refined_result_no_longer_has_is_forgotten():
+    table = replace(TABLE, labels=np.array([0, 0, 8, -1, 7]), cluster_names={8: "owl"})
+    after = replace(ALL, not_in={0: ("d",), 2: ("a",)}).after(table)
+    assert after.result == result_id(table)
+    assert after.clusters == {**ALL.clusters, 8: Said("owl")}
+    assert (after.merged, after.moved, after.not_in) == ({}, ALL.moved, {0: ("d",)})
+    assert ALL.accepted == (0,)
+    assert replace(ALL, merged={0: 2}).accepted == ()
 
 
 def test_merged_then_not_here_then_moved():

@@ -119,7 +119,9 @@ def test_borrowed_random_state_is_given_back_after_an_error():
 
 
 def test_small_work_gets_one_thread_and_large_work_more():
-    assert [threads_for(work) for work in (2**20, 2**26, 2**28, 0)] == [1, 1, 4, None]
+    works = (2**20, 2**26, 2**28, 2**33, 0)
+    assert [threads_for(work, on_images=False) for work in works] == [1, 1, 4, 128, None]
+    assert [threads_for(work, on_images=True) for work in works] == [1, 1, 1, 8, None]
 
 
 def with_threads(n, function):

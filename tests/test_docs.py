@@ -291,8 +291,10 @@ def test_the_record_recipe_runs(box, blobs, monkeypatch):
         first, last = recipe.split("features =")[0], recipe.split("head =")[1].split("\n", 1)[1]
         recipe = first + in_the_box + last
     recipe = recipe.replace("(768, 1536)", "(5, 5)").replace("n_clusters=10", "n_clusters=3")
-    recipe = recipe.replace("n_clusters=3", "n_clusters=3, n_steps=20, n_outer=30")
+    recipe = recipe.replace("n_clusters=3", "n_clusters=3, n_steps=20")
     found = {"paths": X.astype(np.float32)}
     exec(recipe, found)
     assert adjusted_rand_score(y, found["labels"]) == 1
-    assert found["model"][-1].history_[-1]["phase"] == "self-label"
+    last = found["model"][-1].history_[-1]
+    assert last["phase"] == "self-label"
+    assert last["certain"] > 0.5

@@ -405,8 +405,10 @@ def test_lost_clusters_are_dropped(lost, blobs):
 @pytest.mark.parametrize(("size", "told"), [(1, True), (2, True), (3, False), (40, False)])
 def test_a_cluster_below_a_tenth_of_an_equal_share_is_told(size, told):
     """60 samples in 2 clusters: an equal share is 30."""
-    complaints = quick(n_clusters=2)._complaints_of_sizes(np.array([60 - size, size]))
+    sizes, no_group = np.array([60 - size, size]), lambda cluster: False
+    complaints = quick(n_clusters=2)._complaints_of_sizes(sizes, no_group)
     assert [f"Cluster 1 holds {size} of 60 samples" in c for c in complaints] == [True] * told
+    assert quick(n_clusters=2)._complaints_of_sizes(sizes, lambda cluster: True) == []
 
 
 @pytest.mark.parametrize("estimator", EVERY)

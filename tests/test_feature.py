@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 from sklearn.datasets import make_blobs
 from sklearn.metrics import adjusted_rand_score
 
 import skdeepclust
 from skdeepclust import FeatureClustering
-from skdeepclust.methods.feature import CANDIDATES, FEWEST, ON_FEATURES
+from skdeepclust.methods.feature import CANDIDATES, FEWEST, ON_FEATURES, cut
 
 
 def quick(n_clusters=3, **params):
@@ -76,3 +77,11 @@ def test_what_is_saved_predicts_the_same(uneven, tmp_path):
     np.testing.assert_array_equal(twin.candidate_labels_, model.candidate_labels_)
     assert (twin.taken_, twin.candidates_) == (model.taken_, model.candidates_)
     np.testing.assert_array_equal(model.labels_, model.predict(X[:240]))
+
+
+def test_cut_by_hand():
+    # A chain 0 - 1 - 2 - 3 cut in the middle: 1 of 3 edges, against chance 1/2.
+    chain = torch.tensor([0, 1, 2]), torch.tensor([1, 2, 3]), torch.ones(3)
+    assert cut(*chain, torch.tensor([0, 0, 2, 2])) == pytest.approx(2 / 3)
+    assert cut(*chain, torch.tensor([0, 1, 2, 2])) == pytest.approx(2 / 3 / 0.625)
+    assert cut(*chain, torch.zeros(4, dtype=torch.long)) == 1

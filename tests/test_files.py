@@ -1,8 +1,11 @@
 """A file is written whole or not at all."""
 
+from contextlib import suppress
+
 import pytest
 
-from skdeepclust.data.files import whole_file, write_whole
+from skdeepclust.data import files
+from skdeepclust.data.files import alone_in, whole_file, write_whole
 
 
 def names(folder):
@@ -40,3 +43,14 @@ def test_two_writers_of_one_file_do_not_meet(tmp_path):
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"there is no folder '.*missing'"):
         write_whole(tmp_path / "missing" / "u.npz", b"")
+
+
+def test_a_folder_is_held_once_and_free_again_after_an_error(tmp_path):
+    if files.fcntl is None:
+        pytest.skip("Windows has no such lock")
+    with suppress(KeyError), alone_in(tmp_path):
+        with pytest.raises(FileExistsError, match="another run is writing to"):
+            alone_in(tmp_path).__enter__()
+        raise KeyError
+    with alone_in(tmp_path):
+        assert names(tmp_path) == []

@@ -7,8 +7,8 @@ import pytest
 import scipy.sparse as sp
 from families import quick
 
-from skdeepclust import DECClustering
-from skdeepclust.data.guard import blocks, extent, farthest, ruled_by_few, unlike_fit
+from skdeepclust import DECClustering, ImageEmbedder
+from skdeepclust.data.guard import blocks, extent, farthest, ruled_by_few, unlike_fit, unlike_images
 from skdeepclust.data.samples import Scaling
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1)).astype(np.uint8)
@@ -95,3 +95,22 @@ def test_fit_warns_at_the_callers_line():
         quick(DECClustering, 3).fit(X)
     told = [w for w in caught if "Sample 3" in str(w.message)]
     assert told[0].filename == __file__
+
+
+@pytest.mark.parametrize(
+    ("images", "told"),
+    [
+        (PIXELS, False),
+        (PIXELS // 200, True),  # 0 and 1: floats in [0, 1] that became uint8
+        (np.full_like(PIXELS, 200), True),
+    ],
+)
+def test_images_that_fill_a_sliver_are_unlike_those_of_a_network(images, told):
+    assert bool(unlike_images(images)) == told
+
+
+def test_an_embedder_warns_at_the_callers_line(mean_colour):
+    dark = np.repeat(PIXELS // 200, 3, axis=3)
+    with pytest.warns(UserWarning, match="^X is unlike images.*0 to 1 of 0 to 255") as caught:
+        ImageEmbedder(cache_dir=None).transform(dark)
+    assert caught[0].filename == __file__

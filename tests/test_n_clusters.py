@@ -119,5 +119,9 @@ def test_others_want_a_number(four):
 @each_open
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_all_checks_of_scikit_learn_pass_with_an_open_number(estimator):
+    n_done = 0
     for model, check in estimator_checks_generator(quick(estimator, "auto")):
-        check(model)
+        if not check.func.__name__.startswith("check_estimator_sparse"):  # they want four clusters
+            check(model)
+            n_done += 1
+    assert n_done >= 48

@@ -135,6 +135,18 @@ def test_search_and_filters_narrow_the_results(opened):
     opened.click("#clear")
 
 
+def test_what_was_added_is_found_and_numbers_are_not_given_again(view_of):
+    view = view_of(*clustering(), new=[4, 7], first_free=9)
+    view.check("#added")
+    assert view.locator("#found").text_content() == "2 of 60 images"
+    view.click("#clear")
+    assert view.locator("#found").text_content() == "all 60 images"
+    view.focus("#found-cells")
+    view.keyboard.press("Space")
+    view.keyboard.press("n")
+    assert said(view) == "1 image moved to the new cluster 9"
+
+
 def test_map_zooms_pans_and_shows_a_thumbnail_on_hover(opened):
     opened.locator("#canvas").scroll_into_view_if_needed()
     box = opened.locator("#canvas").bounding_box()
@@ -695,6 +707,8 @@ def test_decisions_of_the_result_are_shown(view_of):
     assert (labels_on(view) == table.labels).all()
     assert view.locator("#cluster-1 h3").text_content() == "owl"
     assert view.locator("#cluster-7 .pic").count() == 1
+    assert view.locator("#progress").text_content().startswith("1 of 3 clusters accepted")
+    assert view.is_visible("#progress")
     assert saved(view) == decisions
 
 
@@ -888,3 +902,34 @@ def test_a_name_that_is_no_text_is_saved_as_it_is(view_of):
     view.keyboard.press("Control+a")
     view.keyboard.press("x")
     assert table.paths[6] in saved(view).not_in[0]
+
+
+STRANGERS = [
+    "<script>document.title=1</script>.png",
+    "javascript:document.title=1.png",
+    "a' onmouseover='document.title=1.png",
+    "</textarea></title><svg onload=document.title=1>.png",
+    "{{7*7}}${7*7}.png",
+    "\u2028\u2029\u202egnp.exe.png",
+    "\udcff\udc80.png",
+    "https://example.org/a.png",
+    "../../../etc/passwd",
+    "a\x1b[2J\x7f.png",
+    "__proto__/constructor.png",
+    "x" * 5000 + ".png",
+    "=cmd|' /C calc'!A0.png",
+]
+
+
+def test_names_of_strangers_run_nothing_and_ask_for_nothing(view_of):
+    table, images, embedding = clustering()
+    for i, name in enumerate(STRANGERS):
+        table.paths[i] = name
+    view = view_of(table, images, embedding, classes=[STRANGERS[i % 5] for i in range(60)])
+    view.mouse.move(300, 300)
+    for word in ("script", "proto", "\u2028"):
+        view.fill("#query", word)
+        view.wait_for_timeout(50)
+    assert view.evaluate("document.scripts.length") == view.evaluate(
+        "[...document.scripts].filter(s => !s.src).length"
+    )

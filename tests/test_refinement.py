@@ -1,12 +1,15 @@
 """A result refined from Python, and what its files say afterwards."""
 
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from commands import cluster, rows_of
+from commands import cluster, rows_of, write_folder
 
 import skdeepclust
+from skdeepclust.metrics import adjusted_rand_score
 from skdeepclust.workflow import refinement
 from skdeepclust.workflow.decisions import Decisions, Said
 from skdeepclust.workflow.refinement import first_free
@@ -33,6 +36,24 @@ def test_refine_returns_what_it_wrote(toy, folder, tmp_path):
     assert (out / "model").exists()
 
 
+def test_guests_of_an_accepted_cluster_are_named_by_proposal(toy, folder, tmp_path):
+    out = tmp_path / "out"
+    assert cluster(folder, out, *toy, "--seed", "0", "--quiet") == 0
+    rows = rows_of(out / "labels.csv")
+    guests = tuple(row["path"] for row in rows[:3])
+    said = {int(row["cluster"]): Said(row["path"][:4], accepted=True) for row in rows}
+    result = json.loads((out / "summary.json").read_text())["result"]
+    Decisions(result=result, clusters=said, moved={9: guests}).write(out / "decisions.json")
+    skdeepclust.refine(out)
+    again = Decisions.read(out / "decisions.json")
+    replace(again, moved={}).write(out / "decisions.json")  # nobody wants the nine any more
+    found = skdeepclust.refine(out)
+    ((new, known),) = found.like.items()
+    assert found.clusters.proposals[new][0] == said[known].name == "left"
+    told = json.loads((out / "summary.json").read_text())
+    assert told["like"] == {str(new): known}
+
+
 def test_a_failure_leaves_the_result_as_it_was(toy, folder, tmp_path, monkeypatch):
     out = tmp_path / "out"
     assert cluster(folder, out, *toy, "--seed", "0", "--quiet") == 0
@@ -53,3 +74,18 @@ def test_the_first_free_number_was_never_used():
     assert first_free({"clusters": [{"cluster": 4}]}, none) == 5
     assert first_free({"clusters": [{"cluster": 4}], "first_free": 9}, none) == 9
     assert first_free({"first_free": 9}, replace(none, moved={12: ()})) == 13
+
+
+def test_what_the_documentation_shows_runs(toy, folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cluster(folder, tmp_path / "photos-clusters", *toy, "--seed", "0", "--quiet") == 0
+    write_folder(tmp_path / "more-photos", n_each=14)
+    page = Path(__file__).parents[1] / "docs" / "refine.md"
+    code = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert len(code) == 3
+    found = {}
+    exec("\n".join(code), found)
+    assert len(found["found"].assignments) == 6
+    y, refined = found["y"], found["refined"]
+    assert (refined.labels[y < 5] == y[y < 5]).all()
+    assert adjusted_rand_score(y[y > 4], refined.labels[y > 4]) > 0.5

@@ -56,9 +56,20 @@ def test_not_in_is_obeyed_however_like_a_sample_is(groups):
     strays = np.flatnonzero(y == 1)[:30]
     labels[strays] = -1
     refined = refine_labels(X, labels, accepted=range(5), not_in={1: strays}, random_state=0)
-    assert not np.isin(refined.labels[strays], [1, *refined.like]).any() or 1 not in set(
-        refined.like.values()
+    assert not (refined.labels[strays] == 1).any()
+    assert 1 not in refined.like.values()
+
+
+def test_not_in_is_obeyed_where_an_open_cluster_keeps_its_number(groups):
+    X, y, _ = groups
+    strays = np.flatnonzero(y == 2)[:5]
+    labels = y.copy()
+    labels[strays] = -1
+    refined = refine_labels(
+        X, labels, accepted=[0, 1], not_in={2: strays}, n_clusters=3, random_state=0
     )
+    assert (refined.labels[y == 2] == 2).sum() == 75
+    assert (refined.labels[strays] == -1).all()
 
 
 def test_moved_samples_stay_and_tell_what_their_cluster_is_like(groups):
@@ -104,6 +115,31 @@ def test_nobody_votes_for_himself():
     assert ((X @ weight.T + bias).argmax(1) == y).mean() > 0.65
     crossed = crossed_logits(X, y, 2, rng)
     assert 0.35 < (crossed.argmax(1) == y).mean() < 0.6
+
+
+def test_a_damaged_head_is_one_sentence(tmp_path):
+    file = tmp_path / "head.npz"
+    file.write_bytes(b"PK\x03\x04 no archive")
+    with pytest.raises(ValueError, match="is not what `refine` wrote"):
+        Head.read(file)
+    np.savez(file, clusters=np.arange(3), weight=np.zeros((2, 4)), bias=np.zeros(2))
+    with pytest.raises(ValueError, match="its shapes don't fit"):
+        Head.read(file)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"n_clusters": 0}, "n_clusters should be a whole number from 1, or 'auto'. Got 0"),
+        ({"moved": [10]}, "moved should hold rows of X, from 0 to 9"),
+        ({"not_in": {0: [-1]}}, "not_in should hold rows of X, from 0 to 9"),
+        ({"not_in": {0: ["a"]}}, "not_in should hold rows of X"),
+    ],
+)
+def test_unusable_arguments_are_one_sentence(given, sentence):
+    X = np.arange(30.0).reshape(10, 3)
+    with pytest.raises(ValueError, match=sentence):
+        refine_labels(X, np.zeros(10, int), accepted=[0], **given)
 
 
 def test_few_samples_without_a_decision_are_an_error():

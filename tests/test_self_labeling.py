@@ -11,7 +11,13 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 import skdeepclust
-from skdeepclust import CDCClustering, DECSClustering, SelfLabelingClustering, TURTLEClustering
+from skdeepclust import (
+    CDCClustering,
+    DECSClustering,
+    FeatureClustering,
+    SelfLabelingClustering,
+    TURTLEClustering,
+)
 from skdeepclust.base.estimator import BaseDeepClustering
 from skdeepclust.methods.self_labeling import SelfLabelingObjective
 
@@ -38,8 +44,10 @@ def test_every_method_can_be_refined(base, blobs):
     assert not hasattr(model.base, "labels_")
     before, after = (m.objective_.state_dict() for m in (alone, model))
     names = [name for name in before if name.endswith("weight") or name == "prototypes"]
-    # CDC predicts by its calibration head alone; TURTLE's prototypes are means.
-    idle = {CDCClustering: ("clustering_head", "prototypes"), TURTLEClustering: ("prototypes",)}
+    # CDC predicts by its calibration head alone; prototypes that are means teach nothing.
+    means = ("prototypes",)
+    idle = {CDCClustering: ("clustering_head", "prototypes"), TURTLEClustering: means}
+    idle[FeatureClustering] = means
     trained = [name for name in names if not name.startswith(idle.get(base, ()))]
     assert all(not torch.equal(before[name], after[name]) for name in trained)
 

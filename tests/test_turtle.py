@@ -1,20 +1,16 @@
-"""TURTLE: one outer step by hand, what gamma guards against, several spaces, what is published."""
+"""TURTLE: what gamma guards against, several spaces, what is published."""
 
 import math
 
 import numpy as np
 import pytest
-import torch
 from sklearn.datasets import make_blobs
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 
 import skdeepclust
 from skdeepclust import TURTLEClustering
-from skdeepclust.base.objective import Core
-from skdeepclust.families.neighboring import Spaces
-from skdeepclust.methods.turtle import EVEN, UNEVEN, LinearHeads, TURTLEObjective, agreement, border
-from skdeepclust.nn import PrincipalSpaces
+from skdeepclust.families.labelling import EVEN, UNEVEN
 
 
 def quick(n_clusters=3, **params):
@@ -27,78 +23,6 @@ def quick(n_clusters=3, **params):
 def uneven():
     """Three clear clusters of 90, 20 and 10 samples in five dimensions."""
     return make_blobs([90, 20, 10], 5, centers=None, cluster_std=0.5, random_state=1)
-
-
-# --- Equations ------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def example():
-    """Four rows, one space of two columns, two clusters, two inner steps; float64."""
-    objective = TURTLEObjective(
-        Core(Spaces(PrincipalSpaces([2], 2), [], reads_components=True), 2, 2),
-        n_neighbors=1,
-        n_steps=1,
-        gammas=(10.0,),
-        n_restarts=1,
-        n_outer=1,
-        n_inner=2,
-        outer_batch=4,
-        outer_lr=1e-3,
-        generator=torch.Generator().manual_seed(0),
-    ).double()
-    theta = torch.tensor([[0.5, 0.2], [-0.4, 0.1]], dtype=torch.float64)
-    with torch.no_grad():
-        objective.task.weight[0].copy_(theta)
-        objective.task.gain[0].copy_(theta.norm(dim=1, keepdim=True))
-        objective.task.bias[0].copy_(torch.tensor([[0.1], [-0.1]]))
-        objective.classifiers.weight[0].copy_(0.1 * torch.eye(2))
-        objective.classifiers.bias[0].zero_()
-    objective._inner = torch.optim.Adam(objective.classifiers.parameters(), 1e-3)
-    z = torch.tensor([[1.0, 0.0], [0.8, 0.2], [-0.9, 0.1], [-1.0, -0.3]], dtype=torch.float64)
-    return objective, z
-
-
-def near(found, expected):
-    np.testing.assert_allclose(found.detach().numpy(), expected, rtol=0, atol=1e-6)
-
-
-def test_labelling_by_hand(example):
-    objective, z = example
-    near(objective.assign([z])[0][0, 0], [0.750260, 0.719100, 0.354344, 0.325195])
-
-
-def test_outer_step_by_hand(example):
-    objective, z = example
-    terms = objective.outer_loss([z], torch.tensor([10.0]))
-    near(objective.classifiers.weight[0], [[0.102, 0.002], [-0.002, 0.098]])
-    near(objective.classifiers.bias[0], [[0.002], [-0.002]])
-    near(terms["fit"], 0.676916)
-    near(terms["balance"] / 10, -0.690373)
-    (terms["fit"] + terms["balance"]).backward()
-    v, dv, dg = objective.task.weight[0], objective.task.weight[0].grad, objective.task.gain[0].grad
-    dtheta = dg * v / v.norm(dim=1, keepdim=True) + dv  # the gain is the norm here
-    near(dtheta, [[-0.045305, -0.002244], [0.045305, 0.002244]])
-    near(objective.task.bias[0].grad, [[0.313455], [-0.313455]])
-
-
-def test_inner_gradient_is_that_of_the_cross_entropy(example):
-    objective, z = example
-    tau = objective.assign([z])[0].detach()
-    w = objective.classifiers.weight[0].detach().clone().requires_grad_()
-    log_o = (w @ z.T).log_softmax(0)
-    (-(tau[0] * log_o).sum(0).mean()).backward()
-    objective.n_inner = 1
-    objective.fit_classifiers([z], tau)
-    near(objective.classifiers.weight[0].grad, w.grad)
-
-
-def test_candidates_share_nothing_but_the_batch():
-    z = torch.randn(20, 4, generator=torch.Generator().manual_seed(1))
-    heads = LinearHeads([4], 6, torch.Generator().manual_seed(0), normed=True)
-    before = heads(0, z)
-    heads.keep(slice(2, 4))
-    torch.testing.assert_close(heads(0, z), before[2:4])
 
 
 # --- Sizes of clusters ----------------------------------------------------------------------------
@@ -124,23 +48,6 @@ def test_gamma_follows_the_data(blobs, uneven):
     assert model.gamma_ == UNEVEN
     assert "unlike size" in model.evidence_
     assert adjusted_rand_score(uneven[1], model.labels_) > 0.9
-
-
-def test_agreement_is_the_mean_over_pairs():
-    same, other = [0, 0, 1, 1], [0, 1, 0, 1]
-    one = adjusted_rand_score(same, other)
-    partitions = torch.tensor([same, [1, 1, 0, 0], other])
-    assert agreement(partitions) == pytest.approx((1 + 2 * one) / 3)
-    assert agreement(partitions[:1]) == 0
-
-
-def test_border_by_hand():
-    # A chain 0 - 1 - 2 - 3 cut in the middle: 1 of 3 edges, against chance 1/2.
-    chain = torch.tensor([0, 1, 2]), torch.tensor([1, 2, 3]), torch.ones(3)
-    assert border(*chain, torch.tensor([0, 0, 2, 2])) == pytest.approx(2 / 3)
-    # Cut twice: 2 of 3, against 1 - (1/4 + 2/16), for two further clusters.
-    assert border(*chain, torch.tensor([0, 1, 2, 2])) == pytest.approx(2 / 3 / 0.625 / 2)
-    assert border(*chain, torch.zeros(4, dtype=torch.long)) == math.inf
 
 
 def test_a_gamma_that_is_given_is_taken(uneven):

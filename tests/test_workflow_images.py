@@ -14,7 +14,7 @@ from skdeepclust import (
     cluster_images,
 )
 from skdeepclust.data.images import ImageReadError
-from skdeepclust.workflow.images import address_of
+from skdeepclust.workflow.images import LazyImages, address_of
 
 QUICK = DECClustering(pretrain_epochs=5, max_iter=2, n_init=1, batch_size=16, device="cpu")
 
@@ -128,3 +128,11 @@ def test_home_is_where_the_tilde_points(folder, monkeypatch):
     monkeypatch.setenv("HOME", str(folder.parent))
     found = cluster_images(f"~/{folder.name}", 2, estimator=QUICK, on_error="skip")
     assert found.assignments.paths[0] == "left/00.png"
+
+
+def test_an_image_that_is_gone_is_shown_as_it_was_read(tmp_path):
+    Image.new("L", (9, 9), 7).save(tmp_path / "there.png")
+    paths = np.array([str(tmp_path / "there.png"), str(tmp_path / "gone.png")], dtype=object)
+    images = LazyImages(paths, np.full((2, 4, 4), 3, np.uint8))
+    assert images[0].shape == (9, 9)
+    assert np.array_equal(images[1], np.full((4, 4), 3))

@@ -14,7 +14,10 @@ from ..ops import kmeans, knn
 LOOKED_AT, CELLS = 2000, 2**20  # at most so many samples and values: a tenth of a second, 4 MiB
 FEWEST = 50
 NEAREST = 10
-TOLERATED, SLACK = 4 / 3, 0.01  # of what k-means parts, and of all neighbours
+# Of what k-means parts, and of all neighbours. 8 of 426 fits below k-means are within, 64 of 511
+# others beyond; of the true classes of eleven sets, those of Fashion-MNIST alone are.
+TOLERATED, SLACK = 1.45, 0.02
+FEWEST_OF_A_GROUP, GROUPED = 6, 0.8  # samples of a small cluster; share of their neighbours in it
 
 
 def parted(near: Tensor, labels: Tensor) -> float:
@@ -33,13 +36,38 @@ def n_looked_at(samples: Samples) -> int:
     return min(len(samples), LOOKED_AT, CELLS // n_values)
 
 
+def looked_at(samples: Samples) -> Tensor:
+    """Indices of the samples that a look takes."""
+    order = torch.randperm(len(samples), generator=torch.Generator().manual_seed(0))
+    return order[: n_looked_at(samples)]
+
+
+def neighbors_mean_something(samples: Samples) -> bool:
+    """Whether near samples are alike, and there are enough of them."""
+    if samples.is_image and not are_small_and_grey(samples.rows.shape[1:]):
+        return False
+    return n_looked_at(samples) >= FEWEST
+
+
+def is_a_group(samples: Samples, labels: Tensor, cluster: int) -> bool:
+    """Whether a small cluster keeps to itself in the input: a rare kind, and no remnant."""
+    if not neighbors_mean_something(samples):
+        return False
+    some = looked_at(samples)
+    members = labels[some] == cluster
+    n_members = int(members.sum())
+    if n_members < FEWEST_OF_A_GROUP:
+        return False
+    near = knn(samples.comparable(some), min(NEAREST, n_members - 1))[1].cpu()[members]
+    return bool(members[near].double().mean() >= GROUPED)
+
+
 def compared_with_kmeans(samples: Samples, labels: Tensor) -> tuple[float, float]:
     """Share of nearest neighbours in the input that ``labels`` part, and that k-means parts.
 
     Both at as many clusters, on some of the samples.
     """
-    some = torch.randperm(len(samples), generator=torch.Generator().manual_seed(0))
-    some = some[: n_looked_at(samples)]
+    some = looked_at(samples)
     x = samples.comparable(some)
     near = knn(x, min(NEAREST, len(x) - 1))[1].cpu()
     found = labels[some]
@@ -53,11 +81,9 @@ def compared_with_kmeans(samples: Samples, labels: Tensor) -> tuple[float, float
 def complaint_of_neighbors(samples: Samples, labels: Tensor) -> list[str]:
     """Report of neighbours that the clusters part and k-means does not, where they mean something.
 
-    A third more is tolerated, and a hundredth of all: good clusters may part more than k-means.
+    45 % more are tolerated, and 2 % of all: good clusters may part more than those of k-means.
     """
-    if samples.is_image and not are_small_and_grey(samples.rows.shape[1:]):
-        return []
-    if n_looked_at(samples) < FEWEST:
+    if not neighbors_mean_something(samples):
         return []
     ours, plain = compared_with_kmeans(samples, labels)
     if ours <= max(TOLERATED * plain, plain + SLACK):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
+from functools import partial
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
@@ -37,7 +38,7 @@ from ..engine import Checkpoint, Hook, Progress, Run, Trainer
 from ..nn import build_encoder, check_encoder
 from ..ops.n_clusters import find_n_clusters
 from .callbacks import CallbackSupportMixin, callback_hooks, with_callbacks
-from .complaints import TINY, complaint_of_neighbors
+from .complaints import TINY, complaint_of_neighbors, is_a_group
 from .constraints import FOUND_OR_GIVEN, POSITIVE_INTEGER, POSITIVE_REAL
 from .fingerprint import fingerprint
 from .fitting import USER_LEVEL, all_or_nothing, draw_seed, fitted_attributes, warn_of_interruption
@@ -448,22 +449,24 @@ class BaseDeepClustering(ClusterMixin, BaseDeepTransformer):  # type: ignore[mis
         self.labels_ = labels.numpy()
         self.cluster_centers_ = self.objective_.prototypes.detach().cpu().numpy()
         self.objective_.warnings += self._complaints_of_sizes(
-            np.bincount(self.labels_)
+            np.bincount(self.labels_), partial(is_a_group, samples, labels)
         ) or complaint_of_neighbors(samples, labels)
 
-    def _complaints_of_sizes(self, sizes: Array) -> list[str]:
-        """Report of clusters that are gone or tiny."""
+    def _complaints_of_sizes(self, sizes: Array, is_a_group: Callable[[int], bool]) -> list[str]:
+        """Report of clusters that are gone, or tiny and no group of their own."""
         remedy = "Try fewer clusters, longer training or another random_state."
         if len(sizes) < self._n_clusters:
             return [
                 f"Only {len(sizes)} of n_clusters={self._n_clusters} clusters hold a sample; the "
                 f"others were dropped. {remedy}"
             ]
-        if sizes.min() < TINY * sizes.sum() / self._n_clusters:
-            return [
-                f"Cluster {sizes.argmin()} holds {sizes.min()} of {sizes.sum()} samples, less than "
-                f"a tenth of an equal share: outliers, or a cluster that was lost. {remedy}"
-            ]
+        tiny = np.flatnonzero(sizes < TINY * sizes.sum() / self._n_clusters)
+        for cluster in sorted(tiny.tolist(), key=sizes.__getitem__):
+            if not is_a_group(cluster):
+                return [
+                    f"Cluster {cluster} holds {sizes[cluster]} of {sizes.sum()} samples, less than "
+                    f"a tenth of an equal share: outliers, or a cluster that was lost. {remedy}"
+                ]
         return []
 
     def _publish_refined(self, run: Run) -> None:

@@ -208,7 +208,8 @@ def threads_of(objective: Objective, samples: Samples, batch_size: int) -> int |
     """Threads of the processor that a training keeps busy; None sets no limit."""
     if samples.device.type != "cpu":
         return None
-    return threads_for(objective.multiplications(samples.shape) * min(batch_size, len(samples)))
+    work = objective.multiplications(samples.shape) * min(batch_size, len(samples))
+    return threads_for(work, on_images=samples.is_image)
 
 
 def refuse_nan(finite: bool) -> None:

@@ -32,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     # Read once, when torch loads its OpenMP: idle threads that spin slow down everything else.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    console.open_streams()
     argv = sys.argv[1:] if argv is None else list(argv)
     args = parser(argv).parse_args(argv)
     try:
@@ -41,7 +42,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, OSError, ImportError, FloatingPointError) as error:
         console.tell(f"error: {_typed(error)}")
         return 1
-    except MemoryError as error:
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "allocate" not in str(error):  # torch's word
+            raise
         console.tell(f"error: there is not enough memory. {error}")
         return 1
     except KeyboardInterrupt:

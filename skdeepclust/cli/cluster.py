@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -165,7 +164,7 @@ class Teller(Listener):
 
     def drawing(self) -> None:
         if not self.quiet:
-            sys.stderr.write("drawing the page\n")
+            console.note("drawing the page")
 
 
 def _say_outcome(outcome: Outcome, source: Source, out: Path) -> None:

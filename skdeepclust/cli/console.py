@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import suppress
 from typing import Any
 
 
@@ -21,7 +23,20 @@ def give(content: bytes) -> None:
 
 def tell(text: str) -> None:
     """Write one line about what goes on, apart from what was asked for."""
-    print("skdeepclust: " + " ".join(text.split()), file=sys.stderr)
+    note("skdeepclust: " + " ".join(text.split()))
+
+
+def note(line: str) -> None:
+    """Write a line to standard error, if there is one that can be written to."""
+    with suppress(OSError, ValueError):  # full or closed: no reason to lose hours of training
+        print(line, file=sys.stderr)
+
+
+def open_streams() -> None:
+    """Let a program that was started without standard streams print to nowhere."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
 
 
 def table_of_sizes(sizes: list[dict[str, Any]]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .._version import __version__
-from . import cluster, embed, predict, refine, report
+from . import add, cluster, embed, predict, refine, report
 from .signatures import AUTO, Signature, methods
 from .wording import OWN, flag_of, for_help
 
@@ -20,7 +20,7 @@ _CLUSTER = "skdeepclust cluster FOLDER [-k K] [--out DIR] [--method NAME] [more 
 _HIDDEN = "skdeepclust cluster --method NAME --help explains"
 _PREDICT = "skdeepclust predict OUT FOLDER [--to FILE]"
 _EMBED = "skdeepclust embed FOLDER --to DIR [--shard I/N] [--encoder NAME]"
-_COMMANDS = "{cluster,refine,predict,report,embed}"
+_COMMANDS = "{cluster,refine,add,predict,report,embed}"
 
 
 def parser(argv: Sequence[str]) -> argparse.ArgumentParser:
@@ -36,6 +36,7 @@ def parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     _add_report(commands)
     _add_embed(commands)
     _add_refine(commands)
+    _add_add(commands)
     return top
 
 
@@ -118,6 +119,19 @@ def _add_refine(commands: Any) -> None:
         help="number of clusters for what is not decided (default: auto)",
     )
     command.add_argument("--folder", metavar="FOLDER", help="where the images are now")
+
+
+def _add_add(commands: Any) -> None:
+    command = commands.add_parser(
+        "add",
+        help="add new images to a result, whose clusters stay what they are",
+        usage="skdeepclust add OUT FOLDER",
+        allow_abbrev=False,
+    )
+    command.set_defaults(run=add.run)
+    command.add_argument("result", metavar="OUT", type=place, help="result folder of `cluster`")
+    command.add_argument("more", metavar="FOLDER", help="folder of images, or one image")
+    command.add_argument("--folder", metavar="DIR", help="where the images of OUT are now")
 
 
 def _add_cluster(commands: Any, argv: Sequence[str]) -> None:

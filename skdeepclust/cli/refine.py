@@ -35,6 +35,8 @@ def say_refinement(found: Refinement, out: Path) -> None:
     console.say(
         f"{len(found.accepted)} accepted clusters are as they were; {len(found.new)} are new"
     )
+    if gone := getattr(found.clusters, "skipped", ()):
+        console.say(f"{len(gone):,} images are gone or unreadable, and are left out")
     for name, reason in found.missing.items():
         if reason:
             console.say(f"no {name}: {reason}")

@@ -8,6 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 
 @contextmanager
 def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
@@ -32,6 +37,36 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.replace(new, target)
     finally:
         new.unlink(missing_ok=True)
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Hold a folder, until the block or the process ends in whatever way.
+
+    Windows has no such lock: there, two runs are not kept apart.
+
+    Raises
+    ------
+    FileExistsError
+        If another run holds it.
+    """
+    if fcntl is None:
+        yield
+        return
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(opened)
+        raise FileExistsError(
+            f"another run is writing to {str(folder)!r}; wait for it, or give another folder."
+        ) from None
+    except OSError:  # a file system that knows no locks
+        pass
+    try:
+        yield
+    finally:
+        os.close(opened)
 
 
 def write_whole(path: str | os.PathLike[str], content: bytes) -> None:

@@ -12,7 +12,7 @@ from sklearn.utils import gen_batches
 
 from .samples import Array, Scaling
 
-LOOKED_AT = 256  # samples at predict: far less work than a pass through a network
+LOOKED_AT = 64  # samples at predict: less than a hundredth of its work
 FAR, SLIVER = 2.0, 0.02  # of the range of pixels in fit: beyond it, and of it
 RATIO = 10.0  # of the spread of vectors in fit
 MOST_ROWS, MOST_VALUES = 64, 2**18  # of a block
@@ -43,6 +43,20 @@ def unlike_fit(rows: Any, scaling: Scaling) -> str:
     if high - low < SLIVER:
         return f"{start} fill a sliver of the range of fit {rest}"
     return ""
+
+
+def unlike_images(pixels: Array) -> str:
+    """Return what is odd about images of 0 to 255 for a network, in a sentence; "" for nothing."""
+    some = pixels[:: max(1, len(pixels) // LOOKED_AT)]
+    if some.size == 0:
+        return ""
+    low, high = int(some.min()), int(some.max())
+    if high - low >= SLIVER * 255:
+        return ""
+    return (
+        f"X is unlike images: its values fill a sliver of the range ({low} to {high} of 0 to 255). "
+        "Pass uint8 from 0 to 255, or float from 0 to 1."
+    )
 
 
 def extent(rows: Any, scaling: Scaling) -> tuple[float, float, float]:

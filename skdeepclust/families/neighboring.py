@@ -8,14 +8,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..base.estimator import BaseDeepTransformer
 from ..base.objective import Core, Objective
-from ..data.samples import Samples
+from ..data.samples import Array, Samples
 from ..engine import LossTerms, Phase, Run
 from ..nn import PrincipalSpaces, normalized_mlp
 from ..ops import fuzzy_graph, principal_axes
@@ -182,6 +184,10 @@ class NeighborObjective(Objective):
                 network.standardize(run.forward(partial(self.encoder.embed, number=number)))  # type: ignore[operator]
         self.standardized = True
 
+    def chart(self, x: Tensor) -> Tensor:
+        """What `transform` shows of a batch, (B, d)."""
+        return self.embed(x)
+
     def finish(self) -> None:
         """Let go of the graph."""
         self.graph = None
@@ -194,10 +200,36 @@ class NeighborTransformer(BaseDeepTransformer):
 
     n_neighbors: int
     n_embeddings: int = 1
+    spaces: Any = None
+
+    def transform(self, X: Any) -> Array:
+        """Neighbour embedding of each sample.
+
+        Parameters
+        ----------
+        X : as in `fit`
+
+        Returns
+        -------
+        embedding : ndarray of shape (n_samples, n_components)
+            Embeddings side by side; the principal components where ``n_embeddings=0``. float64
+            for float64 input, else float32.
+        """
+        embedding, dtype = self._infer(X, "chart")
+        return embedding.astype(dtype)
 
     def _column_widths(self) -> Sequence[int]:
-        """Columns of each space of features."""
-        return [self.n_features_in_]
+        """Cut columns as ``spaces`` says; raise ValueError if they don't add up."""
+        if self.spaces is None:
+            return [self.n_features_in_]
+        widths = np.asarray(self.spaces).ravel().tolist()
+        whole = all(isinstance(width, int) and width > 0 for width in widths)
+        if not whole or sum(widths) != self.n_features_in_:
+            raise ValueError(
+                f"spaces={self.spaces!r} must be positive whole numbers that add up to the "
+                f"columns of X. Got {self.n_features_in_} columns instead."
+            )
+        return widths
 
     def _build_encoder(self, generator: torch.Generator) -> Spaces:
         principal = PrincipalSpaces(self._column_widths(), N_AXES)

@@ -10,7 +10,7 @@ from ..base.objective import Core
 from ..engine import Run, read
 from .autoencoder import AutoencoderObjective, Settings
 
-FEWEST_TARGETS, LONGEST_INTERVAL = 7, 140  # a thousand batches have seven
+N_TARGETS, LONGEST_INTERVAL = 7, 140  # a thousand batches have so many
 
 
 class SelfTrainingObjective(AutoencoderObjective):
@@ -42,7 +42,8 @@ class SelfTrainingObjective(AutoencoderObjective):
     def interval(self, run: Run) -> int:
         """Batches between two targets."""
         if isinstance(self.update_interval, str):  # "auto"
-            return max(1, min((run.phase.n_steps or 0) // FEWEST_TARGETS, LONGEST_INTERVAL))
+            seventh = (run.phase.n_steps or 0) // N_TARGETS
+            return max(min(seventh, LONGEST_INTERVAL), run.steps_per_epoch)
         return self.update_interval
 
     def on_last_step_end(self, run: Run) -> None:

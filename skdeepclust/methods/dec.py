@@ -67,7 +67,8 @@ class DECClustering(AutoencoderClustering):
     alpha : float, default=1.0
         Degrees of freedom of the Student-t assignment.
     update_interval : int or "auto", default="auto"
-        Batches between two targets. ``"auto"`` is a seventh of ``max_iter``, at most 140.
+        Batches between two targets. ``"auto"`` is a seventh of ``max_iter``, at most 140,
+        but at least a pass.
     tol : float or None, default=0.001
         Stop clustering once fewer than this share of the labels change from one target to the
         next; None never stops early. ``history_`` has that share as ``"changed"``.

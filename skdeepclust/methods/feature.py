@@ -13,12 +13,21 @@ import torch
 from sklearn.utils._param_validation import StrOptions
 from torch import Tensor, nn
 
+from ..base.constraints import FOUND_OR_GIVEN, POSITIVE_INTEGER
+from ..base.estimator import BaseDeepClustering
 from ..engine import Run
 from ..families.consensus import typical
-from ..families.neighboring import Spaces
+from ..families.labelling import (
+    EDGES,
+    EVEN,
+    UNEVEN,
+    LabellingObjective,
+    LinearHeads,
+    lengths_of,
+)
+from ..families.neighboring import NeighborTransformer, Spaces
 from ..metrics.unsupervised import agreement_with_others
-from ..ops import kmeans, regroup, weighted_means
-from .turtle import EVEN, UNEVEN, LinearHeads, TURTLEClustering, TURTLEObjective, border
+from ..ops import kmeans, regroup
 
 LIKE, FREE = "turtle-like", "turtle-free"
 ON_FEATURES, ON_EMBEDDING = "kmeans", "kmeans-neighbors"
@@ -29,7 +38,7 @@ N_LEARNT, RATE = 200, 0.03  # steps in which heads learn the partition that is t
 SHOWN = 200_000  # samples in these steps, at least
 
 
-class FeatureObjective(TURTLEObjective):
+class FeatureObjective(LabellingObjective):
     """TURTLE, and linear heads that learn the partition that is taken; see `FeatureClustering`.
 
     Parameters
@@ -37,7 +46,7 @@ class FeatureObjective(TURTLEObjective):
     take : str
         Name of a candidate, or "auto".
     **others
-        As of `TURTLEObjective`.
+        As of `LabellingObjective`.
     """
 
     def __init__(self, core: Any, *, take: str, **others: Any) -> None:
@@ -54,11 +63,7 @@ class FeatureObjective(TURTLEObjective):
         self.judge(run, found)
         labels = found[self.taken].to(z.device)
         self.learn(z, labels, run.generator)
-        chart = z[:, -self.prototypes.shape[1] :]
-        with torch.no_grad():
-            equal = torch.ones_like(chart[:, 0])
-            self.prototypes.copy_(weighted_means(chart, labels, equal, self.prototypes))
-        self.placed = True
+        self.place_means(run, labels)
 
     def find_candidates(self, run: Run, z: Tensor) -> dict[str, Tensor]:
         """Labels (n,) by each candidate, on the CPU, once borders follow the neighbours."""
@@ -83,9 +88,9 @@ class FeatureObjective(TURTLEObjective):
         agreement = agreement_with_others(partitions)
         edges = self.graph_of(run)
         for name, labels, agrees in zip(found, found.values(), agreement.tolist(), strict=True):
-            n_used = len(labels.unique())
-            cut = border(*edges, labels) * (n_used - 1)
-            self.candidates[name] = {"agreement": agrees, "cut": cut, "n_clusters": n_used}
+            n_used = int(labels.bincount().count_nonzero())
+            facts = {"agreement": agrees, "cut": cut(*edges, labels), "n_clusters": n_used}
+            self.candidates[name] = facts
         self.partitions = torch.stack(list(found.values()))
         self.taken = self.take if self.take != "auto" else self.best(len(partitions[0]))
 
@@ -107,7 +112,7 @@ class FeatureObjective(TURTLEObjective):
             rows = torch.randperm(len(z), generator=generator)[:size].to(z.device)
             loss = torch.nn.functional.cross_entropy(self.logits(z[rows]), labels[rows])
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
 
     def logits(self, z: Tensor) -> Tensor:
@@ -124,7 +129,24 @@ class FeatureObjective(TURTLEObjective):
         }
 
 
-class FeatureClustering(TURTLEClustering):
+def cut(heads: Tensor, tails: Tensor, weights: Tensor, labels: Tensor) -> float:
+    """Share of the edges' weight between clusters, relative to chance; 1 for a single cluster.
+
+    ``cut / (1 - sum_c p_c^2)``: p_c is the share of samples in cluster c.
+
+    Parameters
+    ----------
+    heads, tails, weights : Tensor of shape (n_edges,)
+    labels : Tensor of shape (n,), int64
+    """
+    chance = 1 - float((labels.bincount() / len(labels)).square().sum())
+    if chance <= 0:
+        return 1.0
+    between = weights[labels[heads] != labels[tails]].sum() / weights.sum()
+    return float(between) / chance
+
+
+class FeatureClustering(NeighborTransformer, BaseDeepClustering):
     """Clusters of ready features, by the candidate that the others bear out best.
 
     The default for features of photos, texts or anything else. No method is best everywhere, and
@@ -137,8 +159,9 @@ class FeatureClustering(TURTLEClustering):
 
     Parameters
     ----------
-    n_clusters : int, default=10
-        Number of clusters to look for.
+    n_clusters : int or "auto", default=10
+        Number of clusters to look for. ``"auto"`` is the number, from 2 to 25, whose
+        partition of X is most modular, as `select_n_clusters` finds it.
     spaces : sequence of int, default=None
         Columns of each space, if X has the features of several networks side by side, such as
         ``(768, 1536)``; they add up to the columns of X. None: all are one space.
@@ -159,7 +182,7 @@ class FeatureClustering(TURTLEClustering):
         Restarts of TURTLE for either kind of sizes; the one with which its like agree most is the
         candidate.
     n_outer : int, default=150
-        Steps of TURTLE's labelling.
+        Steps of the labelling.
     batch_size : int, default=5000
         Samples in a step of it; at most all.
     image_shape : (H, W) or (H, W, C), default=None
@@ -183,6 +206,8 @@ class FeatureClustering(TURTLEClustering):
 
     Attributes
     ----------
+    n_clusters_ : int
+        The number that was given or found.
     labels_ : ndarray of shape (n_samples,), int64
         Label of each training sample, from 0; equal to ``predict`` of the training data.
     cluster_centers_ : ndarray of shape (n_clusters, embedding_dim), float32
@@ -214,6 +239,13 @@ class FeatureClustering(TURTLEClustering):
     `transform` gives the neighbour embedding. Scale, offset and rotation of the features don't
     matter. The heads that learn the candidate may label a few samples at its borders otherwise.
 
+    References
+    ----------
+    A. Gadetsky, Y. Jiang, M. Brbic: Let Go of Your Labels with Unsupervised Transfer. ICML 2024,
+    arXiv:2406.07236, for two of the candidates.
+
+    J. Shi, J. Malik: Normalized Cuts and Image Segmentation. IEEE TPAMI 22, 2000, for the borders.
+
     Examples
     --------
     >>> from sklearn.datasets import load_digits
@@ -225,7 +257,12 @@ class FeatureClustering(TURTLEClustering):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **TURTLEClustering._parameter_constraints,
+        **BaseDeepClustering._parameter_constraints,
+        "n_clusters": FOUND_OR_GIVEN,
+        "spaces": ["array-like", None],
+        "n_neighbors": [POSITIVE_INTEGER],
+        "n_steps": [StrOptions({"auto"}), POSITIVE_INTEGER],
+        "n_outer": [POSITIVE_INTEGER],
         "take": [StrOptions({"auto", *CANDIDATES})],
     }
     lr = 0.01
@@ -233,7 +270,7 @@ class FeatureClustering(TURTLEClustering):
 
     def __init__(
         self,
-        n_clusters: int = 10,
+        n_clusters: int | str = 10,
         *,
         spaces: Any = None,
         take: str = "auto",
@@ -268,10 +305,16 @@ class FeatureClustering(TURTLEClustering):
         self.random_state = random_state
         self.verbose = verbose
 
+    def _resolve_batch_size(self, n_samples: int) -> int:
+        return min(EDGES, n_samples)
+
     def _make_objective(
         self, encoder: nn.Module, sample_shape: tuple[int, ...], generator: torch.Generator
     ) -> FeatureObjective:
         assert isinstance(encoder, Spaces)
         return FeatureObjective(
-            self._core(encoder), take=self.take, gammas=(EVEN, UNEVEN), **self._lengths(generator)
+            self._core(encoder),
+            take=self.take,
+            gammas=(EVEN, UNEVEN),
+            **lengths_of(self, generator),
         )

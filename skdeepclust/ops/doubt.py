@@ -11,7 +11,8 @@ from sklearn.utils import check_consistent_length
 
 NOISE = -1  # the label of samples in no cluster
 # Settled on features of flowers and of CIFAR-10, by TURTLE and k-means: of 0.6, 0.7 and 0.8 the
-# greatest that leaves out about a tenth at most. Six in ten of these are of another class.
+# greatest that leaves out a seventh at most (0.8: a fifth). Six in ten of these are of another
+# class.
 LEAST = 0.7  # confidence, as a multiple of the median
 FARTHEST = 3.0  # from others, as a multiple of the ordinary
 

@@ -68,7 +68,7 @@ class Groups:
 
     def __init__(self, z: Tensor, edges: Edges, labels: Tensor, n_clusters: int, seed: int) -> None:
         self.z, self.edges, self.n_clusters, self.seed = z, edges, n_clusters, seed
-        self.labels = torch.unique(labels, return_inverse=True)[1]
+        self.labels: Tensor = torch.unique(labels, return_inverse=True)[1]
         self.smallest = max(LEAST, SMALLEST * len(z) / n_clusters)
         self.halves = [self.divide(self.members(k)) for k in range(self.n_used)]
         self.tried: dict[tuple[int, int], Division | None] = {}

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
 from .._optional import optional
-from ..data.images import is_image_path_array, read_image
+from ..data.images import ImageReadError, is_image_path_array, read_image
 from ..datasets import check_on_error, load_image_folder, read_files, tell_left_out
 from ..displays.choosing import Plane
 from ..displays.poster import plot_clusters
@@ -171,6 +171,10 @@ class ImageClusters(Clusters):
         What a person has decided, which the assignments follow.
     labels_of_run : ndarray of shape (n_images,), int, or None
         Clusters before that.
+    new : sequence of int
+        Rows of the images that were added since a person has decided.
+    first_free : int
+        No cluster ever had a number from here on.
     warnings : sequence of str
         What the fit complained of.
     evidence : Evidence or None
@@ -191,6 +195,8 @@ class ImageClusters(Clusters):
     skipped: list[tuple[str, str]]
     decisions: Decisions | None = None
     labels_of_run: NDArray[np.int64] | None = field(default=None, repr=False)
+    new: Sequence[int] = ()
+    first_free: int = 0
 
     @property
     def table(self) -> Any:
@@ -201,7 +207,7 @@ class ImageClusters(Clusters):
     @property
     def pictures(self) -> Any:
         """The images as large as they are, read when looked up."""
-        return LazyImages(self.paths)
+        return LazyImages(self.paths, self.images)
 
     def features(self, embedder: Any) -> NDArray[Any]:
         """What a network makes of the images, (n_images, n_features)."""
@@ -262,6 +268,8 @@ class ImageClusters(Clusters):
             plane=plane,
             decisions=self.decisions,
             labels_of_run=self.labels_of_run,
+            new=self.new,
+            first_free=self.first_free,
             layers=self.layers,
             proposals=self.proposals,
         )
@@ -288,16 +296,22 @@ class ImageClusters(Clusters):
 
 
 class LazyImages(Sequence[Any]):
-    """The images of the paths, read when looked up: a page shows a few of many."""
+    """The images of the paths, read when looked up: a page shows a few of many.
 
-    def __init__(self, paths: NDArray[Any]) -> None:
-        self.paths = paths
+    A file that can't be read any more is shown as it was kept, small.
+    """
+
+    def __init__(self, paths: NDArray[Any], kept: NDArray[np.uint8]) -> None:
+        self.paths, self.kept = paths, kept
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __getitem__(self, index: Any) -> Any:
-        return read_image(self.paths[index])
+        try:
+            return read_image(self.paths[index])
+        except ImageReadError:
+            return self.kept[index]
 
 
 def names_in(root: str, paths: Iterable[str]) -> list[str]:

@@ -100,7 +100,7 @@ def predict(out: Path, source: str, images: Path | None = None) -> Prediction:
         what = ", ".join(boxes.counts())
     else:
         oracle.check_sees_images(out, source)
-        root, paths = _files_of(source)
+        root, paths = files_of(source)
         skipped: list[tuple[str, str]] = []
         tables = [
             oracle.table(Assignments, names_in(root, readable), images)
@@ -113,7 +113,7 @@ def predict(out: Path, source: str, images: Path | None = None) -> Prediction:
     return Prediction(table, int(oracle.company.are_strangers(table.outlier_scores).sum()), what)
 
 
-def _files_of(source: str) -> tuple[str, list[str]]:
+def files_of(source: str) -> tuple[str, list[str]]:
     """The folder that names are relative to, and the files in it that may be images."""
     if os.path.isfile(source):
         return os.path.dirname(source) or ".", [source]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,15 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.files import alone_in
 from .arrays import ArrayFile
 from .companion import columns_again
 from .decisions import DECISIONS, Decisions
 from .description import described
 from .likeness import at_unit_length
 from .pipeline import attempt
-from .relabeling import RefinedLabels, refine_labels
+from .relabeling import Head, RefinedLabels, refine_labels
 from .results import (
     HEAD,
+    NEW_IMAGES,
     new_files,
     read_decided,
     read_embedder,
@@ -29,14 +31,12 @@ from .results import (
     read_summary,
     source_again,
 )
-from .scoring import agreement
+from .scoring import agreement, in_clusters
 from .settings import Settings
 from .sources import Clusters, Source
 from .summary import facts_of, sizes, write_summary
-from .table import UNCLUSTERED, result_id
+from .table import UNCLUSTERED, Assignments, result_id
 from .wide import write_table
-
-KEPT = ("model", "embedding.npz")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +108,7 @@ def refine(
     start, out = time.perf_counter(), Path(out)
     summary = read_summary(out)
     file = None if decisions is None else Path(decisions)
-    opened = _open(out, summary, file, None if folder is None else str(folder))
+    opened = open_result(out, summary, file, None if folder is None else str(folder))
     refined = _refined(opened, summary, n_clusters, random_state)
     return write_refined(out, summary, opened, refined, start)
 
@@ -131,14 +131,28 @@ class Opened:
     space: NDArray[Any]
 
 
-def _open(out: Path, summary: dict[str, Any], file: Path | None, folder: str | None) -> Opened:
-    """Read a result with what is decided, and the features of its samples."""
+def open_result(
+    out: Path, summary: dict[str, Any], file: Path | None, folder: str | None
+) -> Opened:
+    """Read a result with what is decided, and the features of its samples.
+
+    Parameters
+    ----------
+    out : path
+        The result folder.
+    summary : dict
+        That of the run.
+    file : path or None
+        The decisions; None is those in the folder, if any.
+    folder : str or None
+        Where the samples are now; None is where they were.
+    """
     embedder = read_embedder(out, summary)
     if "array" in summary:
         source = ArrayFile(folder or summary["array"])
         rows = source.read(Settings())
         table, decisions = read_decided(out, summary, file)
-        with np.load(out / "embedding.npz") as stored:
+        with np.load(out / "embedding.npz", allow_pickle=False) as stored:
             embedding = stored["embedding"]
         clusters = Clusters(
             assignments=replace(table, labels=decisions.applied(table)),
@@ -198,17 +212,15 @@ def write_refined(
     decisions = opened.decisions.after(table)
     changes: dict[str, Any] = {"assignments": table}
     if hasattr(opened.clusters, "decisions"):
-        changes |= {"decisions": decisions, "labels_of_run": table.labels}
+        changes |= {"decisions": decisions, "labels_of_run": table.labels, "new": ()}
+        changes["first_free"] = first_free(summary, opened.decisions)
     changes["columns"] = columns_again(summary, opened.clusters, opened.source.place)
     clusters = described(replace(opened.clusters, **changes, evidence=None, n_clusters_scores=None))
+    clusters = replace(clusters, proposals=_with_likeness(clusters, refined.like))
     new = np.setdiff1d(table.labels, [*old.labels, UNCLUSTERED]).tolist()
     accepted = tuple(sorted(opened.decisions.accepted))
     told = _summary(summary, clusters, decisions, refined, new, start)
-    with new_files(out, kept=KEPT) as stage:
-        missing = _write(stage, opened.source, clusters, told, out)
-        refined.head.write(stage / HEAD)
-        decisions.write(stage / DECISIONS)
-        write_summary(stage, told)
+    missing = write_again(out, opened.source, clusters, table, told, decisions, refined.head)
     return Refinement(
         clusters=clusters,
         decisions=decisions,
@@ -229,10 +241,10 @@ def _summary(
 ) -> dict[str, Any]:
     """The summary of a run after it was refined; what was said of earlier clusters is gone."""
     table = clusters.assignments
-    told = {name: value for name, value in summary.items() if name != "n_clusters_scores"}
+    gone = {"n_clusters_scores", NEW_IMAGES}
+    told = {name: value for name, value in summary.items() if name not in gone}
     if "scores" in summary:
-        classes = clusters.classes  # type: ignore[attr-defined]
-        told["scores"] = {**summary["scores"], summary["method"]: agreement(classes, table.labels)}
+        told["scores"] = {**summary["scores"], summary["method"]: _score(clusters)}
     return {
         **told,
         "seconds": {**summary["seconds"], "refine": round(time.perf_counter() - start, 3)},
@@ -240,6 +252,7 @@ def _summary(
         "unclustered": float(np.mean(table.labels == UNCLUSTERED)),
         "proposals": clusters.proposals,
         "result": result_id(table),
+        **({"n_images": len(table)} if "n_images" in summary else {}),
         "first_free": max(first_free(summary, decisions), int(table.labels.max()) + 1),
         "new": new,
         "like": {str(cluster): known for cluster, known in refined.like.items()},
@@ -248,15 +261,65 @@ def _summary(
     }
 
 
-def _write(
-    stage: Path, source: Source, clusters: Clusters, told: dict[str, Any], out: Path
+def _with_likeness(clusters: Clusters, like: Mapping[int, int]) -> dict[int, Sequence[str]]:
+    """Proposals of names; first comes that of the accepted cluster which a new one is like."""
+    names, proposals = clusters.assignments.cluster_names, dict(clusters.proposals)
+    for new, known in like.items():
+        if known in names:
+            proposals[new] = [names[known], *proposals.get(new, ())]
+    return proposals
+
+
+def _score(clusters: Any) -> dict[str, float]:
+    """Agreement with the classes, where there is a cluster."""
+    some = in_clusters(clusters.labels)
+    return agreement(clusters.classes[some], clusters.labels[some])
+
+
+def write_again(
+    out: Path,
+    source: Source,
+    clusters: Clusters,
+    table: Assignments,
+    told: dict[str, Any],
+    decisions: Decisions,
+    head: Head,
+    embedding: Mapping[str, Any] | None = None,
 ) -> dict[str, str]:
-    """Write the table and the pictures; return why there is none, for each."""
-    table = clusters.assignments
-    (stage / "labels.csv").write_bytes(table.to_csv())
+    """Write an earlier result anew, all of it or nothing; the model stays.
+
+    Parameters
+    ----------
+    out : path
+        The result folder.
+    source : Source
+    clusters : Clusters
+        What the pictures show.
+    table : Assignments
+        What `labels.csv` holds: that of the clusters, if nothing is left to be decided.
+    told : dict
+        The summary.
+    decisions : Decisions
+    head : Head
+    embedding : mapping of str to ndarray, default=None
+        Arrays of the embedding's file; None leaves it.
+
+    Returns
+    -------
+    missing : dict of str
+        Why there is no such file, by name; an empty reason where there is one.
+    """
     facts = facts_of(told["method"], told.get("scores"), told["seconds"])
     views: dict[str, Callable[[Path], Any]] = {
         "labels.parquet": partial(write_table, clusters, out),
         **source.views(clusters, facts, out),
     }
-    return {name: attempt(write, stage / name) for name, write in views.items()}
+    with alone_in(out), new_files(out, kept=("model", "embedding.npz")) as stage:
+        (stage / "labels.csv").write_bytes(table.to_csv())
+        if embedding is not None:
+            np.savez(stage / "embedding.npz", **embedding)
+        head.write(stage / HEAD)
+        decisions.write(stage / DECISIONS)
+        missing = {name: attempt(write, stage / name) for name, write in views.items()}
+        write_summary(stage, told)
+    return missing

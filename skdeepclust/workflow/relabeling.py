@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Self
 
@@ -56,9 +57,26 @@ class Head:
 
     @classmethod
     def read(cls, file: Path) -> Self:
-        """Read what `write` wrote; nothing in it is executed."""
-        with np.load(file) as stored:
-            return cls(**{name: stored[name] for name in ("clusters", "weight", "bias")})
+        """Read what `write` wrote; nothing in it is executed.
+
+        Raises
+        ------
+        ValueError
+            If it is anything else.
+        """
+        try:
+            with np.load(file, allow_pickle=False) as stored:
+                clusters, weight, bias = (stored[name] for name in ("clusters", "weight", "bias"))
+        except OSError:
+            raise
+        except Exception as error:  # damaged archives fail in many ways
+            raise ValueError(f"{str(file)!r} is not what `refine` wrote ({error}).") from error
+        if (
+            not (clusters.ndim == bias.ndim == 1 and weight.ndim == 2)
+            or len({*map(len, (clusters, weight, bias))}) > 1
+        ):
+            raise ValueError(f"{str(file)!r} is not what `refine` wrote: its shapes don't fit.")
+        return cls(clusters, weight, bias)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -147,7 +165,13 @@ def refine_labels(
     ([0], 2)
     """
     x = check_array(X, dtype=np.float32, input_name="X", ensure_min_samples=2)
-    task = _Task.of(x, labels, accepted, moved, not_in or {}, check_random_state(random_state))
+    if n_clusters != "auto" and not (isinstance(n_clusters, Integral) and n_clusters > 0):
+        raise ValueError(
+            f"n_clusters should be a whole number from 1, or 'auto'. Got {n_clusters!r} instead."
+        )
+    held = _checked_rows(moved, len(x), "moved")
+    never = {c: _checked_rows(rows, len(x), "not_in") for c, rows in (not_in or {}).items()}
+    task = _Task.of(x, labels, accepted, held, never, check_random_state(random_state))
     start = task.start(n_clusters)
     classes, logits = task.settled(start)
     return task.named(classes, logits, first_free)
@@ -168,6 +192,7 @@ class _Task:
     accepted : ndarray of int
     held : ndarray of shape (n_samples,), bool. Samples that stay.
     known : ndarray of int. Clusters that hold some.
+    never : mapping of int to ndarray of rows. Samples that must not be in a cluster.
     barred : ndarray of shape (n_samples, n_known), bool
     rng : RandomState
     """
@@ -179,6 +204,7 @@ class _Task:
     accepted: NDArray[np.int64]
     held: NDArray[np.bool_]
     known: NDArray[np.int64]
+    never: Mapping[int, NDArray[np.intp]]
     barred: NDArray[np.bool_]
     rng: np.random.RandomState
 
@@ -188,23 +214,23 @@ class _Task:
         x: NDArray[np.float32],
         labels: ArrayLike,
         accepted: Iterable[int],
-        moved: ArrayLike,
-        not_in: Mapping[int, ArrayLike],
+        moved: NDArray[np.intp],
+        not_in: Mapping[int, NDArray[np.intp]],
         rng: np.random.RandomState,
     ) -> Self:
         y = _checked_labels(labels, len(x))
         kept = np.array(sorted(set(accepted)), dtype=np.int64)
         held = np.isin(y, kept)
-        held[np.asarray(moved, dtype=np.intp)] = True
+        held[moved] = True
         held &= y != UNCLUSTERED
         known = np.unique(y[held])
         barred = np.zeros((len(x), len(known)), dtype=bool)
         for cluster, rows in not_in.items():
-            barred[np.ix_(np.asarray(rows, dtype=np.intp), known == cluster)] = True
+            barred[np.ix_(rows, known == cluster)] = True
         n_axes = min(N_AXES, x.shape[1], len(x) - 1)
         pca = PCA(n_axes, svd_solver="randomized", random_state=0).fit(x)
         z = pca.transform(x).astype(np.float64)
-        return cls(z, pca.components_, pca.mean_, y, kept, held, known, barred, rng)
+        return cls(z, pca.components_, pca.mean_, y, kept, held, known, not_in, barred, rng)
 
     @property
     def rest(self) -> NDArray[np.intp]:
@@ -263,6 +289,8 @@ class _Task:
         numbers = np.r_[self.known, self._numbers_of_new(classes, logits.shape[1], free)]
         labels = numbers[classes]
         labels[~self.held & (sure < SURE)] = UNCLUSTERED
+        for cluster, refused in self.never.items():  # an open one may have kept its number
+            labels[refused[~self.held[refused] & (labels[refused] == cluster)]] = UNCLUSTERED
         second = np.where(other < 0, UNCLUSTERED, numbers[other])
         free, like = max(free, numbers.max() + 1), {}
         for cluster in self.accepted.tolist():
@@ -313,6 +341,19 @@ def _checked_labels(labels: ArrayLike, n_samples: int) -> NDArray[np.int64]:
             f"{y.shape} and dtype {y.dtype} instead."
         )
     return y.astype(np.int64)
+
+
+def _checked_rows(rows: ArrayLike, n_samples: int, name: str) -> NDArray[np.intp]:
+    found = np.asarray(rows)
+    if not found.size:
+        return np.array([], dtype=np.intp)
+    if (
+        found.ndim != 1
+        or found.dtype.kind not in "iu"
+        or not 0 <= found.min() <= found.max() < n_samples
+    ):
+        raise ValueError(f"{name} should hold rows of X, from 0 to {n_samples - 1}.")
+    return found.astype(np.intp)
 
 
 def _nearest_in_metric(

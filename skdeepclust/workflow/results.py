@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager, suppress
+import warnings
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.files import alone_in
+from ..data.folders import listing
 from ..data.images import read_readable_images
 from ..loading import load
 from ..pretrained.embedder import ImageEmbedder
@@ -29,6 +32,7 @@ from .sources import Clusters
 from .table import Assignments, result_id
 
 HEAD = "head.npz"
+NEW_IMAGES, ADDED = "new_images", "added"  # in a summary: since the last decisions; from where
 RESULT_FILES = {
     "report.html": "the page to look at, in any browser, offline",
     "labels.csv": "cluster, confidence, second cluster and outlier score of each sample",
@@ -44,8 +48,8 @@ CHECKPOINT = "checkpoint"  # beside them while it trains, as are features
 UNCLUSTERED_FOLDER = "unclustered"  # of sorted images
 _NONE = type(None)
 _KINDS: dict[str, Any] = {  # what is read of a summary; some of it is new
-    "method": str,
-    "seconds": dict,
+    "method": (str, _NONE),
+    "seconds": (dict, _NONE),
     "folder": (str, _NONE),
     "embedder": (dict, _NONE),
     "warnings": (list, _NONE),
@@ -71,20 +75,23 @@ def result_folder(out: Path, source: str, *, overwrite: bool, resume: bool) -> I
         Keep the checkpoint of an earlier run.
     """
     out = out.resolve()
-    finish_moving(out)
-    _check_out(out, Path(source).resolve(), overwrite, resume)
+    with alone_in(out) if out.is_dir() else nullcontext():
+        finish_moving(out)
+        _check_out(out, Path(source).resolve(), overwrite, resume)
     new_parents = [parent for parent in (out, *out.parents) if not parent.exists()]
-    if not resume:
-        shutil.rmtree(out / CHECKPOINT, ignore_errors=True)
+    out.mkdir(parents=True, exist_ok=True)
     try:
-        with new_files(out) as stage:
-            yield stage
+        with alone_in(out):
+            if not resume:
+                shutil.rmtree(out / CHECKPOINT, ignore_errors=True)
+            with new_files(out) as stage:
+                yield stage
+            shutil.rmtree(out / CHECKPOINT, ignore_errors=True)
     except BaseException:
         with suppress(OSError):  # not empty: it holds features or a checkpoint
             for parent in new_parents:
                 parent.rmdir()
         raise
-    shutil.rmtree(out / CHECKPOINT, ignore_errors=True)
 
 
 @contextmanager
@@ -195,9 +202,20 @@ def read_summary(out: Path) -> dict[str, Any]:
             if not isinstance(summary.get(name), kinds):
                 raise TypeError(f"{name} is {summary.get(name)!r}")
         _told(summary)
+        _check_growth(summary)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{str(file)!r} is not what a run has written ({error}).") from error
     return summary
+
+
+def _check_growth(summary: dict[str, Any]) -> None:
+    """Refuse what `add` and `refine` would not have written; a run that saw neither has none."""
+    for name, kind in ((ADDED, list), (NEW_IMAGES, list), ("first_free", int)):
+        if not isinstance(summary.get(name, kind()), kind):
+            raise TypeError(f"{name} is {summary[name]!r:.80}")
+    for added in summary.get(ADDED, ()):
+        if not isinstance(added["folder"], str):
+            raise TypeError(f"a folder of {ADDED} is {added['folder']!r:.80}")
 
 
 def read_decided(
@@ -310,10 +328,12 @@ def read_result(
         assignments=table.at(kept),
         embedding=embedding[[place[name] for name in names]],
         estimator=read_model(out) if (out / "model").exists() else None,
-        classes=np.array([n.partition("/")[0] for n in names]) if "scores" in summary else None,
+        classes=classes_of(names, summary) if "scores" in summary else None,
         skipped=[(table.paths[i], reason) for i, reason in sorted(unreadable.items())],
         decisions=decided.at(names),
         labels_of_run=labels_of_run[kept],
+        first_free=summary.get("first_free", 0),
+        new=np.flatnonzero(np.isin(names, summary.get(NEW_IMAGES, ()))).tolist(),
         **_told(summary),
     )
 
@@ -325,7 +345,8 @@ def _found_again(
     if "boxes" in summary:
         found, gone = BoxFile(summary["boxes"], Path(source)).found_again(names)
         return BoxClusters, found, gone
-    paths = _paths_inside(source, names)
+    roots = [source, *(os.path.join(source, added["folder"]) for added in summary.get(ADDED, ()))]
+    paths = _paths_inside(roots, names)
     images, unreadable = read_readable_images(paths, SHOWN, n_jobs=-1)
     kept = [i for i in range(len(paths)) if i not in unreadable]
     return ImageClusters, {"paths": paths[kept], "images": images}, unreadable
@@ -348,13 +369,24 @@ def _told(summary: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _paths_inside(folder: str, names: NDArray[Any]) -> NDArray[Any]:
-    """Files of a table, none of them outside the folder, whoever wrote the table."""
-    root = os.path.realpath(folder)
-    paths = np.array([os.path.join(folder, name) for name in names], dtype=object)
+def classes_of(names: Iterable[str], summary: dict[str, Any]) -> NDArray[Any]:
+    """The first folder of each path, below the folder that was clustered or added."""
+    outside = [f"{added['folder']}/" for added in summary.get(ADDED, ())]
+
+    def below(name: str) -> str:
+        own = [root for root in outside if root.startswith("../") and name.startswith(root)]
+        return name[len(max(own, key=len)) :] if own else name
+
+    return np.array([below(name).partition("/")[0] for name in names])
+
+
+def _paths_inside(folders: Sequence[str], names: NDArray[Any]) -> NDArray[Any]:
+    """Files of a table, below the first folder; none outside of all, whoever wrote the table."""
+    roots = [os.path.realpath(folder) for folder in folders]
+    paths = np.array([os.path.join(folders[0], name) for name in names], dtype=object)
     for name, path in zip(names, paths, strict=True):
-        if not Path(os.path.realpath(path)).is_relative_to(root):
-            raise ValueError(f"labels.csv names {name!r}, which lies outside {folder!r}.")
+        if not any(Path(os.path.realpath(path)).is_relative_to(root) for root in roots):
+            raise ValueError(f"labels.csv names {name!r}, which lies outside {folders[0]!r}.")
     return paths
 
 
@@ -388,10 +420,16 @@ def sort_images(
         Make symbolic links instead of copies.
     """
     target.mkdir(parents=True, exist_ok=True)
+    gone = []
     for path, name, label in zip(paths, names, labels, strict=True):
+        if not os.path.isfile(path):
+            gone.append((name, "it is gone since it was read"))
+            continue
         place = target / (UNCLUSTERED_FOLDER if label < 0 else f"{label:03d}") / name
         place.parent.mkdir(parents=True, exist_ok=True)
         if link:
             place.symlink_to(os.path.abspath(path))
         else:
             shutil.copy2(path, place)
+    if gone:
+        warnings.warn(f"{len(gone)} files are not in {str(target)!r}{listing(gone)}.", stacklevel=2)

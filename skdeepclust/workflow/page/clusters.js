@@ -207,7 +207,7 @@ function route() {
     }
   }
 }
-addEventListener("popstate", () => { address = location.hash; route(); });
+addEventListener("hashchange", () => { address = location.hash; route(); });  // not popstate: focus would be lost again
 document.addEventListener("click", event => {
   const link = event.target.closest('a[href^="#"]');
   if (!link || location.protocol !== "about:") return;

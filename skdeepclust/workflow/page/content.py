@@ -120,6 +120,8 @@ def gather(
     plane: Plane | None = None,
     decisions: Decisions | None = None,
     labels_of_run: NDArray[Any] | None = None,
+    new: Sequence[int] = (),
+    first_free: int = 0,
     layers: ClusterLayers | None = None,
     proposals: Mapping[int, Sequence[str]] | None = None,
     random_state: int | np.random.RandomState | None = 0,
@@ -161,6 +163,10 @@ def gather(
         What a person has decided, which the table follows; None is nothing.
     labels_of_run : ndarray of shape (n_images,), int, default=None
         Clusters before that; None is those of the table.
+    new : sequence of int, default=()
+        Rows of the images that were added since a person has decided.
+    first_free : int, default=0
+        No cluster ever had a number from here on.
     layers : ClusterLayers, default=None
         The clusters joined, for a look at fewer.
     proposals : mapping of int to sequence of str, default=None
@@ -214,6 +220,8 @@ def gather(
             "examples": n_examples,
             "layers": _layers(layers, table.labels),
             "codes": _codes(embedding),
+            "new": list(new),
+            "first_free": first_free,
             **_decided(table, decisions, labels_of_run),
             "base": base,
         },

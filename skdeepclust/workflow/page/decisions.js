@@ -100,7 +100,7 @@ function redo() {
 
 // The next number that nothing has ever been called.
 function freeNumber() {
-  let most = Math.max(...D.clusters.map(c => c.id), ...state.about.keys(), ...state.merged.keys(), ...state.refused.map(r => r.cluster));
+  let most = Math.max(D.first_free - 1, ...D.clusters.map(c => c.id), ...state.about.keys(), ...state.merged.keys(), ...state.refused.map(r => r.cluster));
   for (let i = 0; i < n; i++) most = Math.max(most, state.label[i], D.second[i]);
   return most + 1;
 }
@@ -293,7 +293,7 @@ function kept() {
   try { return localStorage.getItem(KEY); } catch { return null; }  // forbidden here, so nothing was kept
 }
 addEventListener("storage", event => {
-  if (event.key === KEY && event.newValue && event.newValue !== fileText()) adopt(parsed(event.newValue), "decisions of another tab taken over");
+  if (event.key === KEY && event.newValue) takeKept(event.newValue, "decisions of another tab taken over");
 });
 
 // The decisions of the result, then what this browser kept beyond them.
@@ -301,8 +301,11 @@ function begin() {
   if (D.decisions) Object.assign(state, parsed(JSON.stringify(D.decisions)));
   recount();
   const text = kept();
-  if (text === null || text === fileText()) return;
-  try { adopt(parsed(text), "decisions that this browser has kept are shown"); }
+  if (text !== null) takeKept(text, "decisions that this browser has kept are shown");
+}
+function takeKept(text, said) {
+  if (text === fileText()) return;
+  try { adopt(parsed(text), said); }
   catch (error) { tell(`What this browser kept can't be used: ${error.message}.`); }
 }
 

@@ -8,10 +8,12 @@ function progress() {
   const real = live.filter(id => id !== NONE), accepted = real.filter(id => about(id).accepted).length, decided = nDecided();
   $("#progress").textContent = `${accepted} of ${counted(real.length, "cluster")} accepted, ${format(decided)} of ${counted(n, "image")} decided`;
   $("#progress-bar span").style.width = `${100 * decided / n}%`;
+  $("#n-clusters").textContent = format(real.length);
+  if ($("#n-unclustered")) $("#n-unclustered").textContent = format(sizes.get(NONE) ?? 0);
   $("#undo").disabled = !past.length;
   $("#redo").disabled = !future.length;
   if (past.length) $("#undo").title = `Undo: ${past.at(-1).said} (Ctrl+Z)`;
-  if (past.length || future.length) $("#desk").hidden = false;
+  if (past.length || future.length || D.decisions) $("#desk").hidden = false;
 }
 
 function pickChanged() {
@@ -173,14 +175,14 @@ const VIEWER_KEYS = {
   m: verbs.move, n: verbs.new, x: verbs.out, Delete: verbs.out,
 };
 const CTRL_KEYS = {
-  z: undo, Z: redo, y: redo, s: save,
+  z: undo, Z: redo, y: redo, s: () => { document.activeElement.blur(); save(); },
   a: () => { if (!viewer.open) pick(current === null ? matches : membersInOrder(current)); },
 };
 document.addEventListener("keydown", event => {
   if (event.defaultPrevented || event.altKey || $("#help").open || picker.open) return;
   const writing = event.target.matches?.('input:not([type="range"], [type="checkbox"]), textarea, select');
   const ctrl = event.ctrlKey || event.metaKey;
-  if (writing && event.key !== "Escape") return;
+  if (writing && event.key !== "Escape" && !(ctrl && event.key === "s")) return;
   const key = ctrl && event.shiftKey ? event.key.toUpperCase() : event.key;
   const does = (ctrl ? CTRL_KEYS : viewer.open ? VIEWER_KEYS : KEYS)[key];
   if (!does || (key === " " && event.target.matches("button, a"))) return;

@@ -1,5 +1,7 @@
 // Search, and the map with its lasso.
 
+const added = new Uint8Array(n), addedOnly = $("#added");
+for (const i of D.new) added[i] = 1;
 const query = $("#query"), chosen = $("#cluster"), low = $("#low"), high = $("#high"), sort = $("#sort");
 const orders = {
   sure: (a, b) => D.confidence[b] - D.confidence[a],
@@ -23,6 +25,7 @@ function filter() {
   for (const i of inOrder(sort.value)) {
     const sure = D.confidence[i];
     if (sure < from || sure > to || (only !== null && state.label[i] !== only)) continue;
+    if (addedOnly?.checked && !added[i]) continue;
     if (words.length && !words.every(word => lower[i].includes(word))) continue;
     isMatch[i] = 1;
     passed[found++] = i;
@@ -36,12 +39,14 @@ function filter() {
   showResults(matches);
   draw();
 }
-for (const input of [query, chosen, low, high, sort]) input.addEventListener("input", () => {
+for (const input of [query, chosen, low, high, sort, addedOnly]) input?.addEventListener("input", () => {
   $("#results").scrollTop = 0;
   filter();
 });
 $("#clear").addEventListener("click", () => {
-  query.value = chosen.value = ""; low.value = 0; high.value = 100; filter();
+  query.value = chosen.value = ""; low.value = 0; high.value = 100;
+  if (addedOnly) addedOnly.checked = false;
+  filter();
 });
 $("#pick-found").addEventListener("click", () => pick(matches));
 

@@ -1,0 +1,37 @@
+"""New images into a result: how they differ from the old, and from Python."""
+
+import numpy as np
+from commands import cluster, write_folder
+
+import skdeepclust
+from skdeepclust.workflow.addition import told_apart
+
+
+def test_what_is_alike_cannot_be_told_apart_and_what_is_not_can():
+    rng = np.random.default_rng(0)
+    old, alike = rng.normal(size=(400, 5)), rng.normal(size=(200, 5))
+    assert 0.4 < told_apart(old, alike) < 0.6
+    assert told_apart(old, alike + 4) > 0.99
+
+
+def test_the_folder_that_has_grown_is_added_again(toy, folder, tmp_path):
+    out = tmp_path / "out"
+    assert cluster(folder, out, *toy, "--labels-from-folders", "--seed", "0", "--quiet") == 0
+    other = write_folder(tmp_path / "other", n_each=14)
+    for i in (12, 13):
+        (other / "left" / f"{i}.png").rename(folder / "left" / f"{i}.png")
+    found = skdeepclust.add(out, folder)
+    assert found.n_known == 24
+    assert list(found.assignments.paths) == ["left/12.png", "left/13.png"]
+    assert skdeepclust.add(out, folder).n_known == 26
+    assert skdeepclust.add(out, folder / "left" / "3.png").drift is None
+
+
+def test_classes_of_added_images_are_their_own_folders(toy, folder, tmp_path):
+    out = tmp_path / "out"
+    assert cluster(folder, out, *toy, "--labels-from-folders", "--seed", "0", "--quiet") == 0
+    more = write_folder(tmp_path / "more", n_each=14)
+    assert len(skdeepclust.add(out, more).assignments) == 6  # the others are copies
+    clusters = skdeepclust.refine(out, n_clusters=2).clusters
+    assert sorted(set(clusters.classes)) == ["left", "right"]
+    assert clusters.classes[-6:].tolist() == ["left"] * 2 + ["right"] * 4
