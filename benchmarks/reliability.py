@@ -233,7 +233,7 @@ def full_stderr(place: Path) -> tuple[str, bool]:
 
 def little_memory(place: Path) -> tuple[str, bool]:
     used = "resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 0 + int(open('/proc/self/statm')"
-    size = used + ".read().split()[0]) * resource.getpagesize() + 2**24"
+    size = used + ".read().split()[0]) * resource.getpagesize() + 100 * 2**20"
     end = cluster(
         place, LIMITED.format(limit="RLIMIT_AS", size=f"({size})"), "--encoder", "resnet18"
     )
@@ -255,7 +255,7 @@ FAULTS: dict[str, Callable[[Path], tuple[str, bool]]] = {
     "standard output closed": closed_stdout,
     "standard error closed": closed_stderr,
     "standard error full": full_stderr,
-    "16 MiB of memory left": little_memory,
+    "100 MiB of memory left": little_memory,
 }
 
 

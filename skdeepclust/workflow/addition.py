@@ -276,7 +276,7 @@ def _write(
         "unclustered": float(np.mean(table.labels == UNCLUSTERED)),
         "proposals": clusters.proposals,
     }
-    with np.load(out / "embedding.npz") as stored:
+    with np.load(out / "embedding.npz", allow_pickle=False) as stored:
         kept = dict(stored)
     kept["embedding"] = np.concatenate([kept["embedding"], more.embedding])
     kept["paths"] = np.append(kept["paths"], [os.fsencode(path) for path in added.paths])
