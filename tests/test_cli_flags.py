@@ -69,7 +69,7 @@ def test_wrong_flags_are_told_in_few_lines(capsys):
 
 def test_bare_command_shows_its_help(capsys):
     assert main([]) == 0
-    assert "{cluster,refine,predict,report,embed}" in capsys.readouterr().out
+    assert "{cluster,refine,add,predict,report,embed}" in capsys.readouterr().out
 
 
 def test_version(capsys):

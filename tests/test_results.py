@@ -1,5 +1,6 @@
 """A result folder: all of a run or nothing, and nothing of anybody else's."""
 
+import json
 import os
 
 import numpy as np
@@ -157,14 +158,27 @@ def test_a_killed_move_is_finished_by_whoever_comes_next(tmp_path, monkeypatch):
     context = new_files(out, kept=["model"])
     stage = context.__enter__()
     for name in ("labels.csv", "summary.json", "decisions.json"):
-        (stage / name).write_text('{"new": 1}')
+        (stage / name).write_text('{"method": "kmeans", "seconds": {}}')
     with pytest.raises(KeyboardInterrupt):
         context.__exit__(None, None, None)
     monkeypatch.setattr(os, "replace", replace)
     assert len(moves) == 2  # the whole stage, then one file
-    assert read_summary(out) == {"new": 1}
+    assert read_summary(out)["method"] == "kmeans"
     assert names(out) == ["decisions.json", "labels.csv", "model", "summary.json"]
-    assert (out / "labels.csv").read_text() == '{"new": 1}'
+    assert (out / "labels.csv").read_text() == '{"method": "kmeans", "seconds": {}}'
+
+
+@pytest.mark.parametrize(
+    "grown", [{"added": "x"}, {"added": [{"folder": 3}]}, {"added": [{}]}, {"first_free": "9"}]
+)
+def test_a_summary_that_has_grown_oddly_is_refused(tmp_path, grown):
+    (tmp_path / "labels.csv").write_text("")
+    summary = {"method": "kmeans", "seconds": {}, "folder": "x", **grown}
+    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    with pytest.raises(ValueError, match="is not what a run has written"):
+        read_summary(tmp_path)
+    (tmp_path / "summary.json").write_text(json.dumps({**summary, "added": [], "first_free": 9}))
+    assert read_summary(tmp_path)["first_free"] == 9
 
 
 def test_a_second_run_into_one_folder_is_refused_and_the_first_one_ends_well(tmp_path):

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.files import alone_in
 from .arrays import ArrayFile
 from .companion import columns_again
 from .decisions import DECISIONS, Decisions
@@ -151,7 +152,7 @@ def open_result(
         source = ArrayFile(folder or summary["array"])
         rows = source.read(Settings())
         table, decisions = read_decided(out, summary, file)
-        with np.load(out / "embedding.npz") as stored:
+        with np.load(out / "embedding.npz", allow_pickle=False) as stored:
             embedding = stored["embedding"]
         clusters = Clusters(
             assignments=replace(table, labels=decisions.applied(table)),
@@ -313,7 +314,7 @@ def write_again(
         "labels.parquet": partial(write_table, clusters, out),
         **source.views(clusters, facts, out),
     }
-    with new_files(out, kept=("model", "embedding.npz")) as stage:
+    with alone_in(out), new_files(out, kept=("model", "embedding.npz")) as stage:
         (stage / "labels.csv").write_bytes(table.to_csv())
         if embedding is not None:
             np.savez(stage / "embedding.npz", **embedding)

@@ -202,9 +202,20 @@ def read_summary(out: Path) -> dict[str, Any]:
             if not isinstance(summary.get(name), kinds):
                 raise TypeError(f"{name} is {summary.get(name)!r}")
         _told(summary)
+        _check_growth(summary)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{str(file)!r} is not what a run has written ({error}).") from error
     return summary
+
+
+def _check_growth(summary: dict[str, Any]) -> None:
+    """Refuse what `add` and `refine` would not have written; a run that saw neither has none."""
+    for name, kind in ((ADDED, list), (NEW_IMAGES, list), ("first_free", int)):
+        if not isinstance(summary.get(name, kind()), kind):
+            raise TypeError(f"{name} is {summary[name]!r:.80}")
+    for added in summary.get(ADDED, ()):
+        if not isinstance(added["folder"], str):
+            raise TypeError(f"a folder of {ADDED} is {added['folder']!r:.80}")
 
 
 def read_decided(
