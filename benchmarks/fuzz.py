@@ -39,9 +39,11 @@ from skdeepclust.engine.sealed import SEAL
 from skdeepclust.pretrained.networks import read_state_dict
 from skdeepclust.pretrained.store import Store
 from skdeepclust.workflow.arrays import read_array
+from skdeepclust.workflow.decisions import Decisions
 from skdeepclust.workflow.evidence import judge
+from skdeepclust.workflow.relabeling import Head
 from skdeepclust.workflow.results import read_company, read_summary
-from skdeepclust.workflow.table import Assignments
+from skdeepclust.workflow.table import Assignments, result_id
 
 REFUSED = (ValueError, OSError, FloatingPointError)  # the last of a fit whose start is nonsense
 SECONDS = 20  # for one file
@@ -207,6 +209,11 @@ def keeps_features(file: Path) -> None:
     Store(file.parent, 3).rows([b"k" * 16] if b"k" * 16 in Store(file.parent, 3) else [])
 
 
+def reads_head(file: Path) -> None:
+    head = Head.read(file)
+    head.predict_proba(np.ones((2, head.weight.shape[1])))
+
+
 def odd_array(rng: random.Random) -> Any:
     """Samples of any shape, dtype, scale and container, most of them clusterable."""
     numbers = np.random.default_rng(rng.randrange(2**32))
@@ -283,6 +290,10 @@ def corpus(folder: Path) -> list[Door]:
     (folder / "labels.csv").write_bytes(table.to_csv())
     (folder / "company").mkdir()
     np.savez(folder / "company" / "embedding.npz", embedding=model.transform(X))
+    Decisions(result=result_id(table), merged={0: 1}, moved={1: (names[0],)}).write(
+        folder / "decisions.json"
+    )
+    Head(np.arange(2), np.ones((2, 3)), np.zeros(2)).write(folder / "head.npz")
     (folder / "company" / "labels.csv").write_bytes(table.to_csv())
     evidence = judge(X, model.labels_).as_dict()
     told = {"method": "dec", "seconds": {"fit": 1.0}, "folder": "a", "evidence": evidence}
@@ -304,6 +315,10 @@ def corpus(folder: Path) -> list[Door]:
         Door("weights.pt", lambda file: read_state_dict(str(file))),
         Door("labels.csv", Assignments.read_csv, change_text),
         Door("company/embedding.npz", lambda file: read_company(file.parent), change_archive),
+        Door("decisions.json", Decisions.read, change_json),
+        Door(
+            "head.npz", lambda file: Head.read(file).predict_proba(np.ones((2, 3))), change_archive
+        ),
         Door("company/summary.json", lambda file: read_summary(file.parent), change_json),
         Door(str(features), keeps_features),
         *(Door(f"image.{e}", read_image) for e in ("png", "jpg", "gif", "tif", "webp")),

@@ -6,9 +6,10 @@
     benchmarks/gpu.sh --pretend                             # all of it in small, on a CPU
 
 Each task writes its row to results/gpu.jsonl (or below --results) as soon as it is done. A second
-call does what is missing, so a run that is cut off loses only the task it was at; what failed is
-tried again. FOLDER holds mnist.npz and cifar10.npz, of which the first images will do. At the end,
-HaDis trains on CIFAR-10 for as long as there is time, and goes on from its checkpoint.
+call with the same results does what is missing, so a run that is cut off loses only the task it was
+at; what failed is tried again. FOLDER holds mnist.npz and cifar10.npz, of which the first images
+will do. At the end, HaDis trains on CIFAR-10 for as long as there is time, and goes on from its
+checkpoint.
 
 Labels only score. Waits of the host are those that torch itself tells of.
 """
@@ -18,6 +19,7 @@ from __future__ import annotations
 import argparse
 import inspect
 import shutil
+import tempfile
 import time
 import traceback
 import warnings
@@ -203,8 +205,13 @@ def mnist(bench: Bench, name: str) -> dict[str, Any]:
     X, y = bench.images("mnist", (28, 28))
     model = bench.method(name, bench.device)
     start = time.perf_counter()
-    model.fit(X)
-    return {"n": len(X), "seconds": time.perf_counter() - start, **scores(y, model.labels_)}
+    model.fit_with(X, [Stretch(bench.minutes_left)])  # no longer than there is time
+    return {
+        "n": len(X),
+        "seconds": time.perf_counter() - start,
+        "to_its_end": bench.minutes_left > 0,
+        **scores(y, model.labels_),
+    }
 
 
 def photos(bench: Bench) -> dict[str, Any]:
@@ -362,6 +369,11 @@ def is_whole(row: dict[str, Any]) -> bool:
     return "error" not in row
 
 
+def is_of(bench: Bench, row: dict[str, Any]) -> bool:
+    """Whether a row is from this device; references are from a CPU."""
+    return row["device"] == bench.device or row["task"].startswith("reference")
+
+
 def do(name: str, task: Task, device: str) -> None:
     """Do a task and write its row; a failure is a row, too, and no end."""
     start = time.perf_counter()
@@ -385,7 +397,7 @@ def pack(source: Path, target: Path) -> None:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, help="folder of mnist.npz and cifar10.npz")
-    parser.add_argument("--results", type=Path, default=common.RESULTS)
+    parser.add_argument("--results", type=Path, help="results/; to pretend, a temporary folder")
     parser.add_argument("--seconds", type=float, default=540, help="no task starts after these")
     parser.add_argument("--only", default="", help="tasks whose names begin like this")
     parser.add_argument("--pretend", action="store_true", help="all in small, on a CPU")
@@ -393,6 +405,9 @@ def arguments() -> argparse.Namespace:
     args = parser.parse_args()
     if not args.pretend and not args.only.startswith("reference") and args.data is None:
         parser.error("--data FOLDER is needed: a folder with mnist.npz and cifar10.npz")
+    if args.results is None:
+        pretended = Path(tempfile.gettempdir(), "skdeepclust-gpu")
+        args.results = pretended if args.pretend else common.RESULTS
     return args
 
 
@@ -403,7 +418,7 @@ def main() -> None:
         return
     common.RESULTS = args.results
     bench = Bench(args)
-    done = {row["task"] for row in recorded("gpu") if is_whole(row)}
+    done = {row["task"] for row in recorded("gpu") if is_whole(row) and is_of(bench, row)}
     for name, task in tasks(bench).items():
         if name in done or not name.startswith(args.only):
             continue

@@ -166,7 +166,8 @@ def all_images_vanish(place: Path) -> tuple[str, bool]:
 
 
 def two_runs_in_one_folder(place: Path) -> tuple[str, bool]:
-    first = start(place, CLI, "cluster", "images", "--out", "out", *FLAGS, "--max-iter", "3000")
+    waits = BETWEEN.format(fault="import time; time.sleep(200)")
+    first = start(place, waits, "cluster", "images", "--out", "out", *FLAGS)
     until((place / "out" / ".new").exists)
     second = cluster(place, CLI, "--resume")
     first.send_signal(signal.SIGINT)

@@ -793,7 +793,8 @@ def heads() -> str:
         "Tiny-ImageNet-10, its long tail, 20 Newsgroups and breast cancer; agreement of restarts "
         "was added after a first rule had been seen to miss long tails of the other sets, and its "
         "margin was widened once. Rows of different seeds were measured at different margins, as "
-        "their commits say; borders were the mean over restarts, where now their median counts."
+        "their commits say. All of TURTLE's rows are older than the rule that compares partitions "
+        "with what regrouping makes of them, and that now counts."
     )
     head = ["data", "method", "seeds", "ACC %", "NMI %", "γ", "CPU s"]
     return f"## Heads on ready features\n\n{text}\n\n{table(head, lines)}\n{provenance(rows)}\n"

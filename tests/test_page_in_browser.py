@@ -902,3 +902,34 @@ def test_a_name_that_is_no_text_is_saved_as_it_is(view_of):
     view.keyboard.press("Control+a")
     view.keyboard.press("x")
     assert table.paths[6] in saved(view).not_in[0]
+
+
+STRANGERS = [
+    "<script>document.title=1</script>.png",
+    "javascript:document.title=1.png",
+    "a' onmouseover='document.title=1.png",
+    "</textarea></title><svg onload=document.title=1>.png",
+    "{{7*7}}${7*7}.png",
+    "\u2028\u2029\u202egnp.exe.png",
+    "\udcff\udc80.png",
+    "https://example.org/a.png",
+    "../../../etc/passwd",
+    "a\x1b[2J\x7f.png",
+    "__proto__/constructor.png",
+    "x" * 5000 + ".png",
+    "=cmd|' /C calc'!A0.png",
+]
+
+
+def test_names_of_strangers_run_nothing_and_ask_for_nothing(view_of):
+    table, images, embedding = clustering()
+    for i, name in enumerate(STRANGERS):
+        table.paths[i] = name
+    view = view_of(table, images, embedding, classes=[STRANGERS[i % 5] for i in range(60)])
+    view.mouse.move(300, 300)
+    for word in ("script", "proto", "\u2028"):
+        view.fill("#query", word)
+        view.wait_for_timeout(50)
+    assert view.evaluate("document.scripts.length") == view.evaluate(
+        "[...document.scripts].filter(s => !s.src).length"
+    )

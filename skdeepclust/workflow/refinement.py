@@ -152,7 +152,7 @@ def open_result(
         source = ArrayFile(folder or summary["array"])
         rows = source.read(Settings())
         table, decisions = read_decided(out, summary, file)
-        with np.load(out / "embedding.npz") as stored:
+        with np.load(out / "embedding.npz", allow_pickle=False) as stored:
             embedding = stored["embedding"]
         clusters = Clusters(
             assignments=replace(table, labels=decisions.applied(table)),

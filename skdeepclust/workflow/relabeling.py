@@ -72,7 +72,7 @@ class Head:
         except Exception as error:  # damaged archives fail in many ways
             raise ValueError(f"{str(file)!r} is not what `refine` wrote ({error}).") from error
         if (
-            not (clusters.ndim == 1 and weight.ndim == 2)
+            not (clusters.ndim == bias.ndim == 1 and weight.ndim == 2)
             or len({*map(len, (clusters, weight, bias))}) > 1
         ):
             raise ValueError(f"{str(file)!r} is not what `refine` wrote: its shapes don't fit.")

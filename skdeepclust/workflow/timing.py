@@ -20,6 +20,7 @@ SEARCH = (2.8, 0.0)
 DRAW = (4.5, 2.5)  # of as many as the map has points; with the evidence
 HEADS = {
     "cc": (2.5, 8.5),
+    "feature": (9.5, 3.1),
     "gmm": (0.1, 0.05),
     "hdbscan": (0.0, 0.1),
     "kmeans": (0.1, 0.05),
