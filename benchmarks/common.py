@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -94,9 +95,17 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "machine": _machine(),
         "threads": torch.get_num_threads(),
-        "command": shlex.join(["python", os.path.relpath(sys.argv[0], HERE.parent), *sys.argv[1:]]),
+        "command": command_of(sys.argv),
         "date": time.strftime("%Y-%m-%d"),
     }
+
+
+def command_of(argv: list[str]) -> str:
+    """The command without the places of this machine, which mean nothing on another."""
+    words = ["python", os.path.relpath(argv[0], HERE.parent)]
+    for before, word in pairwise(argv):
+        words.append({"--data": "FOLDER", "--features": "CACHE"}.get(before, word))
+    return shlex.join(words)
 
 
 def _commit() -> str:

@@ -17,6 +17,9 @@ options = ["-k", "10", "--method", "kmeans", "--encoder", "pixels"]
 options += ["--out", str(folder / "out"), "--quiet"]
 subprocess.run([*command, "cluster", str(folder / "digits"), *options], check=True)
 assert (folder / "out" / "report.html").stat().st_size > 100_000
-some = str(folder / "digits" / "3")
-subprocess.run([*command, "predict", str(folder / "out"), some], check=True)
+some, table = folder / "digits" / "3", folder / "new.csv"
+subprocess.run(
+    [*command, "predict", str(folder / "out"), str(some), "--to", str(table)], check=True
+)
+assert len(table.read_text(encoding="utf-8").splitlines()) > 100
 print(f"{Path(skdeepclust.__file__).parent} works: skdeepclust {skdeepclust.__version__}")

@@ -189,6 +189,7 @@ def other_value(name, default):
         "checkpoint": None,
         "memory": None,
         "tol": 0.5,
+        "update_interval": 7,
         "views": "neighbors" if default == "augment" else "augment",
         "n_neighbors": 7,
         "over_clustering": 2,

@@ -32,7 +32,7 @@ from skdeepclust.data import samples
 from skdeepclust.data.augment import ColorJitter, RandAugment
 from skdeepclust.engine import Hook, checkpoint
 from skdeepclust.families import autoencoder
-from skdeepclust.methods import cdc
+from skdeepclust.methods import cdc, feature
 from skdeepclust.ops import set_apart
 
 PUBLIC = [getattr(skdeepclust, name) for name in skdeepclust.__all__]
@@ -59,6 +59,8 @@ def little_to_do(monkeypatch):
     """Leave out what would be most of the time here: padding to large tiles, a long descent."""
     monkeypatch.setitem(samples.TILE, "cuda", 64)
     monkeypatch.setattr(cdc, "set_apart", partial(set_apart, n_steps=20))
+    monkeypatch.setattr(feature, "N_LEARNT", 5)
+    monkeypatch.setattr(feature, "SHOWN", 1)
 
 
 @pytest.fixture
@@ -357,6 +359,7 @@ def test_orders_of_augmentations_are_drawn_on_the_host(gpu, augment):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_the_script_does_each_task_once(tmp_path):
     script = Path(__file__).parents[1] / "benchmarks" / "gpu.sh"
     environment = {**os.environ, "PYTHON": sys.executable, "OMP_NUM_THREADS": "1"}
