@@ -83,6 +83,7 @@ def rewrite(file, change, compression=zipfile.ZIP_STORED):
         (lambda h, a: a.update({"network/prototypes": np.zeros((0, 0), "f4")}), "RuntimeError"),
         (lambda h, a: a["shift"].fill(np.nan), "shift holds values that are not finite"),
         (lambda h, a: a["network/prototypes"].fill(np.inf), "not finite"),
+        (lambda h, a: a["network/prototypes"].fill(1e38), "holds values beyond 1e"),
         (lambda h, a: a.pop("shift"), "KeyError"),
     ],
 )
@@ -157,6 +158,12 @@ TITLE = '"path","cluster","confidence","second_cluster","outlier_score"'
 )
 def test_a_table_of_odd_cells_is_refused(tmp_path, cells):
     (tmp_path / "labels.csv").write_text(f"{TITLE}\n{ROW.format(*cells)}\n")
+    with pytest.raises(ValueError, match="is no table of"):
+        Assignments.read_csv(tmp_path / "labels.csv")
+
+
+def test_a_table_with_a_torn_row_is_refused(tmp_path):
+    (tmp_path / "labels.csv").write_text(f'{TITLE}\n"a.png"\n')
     with pytest.raises(ValueError, match="is no table of"):
         Assignments.read_csv(tmp_path / "labels.csv")
 

@@ -23,6 +23,7 @@ from .fitting import is_fitted_attribute
 
 FORMAT = 1
 HEADER = "model.json"
+LARGEST = 1e15  # weight: with greater ones, squares and sums overflow
 # Parameters that only a new fit would need: replaced by these when JSON can't hold them.
 TRAINING_ONLY = {
     "augment": "auto",
@@ -145,6 +146,8 @@ def _check_plausible(model: StoredModel) -> None:
     for name, values in {**model.network, "shift": model.scaling.shift}.items():
         if values.dtype.kind not in "biuf" or not np.isfinite(values).all():
             raise ValueError(f"{name} holds values that are not finite")
+        if name in model.network and np.abs(values).max(initial=0) > LARGEST:
+            raise ValueError(f"{name} holds values beyond {LARGEST:g}")
     if not 0 < model.scaling.scale < math.inf:
         raise ValueError(f"its scale is {model.scaling.scale}")
     if odd := [name for name in model.fitted if not is_fitted_attribute(name)]:

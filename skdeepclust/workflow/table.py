@@ -177,7 +177,14 @@ class Assignments:
             )
             if not np.isfinite(table.confidence).all() or np.isinf(table.outlier_scores).any():
                 raise ValueError("one is infinite")
-        except (KeyError, TypeError, ValueError, OverflowError, csv.Error) as error:
+        except (
+            LookupError,
+            TypeError,
+            AttributeError,
+            ArithmeticError,
+            ValueError,
+            csv.Error,
+        ) as error:
             raise ValueError(
                 f"{str(file)!r} is no table of `skdeepclust cluster`: it needs the columns "
                 f"{', '.join((cls.KEY, *COLUMNS[1:]))}, all but the first with numbers; a cluster "
