@@ -22,7 +22,7 @@ QUICK = {
 # Long enough to be cut off in several places: six passes over 60 samples, 16 a batch.
 CUT_OFF = {
     "pretraining": {"pretrain_epochs": 3, "max_epochs": 3, "n_updates": 2, "n_init": 2},
-    "pretrain_epochs": {"pretrain_epochs": 3, "max_iter": 12, "n_init": 2},
+    "pretrain_epochs": {"pretrain_epochs": 3, "max_iter": 12, "n_init": 2, "tol": None},
     "n_outer": {"n_steps": 3, "n_outer": 12, "n_init": 2},
     "max_epochs": {"max_epochs": 6},
 }

@@ -33,11 +33,11 @@ def test_every_public_estimator_is_checked():
     assert {e.__name__ for e in ESTIMATORS} >= {"DECClustering", "DECSClustering", "IDECClustering"}
 
 
-def test_none_of_the_51_checks_is_skipped():
+def test_none_of_the_checks_is_skipped():
     assert os.environ["SCIPY_ARRAY_API"] == "1"
     results = check_estimator(four_clusters(skdeepclust.DECSClustering), on_skip=None, on_fail=None)
     assert {r["status"] for r in results} == {"passed"}
-    assert len(results) >= 51
+    assert len(results) >= 50  # of scikit-learn 1.6; later ones have more
 
 
 def test_suite_trains(blobs):
