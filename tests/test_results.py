@@ -2,14 +2,19 @@
 
 import json
 import os
+from functools import partial
 
 import numpy as np
 import pytest
 
+from skdeepclust.data.files import alone_in
+from skdeepclust.workflow.addition import add
 from skdeepclust.workflow.arrays import RowAssignments
 from skdeepclust.workflow.decisions import Decisions
+from skdeepclust.workflow.refinement import refine
 from skdeepclust.workflow.results import (
     CHECKPOINT,
+    changing,
     check_sort_target,
     new_files,
     read_decided,
@@ -19,6 +24,7 @@ from skdeepclust.workflow.results import (
     result_id,
     sort_images,
 )
+from skdeepclust.workflow.review import rewrite_page
 from skdeepclust.workflow.settings import FEATURES
 from skdeepclust.workflow.table import Assignments
 
@@ -198,3 +204,24 @@ def test_images_that_are_gone_are_told_and_the_others_sorted(tmp_path):
     with pytest.warns(UserWarning, match=r"1 files are not in .*'a.png' \(it is gone"):
         sort_images(tmp_path / "sorted", paths, ["a.png", "b.png"], [0, 1], link=False)
     assert names(tmp_path / "sorted" / "001") == ["b.png"]
+
+
+def test_whoever_changes_a_result_is_alone_from_reading_to_writing(tmp_path):
+    (tmp_path / "labels.csv").touch()
+    summary = {"method": "kmeans", "seconds": {}, "folder": "x"}
+    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    for change in (refine, rewrite_page, partial(add, images=tmp_path)):
+        with (
+            changing(tmp_path) as found,
+            pytest.raises(FileExistsError, match="another run is writing to"),
+        ):
+            assert found == summary
+            change(tmp_path)
+    with changing(tmp_path):
+        assert read_summary(tmp_path) == summary  # who only reads needs not wait
+
+
+def test_nobody_else_moves_files_that_are_being_moved(tmp_path):
+    (tmp_path / ".ready").mkdir()
+    with alone_in(tmp_path), pytest.raises(FileExistsError, match="another run is writing to"):
+        read_summary(tmp_path)

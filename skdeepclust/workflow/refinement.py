@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.files import alone_in
 from .arrays import ArrayFile
 from .companion import columns_again
 from .decisions import DECISIONS, Decisions
@@ -23,12 +22,12 @@ from .relabeling import Head, RefinedLabels, refine_labels
 from .results import (
     HEAD,
     NEW_IMAGES,
+    changing,
     new_files,
     read_decided,
     read_embedder,
     read_model,
     read_result,
-    read_summary,
     source_again,
 )
 from .scoring import agreement, in_clusters
@@ -106,11 +105,11 @@ def refine(
         If the decisions are broken, or about another result.
     """
     start, out = time.perf_counter(), Path(out)
-    summary = read_summary(out)
     file = None if decisions is None else Path(decisions)
-    opened = open_result(out, summary, file, None if folder is None else str(folder))
-    refined = _refined(opened, summary, n_clusters, random_state)
-    return write_refined(out, summary, opened, refined, start)
+    with changing(out) as summary:
+        opened = open_result(out, summary, file, None if folder is None else str(folder))
+        refined = _refined(opened, summary, n_clusters, random_state)
+        return write_refined(out, summary, opened, refined, start)
 
 
 @dataclass(frozen=True, eq=False)
@@ -286,7 +285,7 @@ def write_again(
     head: Head,
     embedding: Mapping[str, Any] | None = None,
 ) -> dict[str, str]:
-    """Write an earlier result anew, all of it or nothing; the model stays.
+    """Write an earlier result anew, all of it or nothing; the model stays. Nobody else may write.
 
     Parameters
     ----------
@@ -314,7 +313,7 @@ def write_again(
         "labels.parquet": partial(write_table, clusters, out),
         **source.views(clusters, facts, out),
     }
-    with alone_in(out), new_files(out, kept=("model", "embedding.npz")) as stage:
+    with new_files(out, kept=("model", "embedding.npz")) as stage:
         (stage / "labels.csv").write_bytes(table.to_csv())
         if embedding is not None:
             np.savez(stage / "embedding.npz", **embedding)

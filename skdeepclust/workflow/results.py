@@ -182,6 +182,24 @@ def write_data(folder: Path, clusters: Clusters, features: NDArray[Any] | None) 
     np.savez(folder / "embedding.npz", **kept)
 
 
+@contextmanager
+def changing(out: Path) -> Iterator[dict[str, Any]]:
+    """Summary of an earlier run whose result is changed in the block, by nobody else meanwhile.
+
+    What is read in the block is what its new files replace.
+
+    Raises
+    ------
+    FileExistsError
+        If another run writes to the folder.
+    FileNotFoundError, ValueError
+        As `read_summary`.
+    """
+    with alone_in(out) if out.is_dir() else nullcontext():
+        finish_moving(out)
+        yield read_summary(out)
+
+
 def read_summary(out: Path) -> dict[str, Any]:
     """Summary of an earlier run.
 
@@ -192,7 +210,9 @@ def read_summary(out: Path) -> dict[str, Any]:
     ValueError
         If the summary has been changed to what no run writes.
     """
-    finish_moving(out)
+    if (out / _READY).exists():  # one that was killed has left it, or another is about to move it
+        with alone_in(out):
+            finish_moving(out)
     file = out / "summary.json"
     if not (out / "labels.csv").exists() or not file.exists():
         raise FileNotFoundError(f"{str(out)!r} is no result of `skdeepclust cluster`.")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ..data.files import whole_file
 from .companion import columns_again
 from .description import described
-from .results import read_result, read_summary, source_again
+from .results import changing, read_result, source_again
 from .scoring import agreement, in_clusters
 from .summary import facts_of
 
@@ -34,7 +35,11 @@ def rewrite_page(out: Path, folder: str | None = None) -> Path:
     ValueError
         If it is that of an array, or the table can't be used.
     """
-    summary = read_summary(out)
+    with changing(out) as summary:
+        return _rewritten(out, summary, folder)
+
+
+def _rewritten(out: Path, summary: dict[str, Any], folder: str | None) -> Path:
     if "array" in summary:
         raise ValueError(f"{str(out)!r} is the result of an array, which has no page.")
     folder = folder or summary["folder"]
