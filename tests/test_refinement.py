@@ -9,9 +9,11 @@ import pytest
 from commands import cluster, rows_of, write_folder
 
 import skdeepclust
+from skdeepclust.cli import main
 from skdeepclust.metrics import adjusted_rand_score
 from skdeepclust.workflow import refinement
 from skdeepclust.workflow.decisions import Decisions, Said
+from skdeepclust.workflow.images import ImageClusters
 from skdeepclust.workflow.refinement import first_free
 
 
@@ -66,6 +68,23 @@ def test_a_failure_leaves_the_result_as_it_was(toy, folder, tmp_path, monkeypatc
     with pytest.raises(OSError, match="disk full"):
         skdeepclust.refine(out, n_clusters=2)
     assert {p.name: p.read_bytes() for p in out.iterdir() if p.is_file()} == before
+
+
+def test_an_interruption_while_it_draws_leaves_the_result_as_it_was(
+    toy, folder, tmp_path, monkeypatch
+):
+    out, more = tmp_path / "out", tmp_path / "more"
+    assert cluster(folder, out, *toy, "--seed", "0", "--quiet") == 0
+    write_folder(more, n_each=14)
+    before = {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ImageClusters, "draw", interrupted)
+    for command in (["refine", str(out), "-k", "2"], ["add", str(out), str(more)]):
+        assert main(command) == 130
+        assert {p.name: p.read_bytes() for p in out.iterdir() if p.is_file()} == before
 
 
 def test_the_first_free_number_was_never_used():
