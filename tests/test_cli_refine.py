@@ -66,6 +66,32 @@ def test_accepted_stays_moved_stays_and_not_here_is_never_undone(out, capsys):
     assert not {".new", ".ready"} & {path.name for path in out.iterdir()}
 
 
+def test_images_that_are_gone_keep_their_rows(out, folder, tmp_path, capsys):
+    before = labels_of(out)
+    kept = before["left/0.png"]
+    moved = {kept: ("right/0.png",)}
+    decide(out, clusters={kept: Said("left", accepted=True)}, moved=moved)
+    gone = [f"{side}/{i}.png" for side in ("left", "right") for i in range(4)]
+    for name in gone:
+        (folder / name).rename(tmp_path / name.replace("/", "-"))
+    capsys.readouterr()
+    assert main(["report", str(out)]) == 0
+    assert "8 of 24 images can't be read" in capsys.readouterr().err
+    assert main(["refine", str(out), "-k", "1"]) == 0
+    assert "8 of 24 images can't be read" in capsys.readouterr().err
+    after = labels_of(out)
+    members = {path for path, c in before.items() if c == kept} | {"right/0.png"}
+    assert {path for path, c in after.items() if c == kept} == members
+    assert {path for path, c in after.items() if c == -1} == {f"right/{i}.png" for i in (1, 2, 3)}
+    assert told(out)["n_images"] == len(after) == 24
+    assert Decisions.read(out / "decisions.json").moved == moved
+    for name in gone:
+        (tmp_path / name.replace("/", "-")).rename(folder / name)
+    assert main(["refine", str(out), "-k", "1"]) == 0
+    assert list(labels_of(out).values()).count(kept) == 13
+    assert -1 not in labels_of(out).values()
+
+
 def test_numbers_are_never_given_again(out):
     decide(out, merged={0: 1}, clusters={1: Said("all", accepted=True)}, not_in={1: ()})
     assert main(["refine", str(out), "-k", "1"]) == 0

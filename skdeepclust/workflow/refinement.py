@@ -45,7 +45,9 @@ class Refinement:
     Attributes
     ----------
     clusters : Clusters
-        With the new table.
+        With the new table, of what can still be read.
+    assignments : Assignments
+        A row for each sample, also for those that can't be read any more.
     decisions : Decisions
         As they are after it.
     accepted : tuple of int
@@ -59,6 +61,7 @@ class Refinement:
     """
 
     clusters: Clusters
+    assignments: Assignments
     decisions: Decisions
     accepted: tuple[int, ...]
     new: tuple[int, ...]
@@ -78,7 +81,9 @@ def refine(
 
     Accepted clusters stay exactly what they are, with numbers and names; moved samples stay where
     they were put; what is "not here" never returns there. The others are clustered by what the
-    decisions tell, see `refine_labels`. The result folder is written anew, all of it or nothing.
+    decisions tell, see `refine_labels`. Samples whose files are gone keep their rows: in clusters
+    that are accepted or where they were moved, else in none. The result folder is written anew, all
+    of it or nothing.
 
     Parameters
     ----------
@@ -119,13 +124,15 @@ class Opened:
     Parameters
     ----------
     source : Source
-    clusters : Clusters. As decided.
+    clusters : Clusters. As decided; of what can still be read.
+    table : Assignments. As decided; of all.
     decisions : Decisions
     space : ndarray of shape (n_samples, d). Where the clusters are told apart.
     """
 
     source: Source
     clusters: Any
+    table: Assignments
     decisions: Decisions
     space: NDArray[Any]
 
@@ -147,30 +154,31 @@ def open_result(
         Where the samples are now; None is where they were.
     """
     embedder = read_embedder(out, summary)
+    table, decisions = read_decided(out, summary, file)
+    table = replace(table, labels=decisions.applied(table))
     if "array" in summary:
         source = ArrayFile(folder or summary["array"])
         rows = source.read(Settings())
-        table, decisions = read_decided(out, summary, file)
         with np.load(out / "embedding.npz", allow_pickle=False) as stored:
             embedding = stored["embedding"]
         clusters = Clusters(
-            assignments=replace(table, labels=decisions.applied(table)),
+            assignments=table,
             embedding=embedding,
             estimator=read_model(out) if (out / "model").exists() else None,
         )
         space = embedding if embedder is None else at_unit_length(embedder.transform(rows))
-        return Opened(source, clusters, decisions, space)
+        return Opened(source, clusters, table, decisions, space)
     place = folder or summary["folder"]
     result = read_result(out, place, summary, file)
-    assert result.decisions is not None
     space = result.embedding if embedder is None else at_unit_length(result.features(embedder))
-    return Opened(source_again(summary, place), result, result.decisions, space)
+    return Opened(source_again(summary, place), result, table, decisions, space)
 
 
 def _refined(
     opened: Opened, summary: dict[str, Any], n_clusters: int | str, random_state: Any
 ) -> RefinedLabels:
-    decisions, table = opened.decisions, opened.clusters.assignments
+    table = opened.clusters.assignments
+    decisions = opened.decisions.at(table.paths)
     refused, placed = decisions.rows(table)
     return refine_labels(
         opened.space,
@@ -195,33 +203,27 @@ def write_refined(
     out: Path, summary: dict[str, Any], opened: Opened, refined: RefinedLabels, start: float
 ) -> Refinement:
     """Write a result with new labels."""
-    old = opened.clusters.assignments
-    names = {
-        cluster: name
-        for cluster, name in {**old.cluster_names, **opened.decisions.names}.items()
-        if (refined.labels == cluster).any()
-    }
-    table = replace(
-        old,
-        labels=refined.labels,
-        confidence=refined.confidence,
-        second=refined.second,
-        cluster_names=names,
-    )
+    table = _table_after(opened, refined)
     decisions = opened.decisions.after(table)
-    changes: dict[str, Any] = {"assignments": table}
+    shown = table.at(np.flatnonzero(_is_shown(opened)))
+    changes: dict[str, Any] = {"assignments": shown}
     if hasattr(opened.clusters, "decisions"):
-        changes |= {"decisions": decisions, "labels_of_run": table.labels, "new": ()}
+        changes |= {
+            "decisions": decisions.at(shown.paths),
+            "labels_of_run": shown.labels,
+            "new": (),
+        }
         changes["first_free"] = first_free(summary, opened.decisions)
     changes["columns"] = columns_again(summary, opened.clusters, opened.source.place)
     clusters = described(replace(opened.clusters, **changes, evidence=None, n_clusters_scores=None))
     clusters = replace(clusters, proposals=_with_likeness(clusters, refined.like))
-    new = np.setdiff1d(table.labels, [*old.labels, UNCLUSTERED]).tolist()
+    new = np.setdiff1d(table.labels, [*opened.table.labels, UNCLUSTERED]).tolist()
     accepted = tuple(sorted(opened.decisions.accepted))
-    told = _summary(summary, clusters, decisions, refined, new, start)
+    told = _summary(summary, clusters, table, decisions, refined, new, start)
     missing = write_again(out, opened.source, clusters, table, told, decisions, refined.head)
     return Refinement(
         clusters=clusters,
+        assignments=table,
         decisions=decisions,
         accepted=accepted,
         new=tuple(new),
@@ -230,16 +232,40 @@ def write_refined(
     )
 
 
+def _is_shown(opened: Opened) -> NDArray[np.bool_]:
+    """Which of all samples can still be read."""
+    return np.isin(opened.table.paths, opened.clusters.assignments.paths)
+
+
+def _table_after(opened: Opened, refined: RefinedLabels) -> Assignments:
+    """The table with new labels; what can't be read stays where it is held, else is in none."""
+    old, decisions, shown = opened.table, opened.decisions, _is_shown(opened)
+    held = np.isin(old.labels, decisions.accepted)
+    for rows in decisions.rows(old)[1].values():
+        held[rows] = True
+    labels = np.where(held, old.labels, UNCLUSTERED)
+    confidence, second = old.confidence.copy(), old.second.copy()
+    labels[shown], confidence[shown] = refined.labels, refined.confidence
+    second[shown] = refined.second
+    second[~np.isin(second, labels)] = UNCLUSTERED
+    names = {
+        cluster: name
+        for cluster, name in {**old.cluster_names, **decisions.names}.items()
+        if (labels == cluster).any()
+    }
+    return replace(old, labels=labels, confidence=confidence, second=second, cluster_names=names)
+
+
 def _summary(
     summary: dict[str, Any],
     clusters: Clusters,
+    table: Assignments,
     decisions: Decisions,
     refined: RefinedLabels,
     new: list[int],
     start: float,
 ) -> dict[str, Any]:
     """The summary of a run after it was refined; what was said of earlier clusters is gone."""
-    table = clusters.assignments
     gone = {"n_clusters_scores", NEW_IMAGES}
     told = {name: value for name, value in summary.items() if name not in gone}
     if "scores" in summary:

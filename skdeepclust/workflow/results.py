@@ -342,6 +342,13 @@ def read_result(
     kept = np.setdiff1d(np.arange(len(table)), sorted(unreadable))
     if not len(kept):
         raise ValueError(f"no image of labels.csv is in {source!r}; --folder says where they are.")
+    skipped = [(table.paths[i], reason) for i, reason in sorted(unreadable.items())]
+    if skipped:
+        warnings.warn(
+            f"{len(skipped):,} of {len(table):,} images can't be read, and only their rows in "
+            f"labels.csv stay; if they are elsewhere, --folder says where{listing(skipped)}.",
+            stacklevel=2,
+        )
     names = table.paths[kept]
     return kind(
         **found,
@@ -349,7 +356,7 @@ def read_result(
         embedding=embedding[[place[name] for name in names]],
         estimator=read_model(out) if (out / "model").exists() else None,
         classes=classes_of(names, summary) if "scores" in summary else None,
-        skipped=[(table.paths[i], reason) for i, reason in sorted(unreadable.items())],
+        skipped=skipped,
         decisions=decided.at(names),
         labels_of_run=labels_of_run[kept],
         first_free=summary.get("first_free", 0),
