@@ -1,6 +1,7 @@
 """``skdeepclust refine``: decisions count, and nothing is lost."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import time
 
 import numpy as np
 import pytest
-from commands import cluster, rows_of, tiny
+from commands import cluster, rows_of, tiny, write_folder
 
 from skdeepclust.cli import main
 from skdeepclust.workflow.decisions import Decisions, Said
@@ -90,6 +91,26 @@ def test_images_that_are_gone_keep_their_rows(out, folder, tmp_path, capsys):
     assert main(["refine", str(out), "-k", "1"]) == 0
     assert list(labels_of(out).values()).count(kept) == 13
     assert -1 not in labels_of(out).values()
+
+
+def test_without_decisions_nothing_is_clustered_again(out, folder, tmp_path, capsys):
+    before = labels_of(out)
+    files = {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
+    assert main(["refine", str(out), "-k", "2"]) == 1
+    error = capsys.readouterr().err
+    assert "nothing is decided about" in error
+    assert "save decisions.json on its page" in error
+    assert "--decisions FILE" in error
+    assert {p.name: p.read_bytes() for p in out.iterdir() if p.is_file()} == files
+    more = write_folder(tmp_path / "more", n_each=14)
+    assert main(["add", str(out), str(more)]) == 0  # which decides nothing
+    assert main(["refine", str(out), "-k", "2"]) == 1
+    for cell in (str(1 - before["left/0.png"]), '"owl"'):  # another number, or a name
+        text = (out / "labels.csv").read_text()
+        edited = re.sub(r'("left/0.png"),[^,]*', rf"\1,{cell}", text)
+        (out / "labels.csv").write_text(edited)
+        assert main(["refine", str(out), "-k", "2"]) == 0
+        (out / "decisions.json").unlink(missing_ok=True)
 
 
 def test_numbers_are_never_given_again(out):

@@ -91,6 +91,7 @@ def refine(
         The result folder.
     decisions : str or path, default=None
         The file of the decisions, as the page saves it; None is ``decisions.json`` in `out`.
+        Without one, rows of ``labels.csv`` must have been changed.
     n_clusters : int or "auto", default="auto"
         Number of clusters for what is not decided; "auto" is the one that is found.
     folder : str or path, default=None
@@ -107,14 +108,26 @@ def refine(
     FileNotFoundError
         If `out` is no result.
     ValueError
-        If the decisions are broken, or about another result.
+        If the decisions are broken or about another result, or nothing is decided.
     """
     start, out = time.perf_counter(), Path(out)
     file = None if decisions is None else Path(decisions)
     with changing(out) as summary:
+        if file is None and not (out / DECISIONS).exists():
+            _check_edited(out, summary)
         opened = open_result(out, summary, file, None if folder is None else str(folder))
         refined = _refined(opened, summary, n_clusters, random_state)
         return write_refined(out, summary, opened, refined, start)
+
+
+def _check_edited(out: Path, summary: dict[str, Any]) -> None:
+    """Refuse a result about which nobody has decided anything, in its table neither."""
+    table, _ = read_decided(out, summary)
+    if not table.cluster_names and result_id(table) == summary.get("result", result_id(table)):
+        raise ValueError(
+            f"nothing is decided about {str(out)!r}: save {DECISIONS} on its page and put it "
+            "there, or name it with --decisions FILE."
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -344,7 +357,8 @@ def write_again(
         if embedding is not None:
             np.savez(stage / "embedding.npz", **embedding)
         head.write(stage / HEAD)
-        decisions.write(stage / DECISIONS)
+        if decisions != Decisions(result=decisions.result):  # a file that says nothing misleads
+            decisions.write(stage / DECISIONS)
         missing = {name: attempt(write, stage / name) for name, write in views.items()}
         write_summary(stage, told)
     return missing
