@@ -18,6 +18,7 @@ from skdeepclust.workflow.results import (
     check_sort_target,
     new_files,
     read_decided,
+    read_embedder,
     read_result,
     read_summary,
     result_folder,
@@ -218,6 +219,36 @@ def test_whoever_changes_a_result_is_alone_from_reading_to_writing(tmp_path):
             change(tmp_path)
     with changing(tmp_path):
         assert read_summary(tmp_path) == summary  # who only reads needs not wait
+
+
+@pytest.fixture
+def sealed(tmp_path, monkeypatch):
+    """A result that nobody may write to, nor does the superuser who runs the tests."""
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "labels.csv").touch()
+    summary = {"method": "kmeans", "seconds": {}, "folder": "x", "embedder": {}}
+    (out / "summary.json").write_text(json.dumps(summary))
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: access(path, mode) and not mode & os.W_OK)
+    return out
+
+
+def test_a_result_that_cannot_be_written_to_is_refused_before_anything_is_done(sealed):
+    before = {path.name: path.read_bytes() for path in sealed.iterdir()}
+    for change in (refine, rewrite_page, partial(add, images=sealed)):
+        with pytest.raises(PermissionError, match="out' can't be written to; change its perm"):
+            change(sealed)
+    assert {path.name: path.read_bytes() for path in sealed.iterdir()} == before
+
+
+def test_features_are_not_kept_where_nothing_can_be_written(sealed, monkeypatch):
+    summary = read_summary(sealed)
+    assert read_embedder(sealed, summary).cache_dir is None
+    (sealed / FEATURES).mkdir()
+    assert read_embedder(sealed, summary).cache_dir is None
+    monkeypatch.undo()
+    assert read_embedder(sealed, summary).cache_dir == sealed / FEATURES
 
 
 def test_nobody_else_moves_files_that_are_being_moved(tmp_path):

@@ -192,10 +192,16 @@ def changing(out: Path) -> Iterator[dict[str, Any]]:
     ------
     FileExistsError
         If another run writes to the folder.
+    PermissionError
+        If it can't be written to.
     FileNotFoundError, ValueError
         As `read_summary`.
     """
     with alone_in(out) if out.is_dir() else nullcontext():
+        if out.is_dir() and not _is_writable(out):
+            raise PermissionError(
+                f"{str(out)!r} can't be written to; change its permissions, or work on a copy."
+            )
         finish_moving(out)
         yield read_summary(out)
 
@@ -307,7 +313,13 @@ def read_embedder(out: Path, summary: dict[str, Any]) -> ImageEmbedder | None:
     if odd := set(settings) - set(ImageEmbedder().get_params()):
         raise ValueError(f"summary.json of {str(out)!r} has an unknown setting, {min(odd)!r}.")
     # Its own folder of features, whatever the summary says: a stranger's might name any other.
-    return ImageEmbedder(**{**settings, "cache_dir": out / FEATURES})
+    cache = out / FEATURES
+    kept = cache if _is_writable(cache if cache.exists() else out) else None
+    return ImageEmbedder(**{**settings, "cache_dir": kept})
+
+
+def _is_writable(folder: Path) -> bool:
+    return os.access(folder, os.W_OK | os.X_OK)
 
 
 def read_head(out: Path) -> Head | None:
