@@ -146,6 +146,27 @@ def test_an_array_is_refined_without_a_page(toy, array, tmp_path):
     assert {i for i, row in enumerate(rows) if int(row["cluster"]) == first} == stay
 
 
+def test_another_array_or_none_is_refused(toy, array, tmp_path, capsys):
+    out, there = tmp_path / "out", tmp_path / "there.npy"
+    assert cluster(array, out, *toy, "--seed", "0", "--quiet") == 0
+    decide(out, clusters={0: Said("one", accepted=True)})
+    before = {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
+    shape = np.load(array).shape
+    array.rename(there)
+    for say in (
+        ".npy'; --folder says where it is",
+        f"its shape is (25, 3), and was {shape}; --folder says",
+    ):
+        capsys.readouterr()
+        assert main(["refine", str(out), "-k", "2"]) == 1
+        error = capsys.readouterr().err
+        assert say in error
+        assert "Errno" not in error
+        np.save(array, np.zeros((25, 3), np.float32))
+    assert {p.name: p.read_bytes() for p in out.iterdir() if p.is_file()} == before
+    assert main(["refine", str(out), "-k", "2", "--folder", str(there)]) == 0
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [

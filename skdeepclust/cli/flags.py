@@ -118,7 +118,9 @@ def _add_refine(commands: Any) -> None:
         metavar="K",
         help="number of clusters for what is not decided (default: auto)",
     )
-    command.add_argument("--folder", metavar="FOLDER", help="where the images are now")
+    command.add_argument(
+        "--folder", metavar="FOLDER", help="where the images, or the .npy file, are now"
+    )
 
 
 def _add_add(commands: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -95,7 +96,7 @@ def refine(
     n_clusters : int or "auto", default="auto"
         Number of clusters for what is not decided; "auto" is the one that is found.
     folder : str or path, default=None
-        Where the images are now; None is where they were.
+        Where the images, or the array, are now; None is where they were.
     random_state : int, RandomState or None, default=0
         Seed of the clustering.
 
@@ -171,7 +172,12 @@ def open_result(
     table = replace(table, labels=decisions.applied(table))
     if "array" in summary:
         source = ArrayFile(folder or summary["array"])
+        if not os.path.isfile(source.place):
+            raise FileNotFoundError(
+                f"there is no file {source.place!r}; --folder says where it is now."
+            )
         rows = source.read(Settings())
+        _check_shape(source.place, rows.shape, summary)
         with np.load(out / "embedding.npz", allow_pickle=False) as stored:
             embedding = stored["embedding"]
         clusters = Clusters(
@@ -185,6 +191,15 @@ def open_result(
     result = read_result(out, place, summary, file)
     space = result.embedding if embedder is None else at_unit_length(result.features(embedder))
     return Opened(source_again(summary, place), result, table, decisions, space)
+
+
+def _check_shape(array: str, shape: Sequence[int], summary: dict[str, Any]) -> None:
+    """Refuse another array than the one that was clustered."""
+    if list(shape) != list(summary.get("shape", shape)):
+        raise ValueError(
+            f"{array!r} is not what was clustered: its shape is {tuple(shape)}, and was "
+            f"{tuple(summary['shape'])}; --folder says where that array is now."
+        )
 
 
 def _refined(
