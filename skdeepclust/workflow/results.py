@@ -124,7 +124,8 @@ def finish_moving(out: Path) -> None:
     ready = out / _READY
     if not ready.exists():
         return
-    gone = (ready / _GONE).read_text(encoding="utf-8").split()
+    left = ready / _GONE  # itself gone if all was moved, and `ready` was about to go
+    gone = left.read_text(encoding="utf-8").split() if left.exists() else []
     for name in RESULT_FILES:
         if (ready / name).exists():
             os.replace(ready / name, out / name)
@@ -203,7 +204,9 @@ def changing(out: Path) -> Iterator[dict[str, Any]]:
                 f"{str(out)!r} can't be written to; change its permissions, or work on a copy."
             )
         finish_moving(out)
-        yield read_summary(out)
+        summary = read_summary(out)
+        shutil.rmtree(out / _STAGE, ignore_errors=True)  # of one that was killed while it wrote
+        yield summary
 
 
 def read_summary(out: Path) -> dict[str, Any]:

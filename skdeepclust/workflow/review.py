@@ -6,10 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..data.files import whole_file
 from .companion import columns_again
 from .description import described
-from .results import changing, read_result, source_again
+from .results import RESULT_FILES, changing, new_files, read_result, source_again
 from .scoring import agreement, in_clusters
 from .summary import facts_of
 
@@ -50,7 +49,7 @@ def _rewritten(out: Path, summary: dict[str, Any], folder: str | None) -> Path:
         some = in_clusters(result.labels)
         scores = {summary["method"]: agreement(result.classes[some], result.labels[some])}
     facts = facts_of(summary["method"], scores, summary["seconds"])
-    page = out / "report.html"
-    with whole_file(page) as new:
-        source_again(summary, folder).views(result, facts, out)[page.name](new)
-    return page
+    page = "report.html"
+    with new_files(out, kept=RESULT_FILES) as stage:
+        source_again(summary, folder).views(result, facts, out)[page](stage / page)
+    return out / page
