@@ -146,6 +146,21 @@ def test_an_array_is_refined_without_a_page(toy, array, tmp_path):
     assert {i for i, row in enumerate(rows) if int(row["cluster"]) == first} == stay
 
 
+def test_the_place_of_the_images_is_remembered(out, folder, tmp_path, monkeypatch):
+    decide(out, clusters={0: Said("zero")})
+    monkeypatch.chdir(tmp_path)
+    folder.rename(tmp_path / "moved")
+    assert main(["report", str(out)]) == 1
+    assert main(["refine", str(out), "-k", "2", "--folder", "moved"]) == 0
+    assert told(out)["folder"] == str(tmp_path / "moved")
+    assert main(["report", str(out)]) == 0
+    (tmp_path / "moved").rename(folder)
+    more = write_folder(tmp_path / "more", n_each=14)
+    assert main(["add", str(out), str(more), "--folder", "images"]) == 0
+    assert told(out)["folder"] == str(folder)
+    assert main(["report", str(out)]) == 0
+
+
 def test_another_array_or_none_is_refused(toy, array, tmp_path, capsys):
     out, there = tmp_path / "out", tmp_path / "there.npy"
     assert cluster(array, out, *toy, "--seed", "0", "--quiet") == 0
@@ -165,6 +180,7 @@ def test_another_array_or_none_is_refused(toy, array, tmp_path, capsys):
         np.save(array, np.zeros((25, 3), np.float32))
     assert {p.name: p.read_bytes() for p in out.iterdir() if p.is_file()} == before
     assert main(["refine", str(out), "-k", "2", "--folder", str(there)]) == 0
+    assert told(out)["array"] == str(there)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from .likeness import some_of
 from .prediction import Oracle, files_of
 from .refinement import Opened, first_free, open_result, write_again
 from .relabeling import N_AXES, Head, crossed_logits, refine_labels
-from .results import ADDED, NEW_IMAGES, changing, classes_of, read_decided
+from .results import ADDED, NEW_IMAGES, at_place, changing, classes_of, read_decided
 from .settings import FEATURES
 from .summary import sizes
 from .table import UNCLUSTERED, Assignments, result_id
@@ -84,7 +84,7 @@ def add(out: Any, images: Any, *, folder: Any = None, random_state: Any = 0) -> 
         A folder of images, with sub-folders, or one image. It may be the folder that was
         clustered, which has grown.
     folder : str or path, default=None
-        Where the images of the result are now; None is where they were.
+        Where the images of the result are now, which is remembered; None is where they were.
     random_state : int, RandomState or None, default=0
         Seed of the clustering of what is new.
 
@@ -110,8 +110,9 @@ def _added(
     for kind in ("array", "boxes"):
         if kind in summary:
             raise ValueError(f"{str(out)!r} is the result of {kind}; images can't be added to it.")
-    place = str(folder) if folder is not None else summary["folder"]
-    opened = open_result(out, summary, None, place)
+    summary = at_place(summary, folder)
+    place = summary["folder"]
+    opened = open_result(out, summary, None)
     found = files_of(images)[1]
     unknown = _unknown(found, opened.clusters.paths)
     more = _More.read(Oracle.of(out, summary), unknown)

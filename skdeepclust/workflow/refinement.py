@@ -23,6 +23,7 @@ from .relabeling import Head, RefinedLabels, refine_labels
 from .results import (
     HEAD,
     NEW_IMAGES,
+    at_place,
     changing,
     new_files,
     read_decided,
@@ -96,7 +97,7 @@ def refine(
     n_clusters : int or "auto", default="auto"
         Number of clusters for what is not decided; "auto" is the one that is found.
     folder : str or path, default=None
-        Where the images, or the array, are now; None is where they were.
+        Where the images, or the array, are now, which is remembered; None is where they were.
     random_state : int, RandomState or None, default=0
         Seed of the clustering.
 
@@ -116,7 +117,8 @@ def refine(
     with changing(out) as summary:
         if file is None and not (out / DECISIONS).exists():
             _check_edited(out, summary)
-        opened = open_result(out, summary, file, None if folder is None else str(folder))
+        summary = at_place(summary, folder)
+        opened = open_result(out, summary, file)
         refined = _refined(opened, summary, n_clusters, random_state)
         return write_refined(out, summary, opened, refined, start)
 
@@ -151,9 +153,7 @@ class Opened:
     space: NDArray[Any]
 
 
-def open_result(
-    out: Path, summary: dict[str, Any], file: Path | None, folder: str | None
-) -> Opened:
+def open_result(out: Path, summary: dict[str, Any], file: Path | None) -> Opened:
     """Read a result with what is decided, and the features of its samples.
 
     Parameters
@@ -164,14 +164,12 @@ def open_result(
         That of the run.
     file : path or None
         The decisions; None is those in the folder, if any.
-    folder : str or None
-        Where the samples are now; None is where they were.
     """
     embedder = read_embedder(out, summary)
     table, decisions = read_decided(out, summary, file)
     table = replace(table, labels=decisions.applied(table))
     if "array" in summary:
-        source = ArrayFile(folder or summary["array"])
+        source = ArrayFile(summary["array"])
         if not os.path.isfile(source.place):
             raise FileNotFoundError(
                 f"there is no file {source.place!r}; --folder says where it is now."
@@ -187,7 +185,7 @@ def open_result(
         )
         space = embedding if embedder is None else at_unit_length(embedder.transform(rows))
         return Opened(source, clusters, table, decisions, space)
-    place = folder or summary["folder"]
+    place = summary["folder"]
     result = read_result(out, place, summary, file)
     space = result.embedding if embedder is None else at_unit_length(result.features(embedder))
     return Opened(source_again(summary, place), result, table, decisions, space)

@@ -237,6 +237,14 @@ def read_summary(out: Path) -> dict[str, Any]:
     return summary
 
 
+def at_place(summary: dict[str, Any], folder: Any) -> dict[str, Any]:
+    """The summary, which names where the images or the array are now; None is where they were."""
+    if folder is None:
+        return summary
+    place = os.path.abspath(os.path.expanduser(os.fsdecode(folder)))
+    return {**summary, "array" if "array" in summary else "folder": place}
+
+
 def _check_growth(summary: dict[str, Any]) -> None:
     """Refuse what `add` and `refine` would not have written; a run that saw neither has none."""
     for name, kind in ((ADDED, list), (NEW_IMAGES, list), ("first_free", int)):
