@@ -1,10 +1,13 @@
 """New images into a result: how they differ from the old, and from Python."""
 
+import json
+
 import numpy as np
 from commands import cluster, write_folder
 
 import skdeepclust
 from skdeepclust.workflow.addition import told_apart
+from skdeepclust.workflow.decisions import Decisions, Said
 
 
 def test_what_is_alike_cannot_be_told_apart_and_what_is_not_can():
@@ -32,6 +35,8 @@ def test_classes_of_added_images_are_their_own_folders(toy, folder, tmp_path):
     assert cluster(folder, out, *toy, "--labels-from-folders", "--seed", "0", "--quiet") == 0
     more = write_folder(tmp_path / "more", n_each=14)
     assert len(skdeepclust.add(out, more).assignments) == 6  # the others are copies
+    result = json.loads((out / "summary.json").read_text())["result"]
+    Decisions(result=result, clusters={0: Said("zero")}).write(out / "decisions.json")
     clusters = skdeepclust.refine(out, n_clusters=2).clusters
     assert sorted(set(clusters.classes)) == ["left", "right"]
     assert clusters.classes[-6:].tolist() == ["left"] * 2 + ["right"] * 4

@@ -64,7 +64,7 @@ def test_what_needs_image_files_is_refused_of_an_array(
         (b"hello", "is no file of numbers"),
         (b"", "is no file of numbers"),
         (b"PK\x03\x04 of a zip file", "is no file of numbers"),
-        (None, "No such file"),
+        (None, "there is no file"),
     ],
 )
 def test_file_without_samples_is_refused(toy, tmp_path, content, message, capsys):

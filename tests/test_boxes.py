@@ -9,6 +9,7 @@ from PIL import Image
 
 from skdeepclust.cli import main
 from skdeepclust.workflow.boxes import Box, BoxFile, read_boxes
+from skdeepclust.workflow.decisions import Decisions, Said
 from skdeepclust.workflow.settings import Settings
 
 COCO = {
@@ -193,6 +194,8 @@ def test_a_result_of_boxes_can_be_refined(write, images, tmp_path):
     assert main([*command, "--table", str(tmp_path / "t.csv")]) == 0
     before = polars.read_parquet(out / "labels.parquet")
     assert before.filter(before["path"] == "a/7.png#1")["year"].to_list() == [7]
+    result = json.loads((out / "summary.json").read_text())["result"]
+    Decisions(result=result, clusters={0: Said("half")}).write(out / "decisions.json")
     assert main(["refine", str(out)]) == 0
     after = polars.read_parquet(out / "labels.parquet")
     assert after["side"].to_list() == before["side"].to_list()

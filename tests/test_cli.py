@@ -1,5 +1,6 @@
 """The command line as a whole: one sentence for an error, all of a result or nothing."""
 
+import importlib
 import os
 import signal
 import subprocess
@@ -8,6 +9,8 @@ import time
 
 import pytest
 from commands import cluster, rows_of
+
+from skdeepclust.cli import main
 
 
 def test_user_error_is_one_sentence_and_leaves_nothing(toy, folder, tmp_path, capsys):
@@ -22,6 +25,29 @@ def test_interruption_leaves_nothing(toy, folder, tmp_path, capsys):
     assert cluster(folder, tmp_path / "out", *toy, "--alpha", "interrupt") == 130
     assert "interrupted" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["images"]
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        (["cluster", "x"], "interrupted; --resume goes on from the epochs and features that are"),
+        (["embed", "x", "--to", "y"], "interrupted; the same command goes on from the features"),
+        (["refine", "x"], "interrupted.\n"),
+        (["add", "x", "y"], "interrupted.\n"),
+        (["predict", "x", "y"], "interrupted.\n"),
+        (["report", "x"], "interrupted.\n"),
+    ],
+)
+def test_an_interruption_names_what_the_command_has(command, sentence, monkeypatch, capsys):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    module = importlib.import_module(f"skdeepclust.cli.{command[0]}")
+    monkeypatch.setattr(module, "run", interrupted)
+    assert main(command) == 130
+    told = capsys.readouterr().err
+    assert told.startswith(f"skdeepclust: {sentence}")
+    assert told.count("\n") == 1
 
 
 def test_failure_keeps_the_earlier_result(toy, folder, tmp_path):

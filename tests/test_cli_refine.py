@@ -1,6 +1,7 @@
 """``skdeepclust refine``: decisions count, and nothing is lost."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import time
 
 import numpy as np
 import pytest
-from commands import cluster, rows_of, tiny
+from commands import cluster, rows_of, tiny, write_folder
 
 from skdeepclust.cli import main
 from skdeepclust.workflow.decisions import Decisions, Said
@@ -66,6 +67,52 @@ def test_accepted_stays_moved_stays_and_not_here_is_never_undone(out, capsys):
     assert not {".new", ".ready"} & {path.name for path in out.iterdir()}
 
 
+def test_images_that_are_gone_keep_their_rows(out, folder, tmp_path, capsys):
+    before = labels_of(out)
+    kept = before["left/0.png"]
+    moved = {kept: ("right/0.png",)}
+    decide(out, clusters={kept: Said("left", accepted=True)}, moved=moved)
+    gone = [f"{side}/{i}.png" for side in ("left", "right") for i in range(4)]
+    for name in gone:
+        (folder / name).rename(tmp_path / name.replace("/", "-"))
+    capsys.readouterr()
+    assert main(["report", str(out)]) == 0
+    assert "8 of 24 images can't be read" in capsys.readouterr().err
+    assert main(["refine", str(out), "-k", "1"]) == 0
+    assert "8 of 24 images can't be read" in capsys.readouterr().err
+    after = labels_of(out)
+    members = {path for path, c in before.items() if c == kept} | {"right/0.png"}
+    assert {path for path, c in after.items() if c == kept} == members
+    assert {path for path, c in after.items() if c == -1} == {f"right/{i}.png" for i in (1, 2, 3)}
+    assert told(out)["n_images"] == len(after) == 24
+    assert Decisions.read(out / "decisions.json").moved == moved
+    for name in gone:
+        (tmp_path / name.replace("/", "-")).rename(folder / name)
+    assert main(["refine", str(out), "-k", "1"]) == 0
+    assert list(labels_of(out).values()).count(kept) == 13
+    assert -1 not in labels_of(out).values()
+
+
+def test_without_decisions_nothing_is_clustered_again(out, folder, tmp_path, capsys):
+    before = labels_of(out)
+    files = {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
+    assert main(["refine", str(out), "-k", "2"]) == 1
+    error = capsys.readouterr().err
+    assert "nothing is decided about" in error
+    assert "save decisions.json on its page" in error
+    assert "--decisions FILE" in error
+    assert {p.name: p.read_bytes() for p in out.iterdir() if p.is_file()} == files
+    more = write_folder(tmp_path / "more", n_each=14)
+    assert main(["add", str(out), str(more)]) == 0  # which decides nothing
+    assert main(["refine", str(out), "-k", "2"]) == 1
+    for cell in (str(1 - before["left/0.png"]), '"owl"'):  # another number, or a name
+        text = (out / "labels.csv").read_text()
+        edited = re.sub(r'("left/0.png"),[^,]*', rf"\1,{cell}", text)
+        (out / "labels.csv").write_text(edited)
+        assert main(["refine", str(out), "-k", "2"]) == 0
+        (out / "decisions.json").unlink(missing_ok=True)
+
+
 def test_numbers_are_never_given_again(out):
     decide(out, merged={0: 1}, clusters={1: Said("all", accepted=True)}, not_in={1: ()})
     assert main(["refine", str(out), "-k", "1"]) == 0
@@ -97,6 +144,43 @@ def test_an_array_is_refined_without_a_page(toy, array, tmp_path):
     assert [int(row["row"]) for row in rows] == list(range(24))
     stay = {i for i, c in enumerate(before) if c == first} | {0, 1}
     assert {i for i, row in enumerate(rows) if int(row["cluster"]) == first} == stay
+
+
+def test_the_place_of_the_images_is_remembered(out, folder, tmp_path, monkeypatch):
+    decide(out, clusters={0: Said("zero")})
+    monkeypatch.chdir(tmp_path)
+    folder.rename(tmp_path / "moved")
+    assert main(["report", str(out)]) == 1
+    assert main(["refine", str(out), "-k", "2", "--folder", "moved"]) == 0
+    assert told(out)["folder"] == str(tmp_path / "moved")
+    assert main(["report", str(out)]) == 0
+    (tmp_path / "moved").rename(folder)
+    more = write_folder(tmp_path / "more", n_each=14)
+    assert main(["add", str(out), str(more), "--folder", "images"]) == 0
+    assert told(out)["folder"] == str(folder)
+    assert main(["report", str(out)]) == 0
+
+
+def test_another_array_or_none_is_refused(toy, array, tmp_path, capsys):
+    out, there = tmp_path / "out", tmp_path / "there.npy"
+    assert cluster(array, out, *toy, "--seed", "0", "--quiet") == 0
+    decide(out, clusters={0: Said("one", accepted=True)})
+    before = {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
+    shape = np.load(array).shape
+    array.rename(there)
+    for say in (
+        ".npy'; --folder says where it is",
+        f"its shape is (25, 3), and was {shape}; --folder says",
+    ):
+        capsys.readouterr()
+        assert main(["refine", str(out), "-k", "2"]) == 1
+        error = capsys.readouterr().err
+        assert say in error
+        assert "Errno" not in error
+        np.save(array, np.zeros((25, 3), np.float32))
+    assert {p.name: p.read_bytes() for p in out.iterdir() if p.is_file()} == before
+    assert main(["refine", str(out), "-k", "2", "--folder", str(there)]) == 0
+    assert told(out)["array"] == str(there)
 
 
 @pytest.mark.parametrize(

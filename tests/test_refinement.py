@@ -9,10 +9,19 @@ import pytest
 from commands import cluster, rows_of, write_folder
 
 import skdeepclust
+from skdeepclust.cli import main
 from skdeepclust.metrics import adjusted_rand_score
 from skdeepclust.workflow import refinement
 from skdeepclust.workflow.decisions import Decisions, Said
+from skdeepclust.workflow.images import ImageClusters
 from skdeepclust.workflow.refinement import first_free
+
+
+def decided(out):
+    """The folder, with a decision about cluster 0 in it."""
+    result = json.loads((out / "summary.json").read_text())["result"]
+    Decisions(result=result, clusters={0: Said("zero")}).write(out / "decisions.json")
+    return out
 
 
 def test_refine_returns_what_it_wrote(toy, folder, tmp_path):
@@ -57,6 +66,7 @@ def test_guests_of_an_accepted_cluster_are_named_by_proposal(toy, folder, tmp_pa
 def test_a_failure_leaves_the_result_as_it_was(toy, folder, tmp_path, monkeypatch):
     out = tmp_path / "out"
     assert cluster(folder, out, *toy, "--seed", "0", "--quiet") == 0
+    decided(out)
     before = {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
 
     def full(*_):
@@ -66,6 +76,24 @@ def test_a_failure_leaves_the_result_as_it_was(toy, folder, tmp_path, monkeypatc
     with pytest.raises(OSError, match="disk full"):
         skdeepclust.refine(out, n_clusters=2)
     assert {p.name: p.read_bytes() for p in out.iterdir() if p.is_file()} == before
+
+
+def test_an_interruption_while_it_draws_leaves_the_result_as_it_was(
+    toy, folder, tmp_path, monkeypatch
+):
+    out, more = tmp_path / "out", tmp_path / "more"
+    assert cluster(folder, out, *toy, "--seed", "0", "--quiet") == 0
+    write_folder(more, n_each=14)
+    decided(out)
+    before = {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ImageClusters, "draw", interrupted)
+    for command in (["refine", str(out), "-k", "2"], ["add", str(out), str(more)]):
+        assert main(command) == 130
+        assert {p.name: p.read_bytes() for p in out.iterdir() if p.is_file()} == before
 
 
 def test_the_first_free_number_was_never_used():
@@ -79,6 +107,7 @@ def test_the_first_free_number_was_never_used():
 def test_what_the_documentation_shows_runs(toy, folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert cluster(folder, tmp_path / "photos-clusters", *toy, "--seed", "0", "--quiet") == 0
+    decided(tmp_path / "photos-clusters")
     write_folder(tmp_path / "more-photos", n_each=14)
     page = Path(__file__).parents[1] / "docs" / "refine.md"
     code = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)

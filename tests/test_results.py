@@ -2,23 +2,30 @@
 
 import json
 import os
+from functools import partial
 
 import numpy as np
 import pytest
 
+from skdeepclust.data.files import alone_in
+from skdeepclust.workflow.addition import add
 from skdeepclust.workflow.arrays import RowAssignments
 from skdeepclust.workflow.decisions import Decisions
+from skdeepclust.workflow.refinement import refine
 from skdeepclust.workflow.results import (
     CHECKPOINT,
+    changing,
     check_sort_target,
     new_files,
     read_decided,
+    read_embedder,
     read_result,
     read_summary,
     result_folder,
     result_id,
     sort_images,
 )
+from skdeepclust.workflow.review import rewrite_page
 from skdeepclust.workflow.settings import FEATURES
 from skdeepclust.workflow.table import Assignments
 
@@ -198,3 +205,53 @@ def test_images_that_are_gone_are_told_and_the_others_sorted(tmp_path):
     with pytest.warns(UserWarning, match=r"1 files are not in .*'a.png' \(it is gone"):
         sort_images(tmp_path / "sorted", paths, ["a.png", "b.png"], [0, 1], link=False)
     assert names(tmp_path / "sorted" / "001") == ["b.png"]
+
+
+def test_whoever_changes_a_result_is_alone_from_reading_to_writing(tmp_path):
+    (tmp_path / "labels.csv").touch()
+    summary = {"method": "kmeans", "seconds": {}, "folder": "x"}
+    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    for change in (refine, rewrite_page, partial(add, images=tmp_path)):
+        with (
+            changing(tmp_path),
+            pytest.raises(FileExistsError, match="another run is writing to"),
+        ):
+            change(tmp_path)
+    with changing(tmp_path):
+        assert read_summary(tmp_path) == summary  # who only reads needs not wait
+
+
+@pytest.fixture
+def sealed(tmp_path, monkeypatch):
+    """A result that nobody may write to, nor does the superuser who runs the tests."""
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "labels.csv").touch()
+    summary = {"method": "kmeans", "seconds": {}, "folder": "x", "embedder": {}}
+    (out / "summary.json").write_text(json.dumps(summary))
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: access(path, mode) and not mode & os.W_OK)
+    return out
+
+
+def test_a_result_that_cannot_be_written_to_is_refused_before_anything_is_done(sealed):
+    before = {path.name: path.read_bytes() for path in sealed.iterdir()}
+    for change in (refine, rewrite_page, partial(add, images=sealed)):
+        with pytest.raises(PermissionError, match="out' can't be written to; change its perm"):
+            change(sealed)
+    assert {path.name: path.read_bytes() for path in sealed.iterdir()} == before
+
+
+def test_features_are_not_kept_where_nothing_can_be_written(sealed, monkeypatch):
+    summary = read_summary(sealed)
+    assert read_embedder(sealed, summary).cache_dir is None
+    (sealed / FEATURES).mkdir()
+    assert read_embedder(sealed, summary).cache_dir is None
+    monkeypatch.undo()
+    assert read_embedder(sealed, summary).cache_dir == sealed / FEATURES
+
+
+def test_nobody_else_moves_files_that_are_being_moved(tmp_path):
+    (tmp_path / ".ready").mkdir()
+    with alone_in(tmp_path), pytest.raises(FileExistsError, match="another run is writing to"):
+        read_summary(tmp_path)

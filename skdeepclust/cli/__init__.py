@@ -48,9 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.tell(f"error: there is not enough memory. {error}")
         return 1
     except KeyboardInterrupt:
-        console.tell(
-            "interrupted; --resume goes on from the epochs and features that are kept, if any."
-        )
+        console.tell(f"interrupted{args.after_interruption}.")
         return 130
     return 0
 

@@ -30,6 +30,7 @@ def parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"skdeepclust {__version__}")
     top.set_defaults(run=lambda args: top.print_help())  # a bare command wants to know
+    top.set_defaults(after_interruption="")
     commands = top.add_subparsers(metavar=_COMMANDS)
     _add_cluster(commands, argv)
     _add_predict(commands)
@@ -72,7 +73,10 @@ def _add_embed(commands: Any) -> None:
         usage=_EMBED,
         allow_abbrev=False,
     )
-    command.set_defaults(run=embed.run)
+    command.set_defaults(
+        run=embed.run,
+        after_interruption="; the same command goes on from the features that are kept, if any",
+    )
     command.add_argument("folder", metavar="FOLDER", help="folder of images, with sub-folders")
     command.add_argument(
         "--to", metavar="DIR", type=place, required=True, help="folder of features, new or begun"
@@ -118,7 +122,9 @@ def _add_refine(commands: Any) -> None:
         metavar="K",
         help="number of clusters for what is not decided (default: auto)",
     )
-    command.add_argument("--folder", metavar="FOLDER", help="where the images are now")
+    command.add_argument(
+        "--folder", metavar="FOLDER", help="where the images, or the .npy file, are now"
+    )
 
 
 def _add_add(commands: Any) -> None:
@@ -141,7 +147,10 @@ def _add_cluster(commands: Any, argv: Sequence[str]) -> None:
         usage=_CLUSTER,
         allow_abbrev=False,
     )
-    command.set_defaults(run=cluster.run)
+    command.set_defaults(
+        run=cluster.run,
+        after_interruption="; --resume goes on from the epochs and features that are kept, if any",
+    )
     command.add_argument("folder", metavar="FOLDER", help=_SOURCE + _BOXES)
     if argv[:1] == ["cluster"]:
         known = methods()

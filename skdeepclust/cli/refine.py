@@ -26,7 +26,7 @@ def say_refinement(found: Refinement, out: Path) -> None:
     from ..workflow.results import RESULT_FILES
     from ..workflow.summary import sizes
 
-    table = found.clusters.assignments
+    table = found.assignments
     console.say(console.table_of_sizes(sizes(table.labels, table.confidence)))
     names = table.cluster_names
     for cluster, known in found.like.items():
@@ -35,8 +35,6 @@ def say_refinement(found: Refinement, out: Path) -> None:
     console.say(
         f"{len(found.accepted)} accepted clusters are as they were; {len(found.new)} are new"
     )
-    if gone := getattr(found.clusters, "skipped", ()):
-        console.say(f"{len(gone):,} images are gone or unreadable, and are left out")
     for name, reason in found.missing.items():
         if reason:
             console.say(f"no {name}: {reason}")

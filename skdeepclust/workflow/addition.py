@@ -23,7 +23,7 @@ from .likeness import some_of
 from .prediction import Oracle, files_of
 from .refinement import Opened, first_free, open_result, write_again
 from .relabeling import N_AXES, Head, crossed_logits, refine_labels
-from .results import ADDED, NEW_IMAGES, classes_of, read_decided, read_summary
+from .results import ADDED, NEW_IMAGES, at_place, changing, classes_of, read_decided
 from .settings import FEATURES
 from .summary import sizes
 from .table import UNCLUSTERED, Assignments, result_id
@@ -84,7 +84,7 @@ def add(out: Any, images: Any, *, folder: Any = None, random_state: Any = 0) -> 
         A folder of images, with sub-folders, or one image. It may be the folder that was
         clustered, which has grown.
     folder : str or path, default=None
-        Where the images of the result are now; None is where they were.
+        Where the images of the result are now, which is remembered; None is where they were.
     random_state : int, RandomState or None, default=0
         Seed of the clustering of what is new.
 
@@ -100,19 +100,26 @@ def add(out: Any, images: Any, *, folder: Any = None, random_state: Any = 0) -> 
         If it is that of an array or of boxes, or there is no image to be read.
     """
     start, out = time.perf_counter(), Path(out)
-    summary = read_summary(out)
+    with changing(out) as summary:
+        return _added(out, summary, str(images), folder, random_state, start)
+
+
+def _added(
+    out: Path, summary: dict[str, Any], images: str, folder: Any, random_state: Any, start: float
+) -> Addition:
     for kind in ("array", "boxes"):
         if kind in summary:
             raise ValueError(f"{str(out)!r} is the result of {kind}; images can't be added to it.")
-    place = str(folder) if folder is not None else summary["folder"]
-    opened = open_result(out, summary, None, place)
-    found = files_of(str(images))[1]
+    summary = at_place(summary, folder)
+    place = summary["folder"]
+    opened = open_result(out, summary, None)
+    found = files_of(images)[1]
     unknown = _unknown(found, opened.clusters.paths)
     more = _More.read(Oracle.of(out, summary), unknown)
     n_known = len(found) - len(unknown)
     if not more.files:
         if not n_known:
-            raise ValueError(f"there is no readable image in {str(images)!r}.")
+            raise ValueError(f"there is no readable image in {images!r}.")
         none = opened.clusters.assignments.at(np.array([], np.intp))
         return Addition(assignments=none, new=(), n_known=n_known, skipped=more.skipped, drift=None)
     table, head = _assigned(
@@ -121,7 +128,7 @@ def add(out: Any, images: Any, *, folder: Any = None, random_state: Any = 0) -> 
     drift = Drift(
         strange=float(more.strange.mean()), told_apart=told_apart(opened.space, more.places)
     )
-    root = os.path.dirname(str(images)) if os.path.isfile(images) else str(images)
+    root = os.path.dirname(images) if os.path.isfile(images) else images
     origin = {"folder": names_in(place, [root])[0], "n_images": len(table)}
     told = {
         **summary,

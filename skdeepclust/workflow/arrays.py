@@ -112,6 +112,8 @@ def read_array(path: str) -> NDArray[Any]:
     OSError
         If it can't be read.
     """
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"there is no file {path!r}.")
     try:
         rows: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
     except OSError:

@@ -380,7 +380,11 @@ def _write(
         "labels.parquet": partial(write_table, clusters, out),
         **source.views(clusters, facts_of(clusters.method, outcome.scores, watch.laps), out),
     }
-    missing = {name: attempt(write, folder / name) for name, write in views.items()}
+    # Whatever happens here, hours of training must not be lost for want of a picture.
+    missing = {
+        name: attempt(write, folder / name, spared=(Exception, KeyboardInterrupt))
+        for name, write in views.items()
+    }
     if not (folder / "model").exists():
         missing["model"] = f"{clusters.method} has no form to be saved in; predict needs another"
     watch.lap("draw")
@@ -391,7 +395,12 @@ def _write(
     return replace(outcome, missing=missing)
 
 
-def attempt(write: Callable[[Path], Any], file: Path) -> str:
+def attempt(
+    write: Callable[[Path], Any],
+    file: Path,
+    *,
+    spared: tuple[type[BaseException], ...] = (Exception,),
+) -> str:
     """Write one file.
 
     Parameters
@@ -399,6 +408,8 @@ def attempt(write: Callable[[Path], Any], file: Path) -> str:
     write : callable (path)
         Writes it; returns False if it can't.
     file : path
+    spared : tuple of exception classes, default=(Exception,)
+        What may happen meanwhile and ends this file only.
 
     Returns
     -------
@@ -407,8 +418,7 @@ def attempt(write: Callable[[Path], Any], file: Path) -> str:
     """
     try:
         written = write(file)
-    # Whatever happens here, hours of training must not be lost for want of a picture.
-    except (Exception, KeyboardInterrupt) as error:
+    except spared as error:
         file.unlink(missing_ok=True)
         return " ".join(str(error).split()) or type(error).__name__
     return "" if written is not False else "it needs pip install 'skdeepclust[table]'"

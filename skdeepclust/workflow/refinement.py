@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.files import alone_in
 from .arrays import ArrayFile
 from .companion import columns_again
 from .decisions import DECISIONS, Decisions
@@ -23,12 +23,13 @@ from .relabeling import Head, RefinedLabels, refine_labels
 from .results import (
     HEAD,
     NEW_IMAGES,
+    at_place,
+    changing,
     new_files,
     read_decided,
     read_embedder,
     read_model,
     read_result,
-    read_summary,
     source_again,
 )
 from .scoring import agreement, in_clusters
@@ -46,7 +47,9 @@ class Refinement:
     Attributes
     ----------
     clusters : Clusters
-        With the new table.
+        With the new table, of what can still be read.
+    assignments : Assignments
+        A row for each sample, also for those that can't be read any more.
     decisions : Decisions
         As they are after it.
     accepted : tuple of int
@@ -60,6 +63,7 @@ class Refinement:
     """
 
     clusters: Clusters
+    assignments: Assignments
     decisions: Decisions
     accepted: tuple[int, ...]
     new: tuple[int, ...]
@@ -79,7 +83,9 @@ def refine(
 
     Accepted clusters stay exactly what they are, with numbers and names; moved samples stay where
     they were put; what is "not here" never returns there. The others are clustered by what the
-    decisions tell, see `refine_labels`. The result folder is written anew, all of it or nothing.
+    decisions tell, see `refine_labels`. Samples whose files are gone keep their rows: in clusters
+    that are accepted or where they were moved, else in none. The result folder is written anew, all
+    of it or nothing.
 
     Parameters
     ----------
@@ -87,10 +93,11 @@ def refine(
         The result folder.
     decisions : str or path, default=None
         The file of the decisions, as the page saves it; None is ``decisions.json`` in `out`.
+        Without one, rows of ``labels.csv`` must have been changed.
     n_clusters : int or "auto", default="auto"
         Number of clusters for what is not decided; "auto" is the one that is found.
     folder : str or path, default=None
-        Where the images are now; None is where they were.
+        Where the images, or the array, are now, which is remembered; None is where they were.
     random_state : int, RandomState or None, default=0
         Seed of the clustering.
 
@@ -103,14 +110,27 @@ def refine(
     FileNotFoundError
         If `out` is no result.
     ValueError
-        If the decisions are broken, or about another result.
+        If the decisions are broken or about another result, or nothing is decided.
     """
     start, out = time.perf_counter(), Path(out)
-    summary = read_summary(out)
     file = None if decisions is None else Path(decisions)
-    opened = open_result(out, summary, file, None if folder is None else str(folder))
-    refined = _refined(opened, summary, n_clusters, random_state)
-    return write_refined(out, summary, opened, refined, start)
+    with changing(out) as summary:
+        if file is None and not (out / DECISIONS).exists():
+            _check_edited(out, summary)
+        summary = at_place(summary, folder)
+        opened = open_result(out, summary, file)
+        refined = _refined(opened, summary, n_clusters, random_state)
+        return write_refined(out, summary, opened, refined, start)
+
+
+def _check_edited(out: Path, summary: dict[str, Any]) -> None:
+    """Refuse a result about which nobody has decided anything, in its table neither."""
+    table, _ = read_decided(out, summary)
+    if not table.cluster_names and result_id(table) == summary.get("result", result_id(table)):
+        raise ValueError(
+            f"nothing is decided about {str(out)!r}: save {DECISIONS} on its page and put it "
+            "there, or name it with --decisions FILE."
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,20 +140,20 @@ class Opened:
     Parameters
     ----------
     source : Source
-    clusters : Clusters. As decided.
+    clusters : Clusters. As decided; of what can still be read.
+    table : Assignments. As decided; of all.
     decisions : Decisions
     space : ndarray of shape (n_samples, d). Where the clusters are told apart.
     """
 
     source: Source
     clusters: Any
+    table: Assignments
     decisions: Decisions
     space: NDArray[Any]
 
 
-def open_result(
-    out: Path, summary: dict[str, Any], file: Path | None, folder: str | None
-) -> Opened:
+def open_result(out: Path, summary: dict[str, Any], file: Path | None) -> Opened:
     """Read a result with what is decided, and the features of its samples.
 
     Parameters
@@ -144,34 +164,47 @@ def open_result(
         That of the run.
     file : path or None
         The decisions; None is those in the folder, if any.
-    folder : str or None
-        Where the samples are now; None is where they were.
     """
     embedder = read_embedder(out, summary)
+    table, decisions = read_decided(out, summary, file)
+    table = replace(table, labels=decisions.applied(table))
     if "array" in summary:
-        source = ArrayFile(folder or summary["array"])
+        source = ArrayFile(summary["array"])
+        if not os.path.isfile(source.place):
+            raise FileNotFoundError(
+                f"there is no file {source.place!r}; --folder says where it is now."
+            )
         rows = source.read(Settings())
-        table, decisions = read_decided(out, summary, file)
+        _check_shape(source.place, rows.shape, summary)
         with np.load(out / "embedding.npz", allow_pickle=False) as stored:
             embedding = stored["embedding"]
         clusters = Clusters(
-            assignments=replace(table, labels=decisions.applied(table)),
+            assignments=table,
             embedding=embedding,
             estimator=read_model(out) if (out / "model").exists() else None,
         )
         space = embedding if embedder is None else at_unit_length(embedder.transform(rows))
-        return Opened(source, clusters, decisions, space)
-    place = folder or summary["folder"]
+        return Opened(source, clusters, table, decisions, space)
+    place = summary["folder"]
     result = read_result(out, place, summary, file)
-    assert result.decisions is not None
     space = result.embedding if embedder is None else at_unit_length(result.features(embedder))
-    return Opened(source_again(summary, place), result, result.decisions, space)
+    return Opened(source_again(summary, place), result, table, decisions, space)
+
+
+def _check_shape(array: str, shape: Sequence[int], summary: dict[str, Any]) -> None:
+    """Refuse another array than the one that was clustered."""
+    if list(shape) != list(summary.get("shape", shape)):
+        raise ValueError(
+            f"{array!r} is not what was clustered: its shape is {tuple(shape)}, and was "
+            f"{tuple(summary['shape'])}; --folder says where that array is now."
+        )
 
 
 def _refined(
     opened: Opened, summary: dict[str, Any], n_clusters: int | str, random_state: Any
 ) -> RefinedLabels:
-    decisions, table = opened.decisions, opened.clusters.assignments
+    table = opened.clusters.assignments
+    decisions = opened.decisions.at(table.paths)
     refused, placed = decisions.rows(table)
     return refine_labels(
         opened.space,
@@ -196,33 +229,27 @@ def write_refined(
     out: Path, summary: dict[str, Any], opened: Opened, refined: RefinedLabels, start: float
 ) -> Refinement:
     """Write a result with new labels."""
-    old = opened.clusters.assignments
-    names = {
-        cluster: name
-        for cluster, name in {**old.cluster_names, **opened.decisions.names}.items()
-        if (refined.labels == cluster).any()
-    }
-    table = replace(
-        old,
-        labels=refined.labels,
-        confidence=refined.confidence,
-        second=refined.second,
-        cluster_names=names,
-    )
+    table = _table_after(opened, refined)
     decisions = opened.decisions.after(table)
-    changes: dict[str, Any] = {"assignments": table}
+    shown = table.at(np.flatnonzero(_is_shown(opened)))
+    changes: dict[str, Any] = {"assignments": shown}
     if hasattr(opened.clusters, "decisions"):
-        changes |= {"decisions": decisions, "labels_of_run": table.labels, "new": ()}
+        changes |= {
+            "decisions": decisions.at(shown.paths),
+            "labels_of_run": shown.labels,
+            "new": (),
+        }
         changes["first_free"] = first_free(summary, opened.decisions)
     changes["columns"] = columns_again(summary, opened.clusters, opened.source.place)
     clusters = described(replace(opened.clusters, **changes, evidence=None, n_clusters_scores=None))
     clusters = replace(clusters, proposals=_with_likeness(clusters, refined.like))
-    new = np.setdiff1d(table.labels, [*old.labels, UNCLUSTERED]).tolist()
+    new = np.setdiff1d(table.labels, [*opened.table.labels, UNCLUSTERED]).tolist()
     accepted = tuple(sorted(opened.decisions.accepted))
-    told = _summary(summary, clusters, decisions, refined, new, start)
+    told = _summary(summary, clusters, table, decisions, refined, new, start)
     missing = write_again(out, opened.source, clusters, table, told, decisions, refined.head)
     return Refinement(
         clusters=clusters,
+        assignments=table,
         decisions=decisions,
         accepted=accepted,
         new=tuple(new),
@@ -231,16 +258,40 @@ def write_refined(
     )
 
 
+def _is_shown(opened: Opened) -> NDArray[np.bool_]:
+    """Which of all samples can still be read."""
+    return np.isin(opened.table.paths, opened.clusters.assignments.paths)
+
+
+def _table_after(opened: Opened, refined: RefinedLabels) -> Assignments:
+    """The table with new labels; what can't be read stays where it is held, else is in none."""
+    old, decisions, shown = opened.table, opened.decisions, _is_shown(opened)
+    held = np.isin(old.labels, decisions.accepted)
+    for rows in decisions.rows(old)[1].values():
+        held[rows] = True
+    labels = np.where(held, old.labels, UNCLUSTERED)
+    confidence, second = old.confidence.copy(), old.second.copy()
+    labels[shown], confidence[shown] = refined.labels, refined.confidence
+    second[shown] = refined.second
+    second[~np.isin(second, labels)] = UNCLUSTERED
+    names = {
+        cluster: name
+        for cluster, name in {**old.cluster_names, **decisions.names}.items()
+        if (labels == cluster).any()
+    }
+    return replace(old, labels=labels, confidence=confidence, second=second, cluster_names=names)
+
+
 def _summary(
     summary: dict[str, Any],
     clusters: Clusters,
+    table: Assignments,
     decisions: Decisions,
     refined: RefinedLabels,
     new: list[int],
     start: float,
 ) -> dict[str, Any]:
     """The summary of a run after it was refined; what was said of earlier clusters is gone."""
-    table = clusters.assignments
     gone = {"n_clusters_scores", NEW_IMAGES}
     told = {name: value for name, value in summary.items() if name not in gone}
     if "scores" in summary:
@@ -286,7 +337,7 @@ def write_again(
     head: Head,
     embedding: Mapping[str, Any] | None = None,
 ) -> dict[str, str]:
-    """Write an earlier result anew, all of it or nothing; the model stays.
+    """Write an earlier result anew, all of it or nothing; the model stays. Nobody else may write.
 
     Parameters
     ----------
@@ -314,12 +365,13 @@ def write_again(
         "labels.parquet": partial(write_table, clusters, out),
         **source.views(clusters, facts, out),
     }
-    with alone_in(out), new_files(out, kept=("model", "embedding.npz")) as stage:
+    with new_files(out, kept=("model", "embedding.npz")) as stage:
         (stage / "labels.csv").write_bytes(table.to_csv())
         if embedding is not None:
             np.savez(stage / "embedding.npz", **embedding)
         head.write(stage / HEAD)
-        decisions.write(stage / DECISIONS)
+        if decisions != Decisions(result=decisions.result):  # a file that says nothing misleads
+            decisions.write(stage / DECISIONS)
         missing = {name: attempt(write, stage / name) for name, write in views.items()}
         write_summary(stage, told)
     return missing

@@ -124,7 +124,8 @@ def finish_moving(out: Path) -> None:
     ready = out / _READY
     if not ready.exists():
         return
-    gone = (ready / _GONE).read_text(encoding="utf-8").split()
+    left = ready / _GONE  # itself gone if all was moved, and `ready` was about to go
+    gone = left.read_text(encoding="utf-8").split() if left.exists() else []
     for name in RESULT_FILES:
         if (ready / name).exists():
             os.replace(ready / name, out / name)
@@ -182,6 +183,32 @@ def write_data(folder: Path, clusters: Clusters, features: NDArray[Any] | None) 
     np.savez(folder / "embedding.npz", **kept)
 
 
+@contextmanager
+def changing(out: Path) -> Iterator[dict[str, Any]]:
+    """Summary of an earlier run whose result is changed in the block, by nobody else meanwhile.
+
+    What is read in the block is what its new files replace.
+
+    Raises
+    ------
+    FileExistsError
+        If another run writes to the folder.
+    PermissionError
+        If it can't be written to.
+    FileNotFoundError, ValueError
+        As `read_summary`.
+    """
+    with alone_in(out) if out.is_dir() else nullcontext():
+        if out.is_dir() and not _is_writable(out):
+            raise PermissionError(
+                f"{str(out)!r} can't be written to; change its permissions, or work on a copy."
+            )
+        finish_moving(out)
+        summary = read_summary(out)
+        shutil.rmtree(out / _STAGE, ignore_errors=True)  # of one that was killed while it wrote
+        yield summary
+
+
 def read_summary(out: Path) -> dict[str, Any]:
     """Summary of an earlier run.
 
@@ -192,7 +219,9 @@ def read_summary(out: Path) -> dict[str, Any]:
     ValueError
         If the summary has been changed to what no run writes.
     """
-    finish_moving(out)
+    if (out / _READY).exists():  # one that was killed has left it, or another is about to move it
+        with alone_in(out):
+            finish_moving(out)
     file = out / "summary.json"
     if not (out / "labels.csv").exists() or not file.exists():
         raise FileNotFoundError(f"{str(out)!r} is no result of `skdeepclust cluster`.")
@@ -206,6 +235,14 @@ def read_summary(out: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{str(file)!r} is not what a run has written ({error}).") from error
     return summary
+
+
+def at_place(summary: dict[str, Any], folder: Any) -> dict[str, Any]:
+    """The summary, which names where the images or the array are now; None is where they were."""
+    if folder is None:
+        return summary
+    place = os.path.abspath(os.path.expanduser(os.fsdecode(folder)))
+    return {**summary, "array" if "array" in summary else "folder": place}
 
 
 def _check_growth(summary: dict[str, Any]) -> None:
@@ -287,7 +324,13 @@ def read_embedder(out: Path, summary: dict[str, Any]) -> ImageEmbedder | None:
     if odd := set(settings) - set(ImageEmbedder().get_params()):
         raise ValueError(f"summary.json of {str(out)!r} has an unknown setting, {min(odd)!r}.")
     # Its own folder of features, whatever the summary says: a stranger's might name any other.
-    return ImageEmbedder(**{**settings, "cache_dir": out / FEATURES})
+    cache = out / FEATURES
+    kept = cache if _is_writable(cache if cache.exists() else out) else None
+    return ImageEmbedder(**{**settings, "cache_dir": kept})
+
+
+def _is_writable(folder: Path) -> bool:
+    return os.access(folder, os.W_OK | os.X_OK)
 
 
 def read_head(out: Path) -> Head | None:
@@ -322,6 +365,13 @@ def read_result(
     kept = np.setdiff1d(np.arange(len(table)), sorted(unreadable))
     if not len(kept):
         raise ValueError(f"no image of labels.csv is in {source!r}; --folder says where they are.")
+    skipped = [(table.paths[i], reason) for i, reason in sorted(unreadable.items())]
+    if skipped:
+        warnings.warn(
+            f"{len(skipped):,} of {len(table):,} images can't be read, and only their rows in "
+            f"labels.csv stay; if they are elsewhere, --folder says where{listing(skipped)}.",
+            stacklevel=2,
+        )
     names = table.paths[kept]
     return kind(
         **found,
@@ -329,7 +379,7 @@ def read_result(
         embedding=embedding[[place[name] for name in names]],
         estimator=read_model(out) if (out / "model").exists() else None,
         classes=classes_of(names, summary) if "scores" in summary else None,
-        skipped=[(table.paths[i], reason) for i, reason in sorted(unreadable.items())],
+        skipped=skipped,
         decisions=decided.at(names),
         labels_of_run=labels_of_run[kept],
         first_free=summary.get("first_free", 0),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from ..data.files import whole_file
 from .companion import columns_again
 from .description import described
-from .results import read_result, read_summary, source_again
+from .results import RESULT_FILES, changing, new_files, read_result, source_again
 from .scoring import agreement, in_clusters
 from .summary import facts_of
 
@@ -34,7 +34,11 @@ def rewrite_page(out: Path, folder: str | None = None) -> Path:
     ValueError
         If it is that of an array, or the table can't be used.
     """
-    summary = read_summary(out)
+    with changing(out) as summary:
+        return _rewritten(out, summary, folder)
+
+
+def _rewritten(out: Path, summary: dict[str, Any], folder: str | None) -> Path:
     if "array" in summary:
         raise ValueError(f"{str(out)!r} is the result of an array, which has no page.")
     folder = folder or summary["folder"]
@@ -45,7 +49,7 @@ def rewrite_page(out: Path, folder: str | None = None) -> Path:
         some = in_clusters(result.labels)
         scores = {summary["method"]: agreement(result.classes[some], result.labels[some])}
     facts = facts_of(summary["method"], scores, summary["seconds"])
-    page = out / "report.html"
-    with whole_file(page) as new:
-        source_again(summary, folder).views(result, facts, out)[page.name](new)
-    return page
+    page = "report.html"
+    with new_files(out, kept=RESULT_FILES) as stage:
+        source_again(summary, folder).views(result, facts, out)[page](stage / page)
+    return out / page
