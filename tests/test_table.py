@@ -111,6 +111,21 @@ def test_names_stand_for_numbers(tmp_path):
     assert table.cluster_names == {3: "fox", 1: "cat", 4: "owl"}
 
 
+def test_a_new_name_is_that_of_the_cluster_which_most_of_its_samples_had(tmp_path):
+    of_run = dict.fromkeys("ab", 7) | {"c": 2}
+
+    def numbers(cells, names=None):
+        changed(tmp_path, cells, names)
+        file = tmp_path / "labels.csv"
+        return Assignments.read_csv(file, names, of_run=of_run, first_free=9).labels.tolist()
+
+    assert numbers(["fox", "fox", "owl"]) == [7, 7, 2]
+    assert numbers(["fox", "owl", "2"]) == [7, 9, 2]
+    assert numbers(["fox", "7", "2"]) == [9, 7, 2]  # the others still are seven
+    assert numbers(["fox", "owl", "owl"], {7: "owl"}) == [9, 7, 7]
+    assert numbers(["fox", "fox", "2"], {7: "cat"}) == [7, 7, 2]  # another name
+
+
 @pytest.mark.parametrize(
     ("cell", "fault"),
     [("fox", "'fox' is the name of both 1 and 3"), ("2.0", "invalid literal"), ("", "needs the")],

@@ -21,9 +21,17 @@ from .description import described
 from .images import SHOWN, ImageClusters, names_in
 from .likeness import some_of
 from .prediction import Oracle, files_of
-from .refinement import Opened, first_free, open_result, write_again
+from .refinement import Opened, open_result, write_again
 from .relabeling import N_AXES, Head, crossed_logits, refine_labels
-from .results import ADDED, NEW_IMAGES, classes_of, read_decided, read_summary
+from .results import (
+    ADDED,
+    LABELS,
+    NEW_IMAGES,
+    classes_of,
+    first_free,
+    read_decided,
+    read_summary,
+)
 from .settings import FEATURES
 from .summary import sizes
 from .table import UNCLUSTERED, Assignments, result_id
@@ -279,6 +287,8 @@ def _write(
     with np.load(out / "embedding.npz", allow_pickle=False) as stored:
         kept = dict(stored)
     kept["embedding"] = np.concatenate([kept["embedding"], more.embedding])
+    if LABELS in kept:
+        kept[LABELS] = np.append(kept[LABELS], added.labels)
     kept["paths"] = np.append(kept["paths"], [os.fsencode(path) for path in added.paths])
     if FEATURES in kept:
         both = np.concatenate([kept[FEATURES], more.places.astype(np.float16)])

@@ -136,6 +136,46 @@ class Decisions:
             sections["clusters"].setdefault(key, Said(name))
         return replace(self, result=result_id(table), merged={}, **sections)
 
+    def with_edits(self, table: Assignments, of_run: Mapping[str, int]) -> Self:
+        """The same, with what a person has changed in the table; what is decided here counts more.
+
+        Parameters
+        ----------
+        table : Assignments
+            As it is now. A name in it is that of its cluster.
+        of_run : mapping of str to int
+            Cluster of each sample as it was written.
+
+        Returns
+        -------
+        decisions : Decisions
+            A sample in another cluster is moved; one in none is not in the cluster it was in.
+        """
+        names = table.cluster_names
+        clusters = {
+            key: replace(said, name=said.name and names.get(key, said.name))
+            for key, said in self.clusters.items()
+        }
+        decided = {path for paths in self.moved.values() for path in paths}
+        moved, not_in = (
+            {key: [*paths] for key, paths in section.items()}
+            for section in (self.moved, self.not_in)
+        )
+        for path, now in zip(map(str, table.paths), table.labels.tolist(), strict=True):
+            before = of_run.get(path, now)
+            gone = now == UNCLUSTERED
+            section, key = (not_in, before) if gone else (moved, now)
+            key = self.merged.get(key, key)
+            if now != before and not {path, printable(path)} & {*decided, *not_in.get(key, ())}:
+                section.setdefault(key, []).append(path)
+        named = {key: Said(names[key]) for key in moved if key in names}
+        return replace(
+            self,
+            clusters={**named, **clusters},
+            moved={key: tuple(paths) for key, paths in moved.items()},
+            not_in={key: tuple(paths) for key, paths in not_in.items()},
+        )
+
     @property
     def accepted(self) -> tuple[int, ...]:
         """Clusters that stay what they are."""

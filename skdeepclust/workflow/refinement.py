@@ -23,6 +23,8 @@ from .relabeling import Head, RefinedLabels, refine_labels
 from .results import (
     HEAD,
     NEW_IMAGES,
+    embedding_of_run,
+    first_free,
     new_files,
     read_decided,
     read_embedder,
@@ -185,13 +187,6 @@ def _refined(
     )
 
 
-def first_free(summary: dict[str, Any], decisions: Decisions) -> int:
-    """The first number that no cluster of this result ever had."""
-    used = [row["cluster"] for row in summary.get("clusters", ())]
-    used += [*decisions.clusters, *decisions.merged, *decisions.moved]
-    return max(int(summary.get("first_free", 0)), max(used, default=UNCLUSTERED) + 1)
-
-
 def write_refined(
     out: Path, summary: dict[str, Any], opened: Opened, refined: RefinedLabels, start: float
 ) -> Refinement:
@@ -220,7 +215,8 @@ def write_refined(
     new = np.setdiff1d(table.labels, [*old.labels, UNCLUSTERED]).tolist()
     accepted = tuple(sorted(opened.decisions.accepted))
     told = _summary(summary, clusters, decisions, refined, new, start)
-    missing = write_again(out, opened.source, clusters, table, told, decisions, refined.head)
+    kept = embedding_of_run(out, table)
+    missing = write_again(out, opened.source, clusters, table, told, decisions, refined.head, kept)
     return Refinement(
         clusters=clusters,
         decisions=decisions,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -144,16 +145,29 @@ class Assignments:
         return write_parquet(self.columns(), file)
 
     @classmethod
-    def read_csv(cls, file: Path, names: Mapping[int, str] | None = None) -> Self:
+    def read_csv(
+        cls,
+        file: Path,
+        names: Mapping[int, str] | None = None,
+        *,
+        of_run: Mapping[str, int] | None = None,
+        first_free: int = 0,
+    ) -> Self:
         """Read what `to_csv` wrote, whoever has changed its clusters since.
 
-        A cluster may be its number or its name. A name that no cluster has is a new cluster.
+        A cluster may be its number or its name. A name that no cluster has is that of the cluster
+        which most of its samples had in the run, if the table has it under no other name or
+        number; else it is a new cluster.
 
         Parameters
         ----------
         file : path
         names : mapping of int to str, default=None
             Names of clusters, beside those in the column of that name.
+        of_run : mapping of str to int, default=None
+            Cluster of each sample when the table was written; None if nobody knows.
+        first_free : int, default=0
+            Smallest number of a new cluster.
 
         Raises
         ------
@@ -166,7 +180,8 @@ class Assignments:
                 rows, fields = list(reader), reader.fieldnames or ()
             if missing := {cls.KEY, *COLUMNS[1:]}.difference(fields):
                 raise KeyError(min(missing))
-            labels, known = _clusters_of(rows, names or {})
+            before = [(of_run or {}).get(row[cls.KEY], UNCLUSTERED) for row in rows]
+            labels, known = _clusters_of(rows, names or {}, before, first_free)
             table = cls(
                 paths=cls._keys([row[cls.KEY] for row in rows]),
                 labels=labels,
@@ -194,7 +209,10 @@ class Assignments:
 
 
 def _clusters_of(
-    rows: Sequence[Mapping[str, str]], names: Mapping[int, str]
+    rows: Sequence[Mapping[str, str]],
+    names: Mapping[int, str],
+    before: Sequence[int],
+    first_free: int,
 ) -> tuple[NDArray[np.int64], dict[int, str]]:
     """The number of each row's cluster, and the names; new ones have the next free numbers."""
     cells = [row["cluster"].strip() for row in rows]
@@ -206,14 +224,31 @@ def _clusters_of(
     for number, name in known.items():
         if numbers.setdefault(name, number) != number and name in cells:
             raise ValueError(f"{name!r} is the name of both {numbers[name]} and {number}")
-    used = {*known, *(int(cell) for cell in cells if _is_number(cell))}
-    for cell in dict.fromkeys(cells):
-        if cell and not _is_number(cell) and cell not in numbers:
-            numbers[cell] = max(used, default=-1) + 1
-            used.add(numbers[cell])
-            known[numbers[cell]] = cell
+    strange = dict.fromkeys(c for c in cells if c and not _is_number(c) and c not in numbers)
+    seen = {int(c) if _is_number(c) else numbers.get(c, UNCLUSTERED) for c in cells if c}
+    renamed = _renamed(zip(cells, before, strict=True), strange, seen)
+    free = max({first_free - 1, *known, *seen, *before}, default=UNCLUSTERED) + 1
+    for name in strange:
+        numbers[name] = renamed.get(name, free)
+        free += numbers[name] == free
+        known[numbers[name]] = name
     labels = [int(cell) if _is_number(cell) else numbers[cell] for cell in cells]
     return np.array(labels, dtype=np.int64), known
+
+
+def _renamed(
+    now_and_before: Iterable[tuple[str, int]], names: Collection[str], taken: Collection[int]
+) -> dict[str, int]:
+    """The number that most samples of a new name had, if no larger share of it has another name."""
+    shared = Counter(pair for pair in now_and_before if pair[0] in names)
+    most: dict[str, int] = {}
+    for (name, number), _ in shared.most_common():
+        most.setdefault(name, number)
+    found: dict[int, str] = {}
+    for name, number in sorted(most.items(), key=lambda pair: -shared[pair]):
+        if number != UNCLUSTERED and number not in taken:
+            found.setdefault(number, name)
+    return {name: number for number, name in found.items()}
 
 
 def _is_number(cell: str) -> bool:
