@@ -1,5 +1,7 @@
 """New images into a result: how they differ from the old, and from Python."""
 
+import shutil
+
 import numpy as np
 from commands import cluster, write_folder
 
@@ -25,6 +27,16 @@ def test_the_folder_that_has_grown_is_added_again(toy, folder, tmp_path):
     assert list(found.assignments.paths) == ["left/12.png", "left/13.png"]
     assert skdeepclust.add(out, folder).n_known == 26
     assert skdeepclust.add(out, folder / "left" / "3.png").drift is None
+
+
+def test_of_identical_files_one_is_added(toy, folder, tmp_path):
+    out = tmp_path / "out"
+    assert cluster(folder, out, *toy, "--seed", "0", "--quiet") == 0
+    more = write_folder(tmp_path / "more", n_each=14)
+    for file in sorted((more / "left").glob("1[23].png")):
+        shutil.copy(file, file.with_name(f"copy of {file.name}"))
+    found = skdeepclust.add(out, more / "left")
+    assert [path.rpartition("/")[2] for path in found.assignments.paths] == ["12.png", "13.png"]
 
 
 def test_classes_of_added_images_are_their_own_folders(toy, folder, tmp_path):

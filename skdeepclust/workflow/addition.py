@@ -67,7 +67,7 @@ class Addition:
     new : tuple of int
         Clusters that are proposed.
     n_known : int
-        Images that the result had before, by path or by content.
+        Images that the result had before, by path or by content, and further copies of new ones.
     skipped : list of (path, reason)
         Files that can't be read.
     drift : Drift or None
@@ -189,13 +189,16 @@ class _More:
 
 
 def _unknown(files: list[str], known: Iterable[str]) -> list[str]:
-    """The files that are not among the known ones, neither by path nor by content."""
+    """The files that are not among the known ones, by path or content; of copies, the first."""
     old = [path for path in known if os.path.exists(path)]
     paths = {os.path.realpath(path) for path in old}
     fresh = [file for file in files if os.path.realpath(file) not in paths]
     sizes_of_fresh = {os.path.getsize(file) for file in fresh}
     contents = {_content(path) for path in old if os.path.getsize(path) in sizes_of_fresh}
-    return [file for file in fresh if not contents or _content(file) not in contents]
+    first: dict[bytes, str] = {}
+    for file in fresh:
+        first.setdefault(_content(file), file)
+    return [file for content, file in first.items() if content not in contents]
 
 
 def _content(file: str) -> bytes:
