@@ -141,6 +141,7 @@ def read(folder, said):
         ({"moved": {"0": "a"}}, "values of 'moved' must be lists of paths. Got 'a'"),
         ({"not_in": {"0": [3]}}, r"values of 'not_in' must be lists of paths. Got \[3\]"),
         ({"moved": {"0": ["a"], "1": ["a"]}}, "'a' is moved into both 0 and 1"),
+        ({"moved": {"3": ["a"]}, "not_in": {"3": ["a"]}}, "'a' is moved into 3, and not in 3"),
     ],
 )
 def test_a_fault_is_one_sentence(tmp_path, said, fault):

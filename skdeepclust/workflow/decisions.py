@@ -95,6 +95,7 @@ class Decisions:
         for name in ("moved", "not_in"):
             sections[name] = _joined(sections[name], merged)
         _check_moved_once(sections["moved"])
+        _check_not_here(sections["moved"], sections["not_in"])
         return cls(result=result, **sections)
 
     def write(self, file: Path) -> None:
@@ -365,3 +366,12 @@ def _check_moved_once(moved: Mapping[int, Iterable[str]]) -> None:
             if path in seen:
                 raise ValueError(f"{path!r:.200} is moved into both {seen[path]} and {key}.")
             seen[path] = key
+
+
+def _check_not_here(
+    moved: Mapping[int, Iterable[str]], not_in: Mapping[int, Iterable[str]]
+) -> None:
+    """Refuse a sample that is put where it must not be."""
+    for key, paths in moved.items():
+        if both := set(paths).intersection(not_in.get(key, ())):
+            raise ValueError(f"{min(both)!r:.200} is moved into {key}, and not in {key}.")
