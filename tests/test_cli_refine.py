@@ -126,6 +126,27 @@ def test_a_result_that_kept_no_labels_is_refined_as_before(out):
     assert Decisions.read(out / "decisions.json").moved == {}
 
 
+def test_rows_that_were_deleted_are_told_once(out, capsys):
+    lines = (out / "labels.csv").read_text().splitlines()
+    (out / "labels.csv").write_text("\n".join(lines[:-2]))
+    for told_of in (1, 0):
+        capsys.readouterr()
+        assert main(["refine", str(out), "-k", "2"]) == 0
+        said = capsys.readouterr().err
+        assert said.count("labels.csv lacks 2 samples of the result, such as 'right/8") == told_of
+    assert len(labels_of(out)) == 22
+
+
+def test_rows_of_an_array_stay_in_their_order(toy, array, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert cluster(array, out, *toy, "--seed", "0", "--quiet") == 0
+    head, *lines = (out / "labels.csv").read_text().splitlines()
+    for changed in (lines[::-1], lines[1:]):
+        (out / "labels.csv").write_text("\n".join([head, *changed]))
+        assert main(["refine", str(out), "-k", "2"]) == 1
+        assert "must have the rows 0 to 23" in capsys.readouterr().err
+
+
 def test_numbers_are_never_given_again(out):
     decide(out, merged={0: 1}, clusters={1: Said("all", accepted=True)}, not_in={1: ()})
     assert main(["refine", str(out), "-k", "1"]) == 0

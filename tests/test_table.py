@@ -126,6 +126,13 @@ def test_a_new_name_is_that_of_the_cluster_which_most_of_its_samples_had(tmp_pat
     assert numbers(["fox", "fox", "2"], {7: "cat"}) == [7, 7, 2]  # another name
 
 
+def test_a_sample_with_two_rows_is_refused(tmp_path):
+    table = Assignments.of(["a", "b", "a"], PROBA, EMBEDDING)
+    (tmp_path / "labels.csv").write_bytes(table.to_csv())
+    with pytest.raises(ValueError, match="it has 'a' twice"):
+        Assignments.read_csv(tmp_path / "labels.csv")
+
+
 @pytest.mark.parametrize(
     ("cell", "fault"),
     [("fox", "'fox' is the name of both 1 and 3"), ("2.0", "invalid literal"), ("", "needs the")],

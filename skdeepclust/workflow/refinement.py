@@ -154,6 +154,11 @@ def open_result(
         source = ArrayFile(folder or summary["array"])
         rows = source.read(Settings())
         table, decisions = read_decided(out, summary, file)
+        if table.paths.tolist() != list(range(len(rows))):
+            raise ValueError(
+                f"labels.csv of {str(out)!r} must have the rows 0 to {len(rows) - 1} of "
+                f"{source.place!r}, in their order."
+            )
         with np.load(out / "embedding.npz", allow_pickle=False) as stored:
             embedding = stored["embedding"]
         clusters = Clusters(

@@ -33,6 +33,7 @@ from .table import UNCLUSTERED, Assignments, result_id
 
 HEAD = "head.npz"
 LABELS = "labels"  # in embedding.npz: those of the run, whoever changes labels.csv
+LEFT_OUT = -2  # among these: the table no longer has the sample
 NEW_IMAGES, ADDED = "new_images", "added"  # in a summary: since the last decisions; from where
 RESULT_FILES = {
     "report.html": "the page to look at, in any browser, offline",
@@ -273,14 +274,16 @@ def labels_of_run(out: Path) -> dict[str, int]:
     with _archive(file) as stored:
         if LABELS not in stored:
             return {}
-        return dict(zip(_keys(stored), stored[LABELS].astype(np.int64).tolist(), strict=True))
+        labels = stored[LABELS].astype(np.int64).tolist()
+        both = zip(_keys(stored), labels, strict=True)
+        return {key: label for key, label in both if label != LEFT_OUT}
 
 
 def embedding_of_run(out: Path, table: Assignments) -> dict[str, NDArray[Any]]:
     """Arrays of the embedding's file, with the labels of a new table."""
     labels = dict(zip(map(str, table.paths), table.labels.tolist(), strict=True))
     with np.load(out / "embedding.npz", allow_pickle=False) as stored:
-        own = [labels.get(key, UNCLUSTERED) for key in _keys(stored)]
+        own = [labels.get(key, LEFT_OUT) for key in _keys(stored)]
         return {**stored, LABELS: np.array(own, dtype=np.int64)}
 
 
@@ -361,6 +364,12 @@ def read_result(
     """
     table, decided = read_decided(out, summary, decisions)
     of_run = labels_of_run(out)
+    if deleted := sorted(set(of_run).difference(table.paths)):
+        warnings.warn(
+            f"labels.csv lacks {len(deleted):,} samples of the result, such as "
+            f"{deleted[0]!r:.200}; they are left out.",
+            stacklevel=2,
+        )
     before = [of_run.get(path, now) for path, now in zip(table.paths, table.labels, strict=True)]
     table = replace(table, labels=decided.applied(table))
     kind, found, unreadable = _found_again(summary, source, table.paths)

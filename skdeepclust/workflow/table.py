@@ -172,7 +172,8 @@ class Assignments:
         Raises
         ------
         ValueError
-            If a column is missing, a cell is no number, or a name stands for two clusters.
+            If a column is missing, a cell is no number, a sample has two rows, or a name stands
+            for two clusters.
         """
         try:
             with open(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as opened:
@@ -180,6 +181,9 @@ class Assignments:
                 rows, fields = list(reader), reader.fieldnames or ()
             if missing := {cls.KEY, *COLUMNS[1:]}.difference(fields):
                 raise KeyError(min(missing))
+            keys = Counter(row[cls.KEY] for row in rows)
+            if twice := [key for key, count in keys.items() if count > 1]:
+                raise ValueError(f"it has {twice[0]!r:.200} twice")
             before = [(of_run or {}).get(row[cls.KEY], UNCLUSTERED) for row in rows]
             labels, known = _clusters_of(rows, names or {}, before, first_free)
             table = cls(
