@@ -1,11 +1,13 @@
 """New images into a result: how they differ from the old, and from Python."""
 
+import json
 import shutil
 
 import numpy as np
 from commands import cluster, write_folder
 
 import skdeepclust
+from skdeepclust.cli import main
 from skdeepclust.workflow.addition import told_apart
 
 
@@ -14,6 +16,17 @@ def test_what_is_alike_cannot_be_told_apart_and_what_is_not_can():
     old, alike = rng.normal(size=(400, 5)), rng.normal(size=(200, 5))
     assert 0.4 < told_apart(old, alike) < 0.6
     assert told_apart(old, alike + 4) > 0.99
+    assert told_apart(old, alike[:20] + 4) > 0.99
+
+
+def test_of_few_images_nobody_says_how_well_they_are_told_apart(toy, folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert cluster(folder, out, *toy, "--seed", "0", "--quiet") == 0
+    more = write_folder(tmp_path / "more", n_each=14)
+    capsys.readouterr()
+    assert main(["add", str(out), str(more / "left" / "13.png")]) == 0
+    assert "under the curve" not in capsys.readouterr().out
+    assert json.loads((out / "summary.json").read_text())["drift"]["told_apart"] is None
 
 
 def test_the_folder_that_has_grown_is_added_again(toy, folder, tmp_path):

@@ -54,6 +54,7 @@ def test_what_fits_is_added_and_the_rest_is_proposed(out, folder, more, capsys):
     assert main(["add", str(out), str(more)]) == 0
     said = capsys.readouterr()
     assert "42 images are added; 1 were there; 1 can't be read" in said.out
+    assert "under the curve (0.5: not at all)" in said.out
     after = labels_of(out)
     assert {path: after[path] for path in before} == before
     lefts = [c for path, c in after.items() if "/l" in path and path.startswith("..")]

@@ -26,11 +26,15 @@ def run(args: argparse.Namespace) -> None:
     if found.new:
         proposed = ", ".join(map(str, found.new))
         console.say(f"new clusters are proposed: {proposed}")
+    strange, area = found.drift.strange, found.drift.told_apart
     console.say(
-        f"{found.drift.strange:.1%} of the new resemble nothing that was clustered (of that, 1 % "
-        f"would); they are told from the old with an area of {found.drift.told_apart:.2f} under "
-        "the curve (0.5: not at all)"
+        f"{strange:.1%} of the new resemble nothing that was clustered (of that, 1 % would)"
     )
+    if area is not None:
+        console.say(
+            f"they are told from the old with an area of {area:.2f} under the curve (0.5: not at "
+            "all)"
+        )
     page = args.result / "report.html"
     if page.exists():
         console.say(f"{page}  {RESULT_FILES[page.name]}")

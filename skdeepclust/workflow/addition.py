@@ -37,6 +37,7 @@ from .summary import sizes
 from .table import UNCLUSTERED, Assignments, result_id
 
 MOST_COMPARED = 5000  # old and new images each, to see how they differ
+FEWEST_COMPARED = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,13 +48,14 @@ class Drift:
     ----------
     strange : float
         Share of the new that lie further from the old than 99 % of these from each other.
-    told_apart : float
+    told_apart : float or None
         How well a linear discriminant tells new from old, as the area under its ROC curve, on
-        images that it hasn't seen: 0.5 is not at all, 1 is always.
+        images that it hasn't seen: 0.5 is not at all, 1 is always. None if there are less than
+        twenty of either.
     """
 
     strange: float
-    told_apart: float
+    told_apart: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,7 +237,7 @@ def _assigned(
     return table, refined.head
 
 
-def told_apart(old: NDArray[Any], new: NDArray[Any]) -> float:
+def told_apart(old: NDArray[Any], new: NDArray[Any]) -> float | None:
     """How well a linear discriminant tells two samples apart: the area under its ROC curve.
 
     Parameters
@@ -244,18 +246,18 @@ def told_apart(old: NDArray[Any], new: NDArray[Any]) -> float:
 
     Returns
     -------
-    area : float in [0, 1]
+    area : float in [0, 1], or None of few rows, by which it would be chance
         0.5 where nothing tells them apart. Each row is judged by a discriminant of others.
     """
+    if min(len(old), len(new)) < FEWEST_COMPARED:
+        return None
     rng = np.random.RandomState(0)
     some = [rows[rng.permutation(len(rows))[:MOST_COMPARED]] for rows in (old, new)]
     is_new = np.repeat([0, 1], [len(rows) for rows in some])
     x = np.concatenate(some)
     z = PCA(min(N_AXES, x.shape[1], len(x) - 1), random_state=0).fit_transform(x)
     logits = crossed_logits(z.astype(np.float64), is_new, 2, rng)
-    with np.errstate(invalid="ignore"):
-        margin = np.nan_to_num(logits[:, 1] - logits[:, 0])  # a single row is judged by nobody
-    return float(roc_auc_score(is_new, margin))
+    return float(roc_auc_score(is_new, logits[:, 1] - logits[:, 0]))
 
 
 def _write(
