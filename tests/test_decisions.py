@@ -162,6 +162,13 @@ def test_a_broken_file_is_one_sentence(tmp_path, content):
         Decisions.read(tmp_path / "decisions.json")
 
 
+def test_a_file_that_is_not_there_is_one_sentence(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"nope.json' should be a file of decisions, as"):
+        Decisions.read(tmp_path / "nope.json")
+    with pytest.raises(OSError, match="should be a file of decisions, as the page saves it: "):
+        Decisions.read(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("changes", "fault"),
     [

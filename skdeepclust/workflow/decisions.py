@@ -68,9 +68,16 @@ class Decisions:
         ------
         ValueError
             If it is anything else; says what, in one sentence.
+        OSError
+            If there is no such file, or it can't be read.
         """
         try:
             return cls._parse(_json_of(file.read_bytes()))
+        except OSError as error:
+            raise type(error)(
+                f"{str(file)!r} should be a file of decisions, as the page saves it: "
+                f"{error.strerror}."
+            ) from error
         except ValueError as error:
             raise ValueError(f"{str(file)!r} can't be used: {error}") from error
 

@@ -180,7 +180,12 @@ class Assignments:
                 reader = csv.DictReader(opened)
                 rows, fields = list(reader), reader.fieldnames or ()
             if missing := {cls.KEY, *COLUMNS[1:]}.difference(fields):
-                raise KeyError(min(missing))
+                other = next((mark for mark in ";\t" if mark in "".join(fields)), None)
+                raise ValueError(
+                    f"it lacks {min(missing)!r}"
+                    if other is None
+                    else f"its cells are separated by {other!r}; save it with commas"
+                )
             keys = Counter(row[cls.KEY] for row in rows)
             if twice := [key for key, count in keys.items() if count > 1]:
                 raise ValueError(f"it has {twice[0]!r:.200} twice")
@@ -191,7 +196,7 @@ class Assignments:
                 labels=labels,
                 cluster_names=known,
                 confidence=np.array([float(row["confidence"]) for row in rows]),
-                second=np.array([int(row["second_cluster"] or -1) for row in rows]),
+                second=np.array([_whole(row["second_cluster"] or "-1") for row in rows]),
                 outlier_scores=np.array([float(row["outlier_score"] or "nan") for row in rows]),
             )
             if not np.isfinite(table.confidence).all() or np.isinf(table.outlier_scores).any():
@@ -223,20 +228,20 @@ def _clusters_of(
     known = dict(names)
     for row, cell in zip(rows, cells, strict=True):
         if row.get(NAME) and _is_number(cell):
-            known.setdefault(int(cell), row[NAME])
+            known.setdefault(_whole(cell), row[NAME])
     numbers: dict[str, int] = {}
     for number, name in known.items():
         if numbers.setdefault(name, number) != number and name in cells:
             raise ValueError(f"{name!r} is the name of both {numbers[name]} and {number}")
     strange = dict.fromkeys(c for c in cells if c and not _is_number(c) and c not in numbers)
-    seen = {int(c) if _is_number(c) else numbers.get(c, UNCLUSTERED) for c in cells if c}
+    seen = {_whole(c) if _is_number(c) else numbers.get(c, UNCLUSTERED) for c in cells if c}
     renamed = _renamed(zip(cells, before, strict=True), strange, seen)
     free = max({first_free - 1, *known, *seen, *before}, default=UNCLUSTERED) + 1
     for name in strange:
         numbers[name] = renamed.get(name, free)
         free += numbers[name] == free
         known[numbers[name]] = name
-    labels = [int(cell) if _is_number(cell) else numbers[cell] for cell in cells]
+    labels = [_whole(cell) if _is_number(cell) else numbers[cell] for cell in cells]
     return np.array(labels, dtype=np.int64), known
 
 
@@ -262,6 +267,14 @@ def _is_number(cell: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _whole(cell: str) -> int:
+    """The whole number that a cell stands for, also as other programs write it: 4.0."""
+    number = float(cell)
+    if not number.is_integer():
+        raise ValueError(f"{cell!r} is no whole number")
+    return int(number)
 
 
 def write_parquet(columns: dict[str, Any], file: Path) -> bool:
