@@ -62,6 +62,11 @@ def test_what_fits_is_added_and_the_rest_is_proposed(out, folder, more, capsys):
     tops = [c for path, c in after.items() if "/top" in path]
     assert sum(c not in before.values() and c >= 0 for c in tops) >= 27
     summary = told(out)
+    proposed = {name for names in summary["proposals"].values() for name in names}
+    assert "top" in proposed
+    assert "more" not in proposed  # the folder that was added
+    assert main(["report", str(out)]) == 0
+    assert '"more"' not in (out / "report.html").read_text()
     assert summary["n_images"] == len(after) == 66
     assert len(summary["new_images"]) == 42
     assert 0.5 < summary["drift"]["told_apart"] <= 1

@@ -29,6 +29,7 @@ from .results import (
     NEW_IMAGES,
     classes_of,
     first_free,
+    names_below,
     read_decided,
     read_summary,
 )
@@ -279,7 +280,7 @@ def _write(
         decisions=decisions.at(clusters.assignments.paths),
         columns=columns_again(told, clusters, opened.source.place),
     )
-    clusters = described(clusters)
+    clusters = described(clusters, names_below(clusters.assignments.names(), told))
     told |= {
         "seconds": {**told["seconds"], "add": round(time.perf_counter() - start, 3)},
         "clusters": sizes(table.labels, table.confidence),

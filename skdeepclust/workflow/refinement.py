@@ -25,6 +25,7 @@ from .results import (
     NEW_IMAGES,
     embedding_of_run,
     first_free,
+    names_below,
     new_files,
     read_decided,
     read_embedder,
@@ -215,7 +216,8 @@ def write_refined(
         changes |= {"decisions": decisions, "labels_of_run": table.labels, "new": ()}
         changes["first_free"] = first_free(summary, opened.decisions)
     changes["columns"] = columns_again(summary, opened.clusters, opened.source.place)
-    clusters = described(replace(opened.clusters, **changes, evidence=None, n_clusters_scores=None))
+    clusters = replace(opened.clusters, **changes, evidence=None, n_clusters_scores=None)
+    clusters = described(clusters, names_below(table.names(), summary))
     clusters = replace(clusters, proposals=_with_likeness(clusters, refined.like))
     new = np.setdiff1d(table.labels, [*old.labels, UNCLUSTERED]).tolist()
     accepted = tuple(sorted(opened.decisions.accepted))

@@ -430,13 +430,18 @@ def _told(summary: dict[str, Any]) -> dict[str, Any]:
 
 def classes_of(names: Iterable[str], summary: dict[str, Any]) -> NDArray[Any]:
     """The first folder of each path, below the folder that was clustered or added."""
+    return np.array([name.partition("/")[0] for name in names_below(names, summary)])
+
+
+def names_below(names: Iterable[str], summary: dict[str, Any]) -> list[str]:
+    """Paths relative to the folder that was clustered or added."""
     outside = [f"{added['folder']}/" for added in summary.get(ADDED, ())]
 
     def below(name: str) -> str:
         own = [root for root in outside if root.startswith("../") and name.startswith(root)]
         return name[len(max(own, key=len)) :] if own else name
 
-    return np.array([below(name).partition("/")[0] for name in names])
+    return [below(name) for name in names]
 
 
 def _paths_inside(folders: Sequence[str], names: NDArray[Any]) -> NDArray[Any]:

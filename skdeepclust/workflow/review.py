@@ -8,7 +8,7 @@ from pathlib import Path
 from ..data.files import whole_file
 from .companion import columns_again
 from .description import described
-from .results import read_result, read_summary, source_again
+from .results import names_below, read_result, read_summary, source_again
 from .scoring import agreement, in_clusters
 from .summary import facts_of
 
@@ -39,7 +39,10 @@ def rewrite_page(out: Path, folder: str | None = None) -> Path:
         raise ValueError(f"{str(out)!r} is the result of an array, which has no page.")
     folder = folder or summary["folder"]
     result = read_result(out, folder, summary)
-    result = described(replace(result, columns=columns_again(summary, result, folder)))
+    result = described(
+        replace(result, columns=columns_again(summary, result, folder)),
+        names_below(result.assignments.names(), summary),
+    )
     scores = None
     if result.classes is not None:
         some = in_clusters(result.labels)
