@@ -25,7 +25,9 @@ def test_of_few_images_nobody_says_how_well_they_are_told_apart(toy, folder, tmp
     more = write_folder(tmp_path / "more", n_each=14)
     capsys.readouterr()
     assert main(["add", str(out), str(more / "left" / "13.png")]) == 0
-    assert "under the curve" not in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "\n1 image is added\n" in said
+    assert "under the curve" not in said
     assert json.loads((out / "summary.json").read_text())["drift"]["told_apart"] is None
 
 

@@ -53,7 +53,7 @@ def test_what_fits_is_added_and_the_rest_is_proposed(out, folder, more, capsys):
     capsys.readouterr()
     assert main(["add", str(out), str(more)]) == 0
     said = capsys.readouterr()
-    assert "42 images are added; 1 were there; 1 can't be read" in said.out
+    assert "42 images are added; 1 was there; 1 can't be read" in said.out
     assert "under the curve (0.5: not at all)" in said.out
     after = labels_of(out)
     assert {path: after[path] for path in before} == before
@@ -109,7 +109,7 @@ def test_what_was_added_is_predicted_shown_and_refined(out, more, capsys):
 def test_an_array_takes_no_images(toy, array, tmp_path, more, capsys):
     assert cluster(array, tmp_path / "out", *toy, "--seed", "0", "--quiet") == 0
     assert main(["add", str(tmp_path / "out"), str(more)]) == 1
-    assert "is the result of array; images can't be added" in capsys.readouterr().err
+    assert "is the result of an array; images can't be added" in capsys.readouterr().err
 
 
 def test_a_folder_without_images_is_one_sentence(out, tmp_path, capsys):

@@ -58,7 +58,7 @@ def test_accepted_stays_moved_stays_and_not_here_is_never_undone(out, capsys):
         assert {path for path, c in after.items() if c == kept} == stay
         assert after["right/1.png"] == 7
         assert other not in {after["left/5.png"], kept}
-        assert "1 accepted clusters are as they were" in capsys.readouterr().out
+        assert "1 accepted cluster is as it was; " in capsys.readouterr().out
         decisions = Decisions.read(out / "decisions.json")
         assert decisions.result == told(out)["result"]
         assert decisions.clusters[kept] == Said("bright left", "a note", accepted=True)

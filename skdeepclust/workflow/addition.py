@@ -112,9 +112,9 @@ def add(out: Any, images: Any, *, folder: Any = None, random_state: Any = 0) -> 
     """
     start, out = time.perf_counter(), Path(out)
     summary = read_summary(out)
-    for kind in ("array", "boxes"):
+    for kind, words in {"array": "an array", "boxes": "boxes"}.items():
         if kind in summary:
-            raise ValueError(f"{str(out)!r} is the result of {kind}; images can't be added to it.")
+            raise ValueError(f"{str(out)!r} is the result of {words}; images can't be added to it.")
     place = str(folder) if folder is not None else summary["folder"]
     opened = open_result(out, summary, None, place)
     found = files_of(str(images))[1]

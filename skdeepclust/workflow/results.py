@@ -28,7 +28,7 @@ from .images import SHOWN, ImageClusters, ImageFiles
 from .likeness import Company, at_unit_length, some_of
 from .relabeling import Head
 from .settings import FEATURES
-from .sources import Clusters
+from .sources import Clusters, counted
 from .table import UNCLUSTERED, Assignments, result_id
 
 HEAD = "head.npz"
@@ -366,8 +366,8 @@ def read_result(
     of_run = labels_of_run(out)
     if deleted := sorted(set(of_run).difference(table.paths)):
         warnings.warn(
-            f"labels.csv lacks {len(deleted):,} samples of the result, such as "
-            f"{deleted[0]!r:.200}; they are left out.",
+            f"labels.csv lacks {counted(len(deleted), 'sample')} of the result, such as "
+            f"{deleted[0]!r:.200}.",
             stacklevel=2,
         )
     before = [of_run.get(path, now) for path, now in zip(table.paths, table.labels, strict=True)]
