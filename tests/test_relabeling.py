@@ -82,6 +82,18 @@ def test_moved_samples_stay_and_tell_what_their_cluster_is_like(groups):
     assert (refined.labels[y == 4] == 9).mean() > 0.9
 
 
+@pytest.mark.parametrize("moved", [[7], [7, 8, 9]])
+def test_a_cluster_of_moved_samples_only_is_as_sure_as_a_person_says(groups, moved):
+    X, y, labels = groups
+    labels = labels.copy()
+    moved = np.flatnonzero(y == 0)[moved]  # others say that they are like cluster 0
+    labels[moved] = 9
+    refined = refine_labels(X, labels, accepted=[0], moved=moved, n_clusters=4, random_state=0)
+    assert np.flatnonzero(refined.labels == 9).tolist() == moved.tolist()
+    assert (refined.confidence[moved] == 1).all()
+    assert (refined.confidence[labels == 0] < 1).any()  # accepted: by others
+
+
 def test_numbers_of_new_clusters_are_one_after_the_other(groups):
     X, _, labels = groups
     refined = refine_labels(X, labels, accepted=[0], n_clusters=60, random_state=0)

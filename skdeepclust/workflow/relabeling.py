@@ -88,7 +88,9 @@ class RefinedLabels:
     labels : ndarray of shape (n_samples,), int64
         Cluster of each sample; -1 is in none.
     confidence : ndarray of shape (n_samples,)
-        Probability of the cluster, as told by other samples; of a -1, that of the likeliest.
+        Probability of the cluster, as told by other samples; of a -1, that of the likeliest. 1
+        in an open cluster of moved samples only, and in one of a single held sample: a person has
+        said so, and nobody else can tell.
     second : ndarray of shape (n_samples,), int64
         The next most probable cluster, or the one that a new cluster is like; -1 for none.
     like : dict of int to int
@@ -288,7 +290,7 @@ class _Task:
         """What the classes are called, and how sure they are; guests of accepted ones go beside."""
         rows = np.arange(len(classes))
         proba = softmax(logits, axis=1)
-        sure = proba[rows, classes]
+        sure = np.where(self._said_by_hand(classes), 1, proba[rows, classes])
         doubted = ~self.held & (sure < SURE)
         empty = np.bincount(classes[~doubted], minlength=logits.shape[1]) == 0
         proba[rows, classes] = -1
@@ -314,6 +316,14 @@ class _Task:
             like=like,
             head=self._head(np.where(labels < 0, -1, classes), numbers),
         )
+
+    def _said_by_hand(self, classes: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Samples in classes that others say nothing of: all moved there, or a single one."""
+        moved = self.held & ~np.isin(self.labels, self.accepted)
+        n_others = np.bincount(classes[~moved], minlength=classes.max() + 1)
+        single = self.held & (np.bincount(classes)[classes] == 1)
+        found: NDArray[np.bool_] = single | (moved & (n_others[classes] == 0))
+        return found
 
     def _numbers_of_new(
         self, classes: NDArray[np.intp], empty: NDArray[np.bool_], free: int
