@@ -158,6 +158,10 @@ def test_a_damaged_head_is_one_sentence(tmp_path):
     ("given", "sentence"),
     [
         ({"n_clusters": 0}, "n_clusters should be a whole number from 1, or 'auto'. Got 0"),
+        ({"accepted": [0, 77]}, "accepted should list clusters that labels have. Got 77 instead"),
+        ({"accepted": [-1]}, "accepted should list clusters that labels have. Got -1 instead"),
+        ({"accepted": ["a"]}, "accepted should list clusters that labels have. Got 'a' instead"),
+        ({"accepted": 3}, r"accepted should list clusters, such as \[3\]. Got 3 instead"),
         ({"moved": [10]}, "moved should hold rows of X, from 0 to 9"),
         ({"not_in": {0: [-1]}}, "not_in should hold rows of X, from 0 to 9"),
         ({"not_in": {0: ["a"]}}, "not_in should hold rows of X"),
@@ -166,7 +170,7 @@ def test_a_damaged_head_is_one_sentence(tmp_path):
 def test_unusable_arguments_are_one_sentence(given, sentence):
     X = np.arange(30.0).reshape(10, 3)
     with pytest.raises(ValueError, match=sentence):
-        refine_labels(X, np.zeros(10, int), accepted=[0], **given)
+        refine_labels(X, np.zeros(10, int), **{"accepted": [0], **given})
 
 
 def test_few_samples_without_a_decision_are_an_error():

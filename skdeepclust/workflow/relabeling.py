@@ -221,7 +221,7 @@ class _Task:
         rng: np.random.RandomState,
     ) -> Self:
         y = _checked_labels(labels, len(x))
-        kept = np.array(sorted(set(accepted)), dtype=np.int64)
+        kept = _checked_accepted(accepted, y)
         held = np.isin(y, kept)
         held[moved] = True
         held &= y != UNCLUSTERED
@@ -366,6 +366,17 @@ def _checked_labels(labels: ArrayLike, n_samples: int) -> NDArray[np.int64]:
             f"{y.shape} and dtype {y.dtype} instead."
         )
     return y.astype(np.int64)
+
+
+def _checked_accepted(accepted: Any, labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    if not isinstance(accepted, Iterable):
+        raise ValueError(f"accepted should list clusters, such as [3]. Got {accepted!r} instead.")
+    given, known = list(accepted), np.unique(labels[labels != UNCLUSTERED]).tolist()
+    if strange := [cluster for cluster in given if cluster not in known]:
+        raise ValueError(
+            f"accepted should list clusters that labels have. Got {strange[0]!r} instead."
+        )
+    return np.unique(np.array(given, dtype=np.int64))
 
 
 def _checked_rows(rows: ArrayLike, n_samples: int, name: str) -> NDArray[np.intp]:
