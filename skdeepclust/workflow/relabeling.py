@@ -132,8 +132,9 @@ def refine_labels(
     not_in : mapping of int to array-like of int, default=None
         Rows that must not be in a cluster.
     n_clusters : int or "auto", default="auto"
-        How many clusters the rest gets, beside those that hold something; "auto" is what
-        `select_n_clusters` finds, but at least twice as many as there were: nobody accepted them.
+        How many clusters are made of the rest at first, beside those that hold something; some may
+        end empty. "auto" is what `select_n_clusters` finds, but at least twice as many as there
+        were, since nobody accepted them, as long as there are ten samples for each, and 25 at most.
     first_free : int, default=0
         Smallest number that a new cluster may have; those in `labels` are never given again.
     random_state : int, RandomState instance or None, default=None
