@@ -45,7 +45,8 @@ demo: $(STAMP)
 	$(BIN)/python examples/digits_folder.py
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	@# A file of tests goes to one process as a whole: its fixtures are made once.
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: $(STAMP)
 	$(BIN)/python -m ruff check .

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from families import quick
 from sklearn.base import clone
 from sklearn.cluster import (
     DBSCAN,
@@ -23,7 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import skdeepclust
-from skdeepclust import DECSClustering, HaDisClustering, SelectiveClustering
+from skdeepclust import DECSClustering, HaDisClustering, SelectiveClustering, TURTLEClustering
 from skdeepclust.engine import Hook
 from skdeepclust.methods.selective import SampleSelection, at_least
 from skdeepclust.ops import density_weights, weighted_means
@@ -584,3 +585,9 @@ def test_a_failed_fit_leaves_an_earlier_one(blobs):
         model.fit(np.full_like(blobs[0], np.nan))
     assert model.labels_ is labels
     assert hasattr(model, "base_")
+
+
+def test_nobody_rests_where_a_phase_reads_no_samples(blobs):
+    base = quick(TURTLEClustering, 3)
+    model = SelectiveClustering(base, selection="dynamic").fit(blobs[0])
+    assert np.array_equal(model.labels_, base.fit(blobs[0]).labels_)

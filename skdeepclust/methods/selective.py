@@ -224,7 +224,9 @@ class SampleSelection(Hook):
         run.objective.seen = None
 
     def _all_take_part(self, run: Run) -> bool:
-        return run.warming_up or (self.by == "auto" and run.objective.means_of_batches)
+        if run.warming_up or not run.phase.views:  # a phase that reads no samples
+            return True
+        return bool(self.by == "auto" and run.objective.means_of_batches)
 
     def _is_due(self, run: Run) -> bool:
         every = self.measure_every or (1 if run.objective.views else 4)
