@@ -243,7 +243,7 @@ def write_refined(
         changes["first_free"] = first_free(summary, opened.decisions)
     changes["columns"] = columns_again(summary, opened.clusters, opened.source.place)
     clusters = replace(opened.clusters, **changes, evidence=None, n_clusters_scores=None)
-    clusters = described(clusters, names_below(table.names(), summary))
+    clusters = described(clusters, names_below(shown.names(), summary))
     clusters = replace(clusters, proposals=_with_likeness(clusters, refined.like))
     new = np.setdiff1d(table.labels, [*opened.table.labels, UNCLUSTERED]).tolist()
     accepted = tuple(sorted(opened.decisions.accepted))
