@@ -1,11 +1,13 @@
 """New images into a result: how they differ from the old, and from Python."""
 
 import json
+import shutil
 
 import numpy as np
 from commands import cluster, write_folder
 
 import skdeepclust
+from skdeepclust.cli import main
 from skdeepclust.workflow.addition import told_apart
 from skdeepclust.workflow.decisions import Decisions, Said
 
@@ -15,6 +17,19 @@ def test_what_is_alike_cannot_be_told_apart_and_what_is_not_can():
     old, alike = rng.normal(size=(400, 5)), rng.normal(size=(200, 5))
     assert 0.4 < told_apart(old, alike) < 0.6
     assert told_apart(old, alike + 4) > 0.99
+    assert told_apart(old, alike[:20] + 4) > 0.99
+
+
+def test_of_few_images_nobody_says_how_well_they_are_told_apart(toy, folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert cluster(folder, out, *toy, "--seed", "0", "--quiet") == 0
+    more = write_folder(tmp_path / "more", n_each=14)
+    capsys.readouterr()
+    assert main(["add", str(out), str(more / "left" / "13.png")]) == 0
+    said = capsys.readouterr().out
+    assert "\n1 image is added\n" in said
+    assert "under the curve" not in said
+    assert json.loads((out / "summary.json").read_text())["drift"]["told_apart"] is None
 
 
 def test_the_folder_that_has_grown_is_added_again(toy, folder, tmp_path):
@@ -28,6 +43,16 @@ def test_the_folder_that_has_grown_is_added_again(toy, folder, tmp_path):
     assert list(found.assignments.paths) == ["left/12.png", "left/13.png"]
     assert skdeepclust.add(out, folder).n_known == 26
     assert skdeepclust.add(out, folder / "left" / "3.png").drift is None
+
+
+def test_of_identical_files_one_is_added(toy, folder, tmp_path):
+    out = tmp_path / "out"
+    assert cluster(folder, out, *toy, "--seed", "0", "--quiet") == 0
+    more = write_folder(tmp_path / "more", n_each=14)
+    for file in sorted((more / "left").glob("1[23].png")):
+        shutil.copy(file, file.with_name(f"copy of {file.name}"))
+    found = skdeepclust.add(out, more / "left")
+    assert [path.rpartition("/")[2] for path in found.assignments.paths] == ["12.png", "13.png"]
 
 
 def test_classes_of_added_images_are_their_own_folders(toy, folder, tmp_path):

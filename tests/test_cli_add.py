@@ -53,7 +53,8 @@ def test_what_fits_is_added_and_the_rest_is_proposed(out, folder, more, capsys):
     capsys.readouterr()
     assert main(["add", str(out), str(more)]) == 0
     said = capsys.readouterr()
-    assert "42 images are added; 1 were there; 1 can't be read" in said.out
+    assert "42 images are added; 1 was there; 1 can't be read" in said.out
+    assert "under the curve (0.5: not at all)" in said.out
     after = labels_of(out)
     assert {path: after[path] for path in before} == before
     lefts = [c for path, c in after.items() if "/l" in path and path.startswith("..")]
@@ -61,6 +62,11 @@ def test_what_fits_is_added_and_the_rest_is_proposed(out, folder, more, capsys):
     tops = [c for path, c in after.items() if "/top" in path]
     assert sum(c not in before.values() and c >= 0 for c in tops) >= 27
     summary = told(out)
+    proposed = {name for names in summary["proposals"].values() for name in names}
+    assert "top" in proposed
+    assert "more" not in proposed  # the folder that was added
+    assert main(["report", str(out)]) == 0
+    assert '"more"' not in (out / "report.html").read_text()
     assert summary["n_images"] == len(after) == 66
     assert len(summary["new_images"]) == 42
     assert 0.5 < summary["drift"]["told_apart"] <= 1
@@ -103,7 +109,7 @@ def test_what_was_added_is_predicted_shown_and_refined(out, more, capsys):
 def test_an_array_takes_no_images(toy, array, tmp_path, more, capsys):
     assert cluster(array, tmp_path / "out", *toy, "--seed", "0", "--quiet") == 0
     assert main(["add", str(tmp_path / "out"), str(more)]) == 1
-    assert "is the result of array; images can't be added" in capsys.readouterr().err
+    assert "is the result of an array; images can't be added" in capsys.readouterr().err
 
 
 def test_a_folder_without_images_is_one_sentence(out, tmp_path, capsys):

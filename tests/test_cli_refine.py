@@ -36,6 +36,11 @@ def out(toy, folder, tmp_path):
     return tmp_path / "out"
 
 
+@pytest.fixture
+def more(tmp_path):
+    return write_folder(tmp_path / "more", n_each=15)
+
+
 def test_accepted_stays_moved_stays_and_not_here_is_never_undone(out, capsys):
     before = labels_of(out)
     kept = before["left/0.png"]
@@ -54,7 +59,7 @@ def test_accepted_stays_moved_stays_and_not_here_is_never_undone(out, capsys):
         assert {path for path, c in after.items() if c == kept} == stay
         assert after["right/1.png"] == 7
         assert other not in {after["left/5.png"], kept}
-        assert "1 accepted clusters are as they were" in capsys.readouterr().out
+        assert "1 accepted cluster is as it was; " in capsys.readouterr().out
         decisions = Decisions.read(out / "decisions.json")
         assert decisions.result == told(out)["result"]
         assert decisions.clusters[kept] == Said("bright left", "a note", accepted=True)
@@ -111,6 +116,83 @@ def test_without_decisions_nothing_is_clustered_again(out, folder, tmp_path, cap
         (out / "labels.csv").write_text(edited)
         assert main(["refine", str(out), "-k", "2"]) == 0
         (out / "decisions.json").unlink(missing_ok=True)
+
+
+def edit(out, change):
+    """Write each row's cluster anew."""
+    head, *lines = (out / "labels.csv").read_text().splitlines()
+    cells = [line.split(",") for line in lines]
+    cells = [[row[0], str(change(row[0].strip('"'), row[1])), *row[2:]] for row in cells]
+    (out / "labels.csv").write_text("\n".join([head, *map(",".join, cells)]))
+
+
+def test_a_cluster_that_is_named_in_the_table_keeps_its_number(out, folder, more, capsys):
+    before = labels_of(out)
+    kept = before["right/0.png"]  # the last to be named
+    decide(out, clusters={kept: Said(accepted=True)})
+    edit(out, lambda path, cluster: "oranges" if int(cluster) == kept else "lions")
+    assert main(["add", str(out), str(more)]) == 0
+    assert before.items() <= labels_of(out).items()
+    assert main(["refine", str(out), "-k", "2"]) == 0
+    rows = rows_of(out / "labels.csv")
+    members = {
+        row["path"] for row in rows if int(row["cluster"]) == kept and ".." not in row["path"]
+    }
+    assert members == {path for path, cluster in before.items() if cluster == kept}
+    assert {row["name"] for row in rows if int(row["cluster"]) == kept} == {"oranges"}
+
+
+def test_rows_that_were_edited_stay_where_they_were_put(out):
+    before = labels_of(out)
+    there = before["right/0.png"]
+    new = {"left/0.png": there, "left/1.png": "foxes", "left/2.png": -1, "left/3.png": 40}
+    edit(out, lambda path, cluster: new.get(path, cluster))
+    for _ in range(2):
+        assert main(["refine", str(out), "-k", "2"]) == 0
+        after = labels_of(out)
+        assert after["left/0.png"] == there
+        assert after["left/1.png"] == 41  # 40 is used
+        assert after["left/2.png"] != before["left/2.png"]
+        assert after["left/3.png"] == 40
+        names = {row["path"]: row["name"] for row in rows_of(out / "labels.csv")}
+        assert names["left/1.png"] == "foxes"
+        decisions = Decisions.read(out / "decisions.json")
+        assert decisions.moved[40] == ("left/3.png",)
+    assert told(out)["first_free"] > 40
+
+
+def test_a_result_that_kept_no_labels_is_refined_as_before(out):
+    with np.load(out / "embedding.npz") as stored:
+        arrays = dict(stored)
+    del arrays["labels"]
+    np.savez(out / "embedding.npz", **arrays)
+    edit(out, lambda path, cluster: 1 - int(cluster))
+    assert main(["refine", str(out), "-k", "2"]) == 0
+    with np.load(out / "embedding.npz") as stored:
+        assert stored["labels"].tolist() == list(labels_of(out).values())
+    assert not (out / "decisions.json").exists()
+
+
+def test_rows_that_were_deleted_are_told_once(out, capsys):
+    decide(out, clusters={0: Said("zero")})
+    lines = (out / "labels.csv").read_text().splitlines()
+    (out / "labels.csv").write_text("\n".join(lines[:-2]))
+    for told_of in (1, 0):
+        capsys.readouterr()
+        assert main(["refine", str(out), "-k", "2"]) == 0
+        said = capsys.readouterr().err
+        assert said.count("labels.csv lacks 2 samples of the result, such as 'right/8") == told_of
+    assert len(labels_of(out)) == 22
+
+
+def test_rows_of_an_array_stay_in_their_order(toy, array, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert cluster(array, out, *toy, "--seed", "0", "--quiet") == 0
+    head, *lines = (out / "labels.csv").read_text().splitlines()
+    for changed in (lines[::-1], lines[1:]):
+        (out / "labels.csv").write_text("\n".join([head, *changed]))
+        assert main(["refine", str(out), "-k", "2"]) == 1
+        assert "must have the rows 0 to 23" in capsys.readouterr().err
 
 
 def test_numbers_are_never_given_again(out):

@@ -67,3 +67,8 @@ def test_a_table_of_other_samples_is_refused(table):
 def test_columns_can_be_put_into_arrays(table):
     found = table("path,year\na/1.jpg,1\na/2.jpg,2\nb/2.jpg,3\n").of(NAMES, "in")
     assert np.asarray(found["year"]).dtype.kind == "i"
+
+
+def test_a_file_that_is_not_there_is_one_sentence(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"--table '.*none.csv' should be a CSV file: No"):
+        CompanionTable(tmp_path / "none.csv")

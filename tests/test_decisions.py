@@ -96,6 +96,21 @@ def test_names_are_one_line_of_valid_text(tmp_path):
     assert read(tmp_path, said).names == {0: "a fox ?"}
 
 
+def test_what_is_changed_in_the_table_is_decided_unless_the_file_says_more():
+    of_run = dict(zip(TABLE.paths, TABLE.labels.tolist(), strict=True))
+    table = replace(
+        TABLE, labels=np.array([-1, 2, 8, 5, 0]), cluster_names={0: "dogs", 8: "owl", 7: "füchse"}
+    )
+    edited = ALL.with_edits(table, of_run)
+    assert edited.moved == {2: ("b",), 8: ("c",), 5: ("d",), 7: (STRANGE,)}
+    assert edited.not_in == {0: ("b", "a")}
+    assert edited.clusters[0] == Said("dogs", "small dogs", accepted=True)
+    assert edited.names == {0: "dogs", 7: "füchse", 8: "owl"}
+    assert edited.applied(table).tolist() == [-1, 2, 8, 5, 7]
+    assert edited.with_edits(table, of_run) == edited
+    assert ALL.with_edits(TABLE, of_run) == ALL.with_edits(TABLE, {}) == ALL
+
+
 def read(folder, said):
     file = folder / "decisions.json"
     kind = {"format": "skdeepclust decisions", "version": 1, "result": "3f9c"}
@@ -126,6 +141,7 @@ def read(folder, said):
         ({"moved": {"0": "a"}}, "values of 'moved' must be lists of paths. Got 'a'"),
         ({"not_in": {"0": [3]}}, r"values of 'not_in' must be lists of paths. Got \[3\]"),
         ({"moved": {"0": ["a"], "1": ["a"]}}, "'a' is moved into both 0 and 1"),
+        ({"moved": {"3": ["a"]}, "not_in": {"3": ["a"]}}, "'a' is moved into 3, and not in 3"),
     ],
 )
 def test_a_fault_is_one_sentence(tmp_path, said, fault):
@@ -144,6 +160,13 @@ def test_a_broken_file_is_one_sentence(tmp_path, content):
     (tmp_path / "decisions.json").write_bytes(content)
     with pytest.raises(ValueError, match=r"decisions\.json' can't be used: it "):
         Decisions.read(tmp_path / "decisions.json")
+
+
+def test_a_file_that_is_not_there_is_one_sentence(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"nope.json' should be a file of decisions, as"):
+        Decisions.read(tmp_path / "nope.json")
+    with pytest.raises(OSError, match="should be a file of decisions, as the page saves it: "):
+        Decisions.read(tmp_path)
 
 
 @pytest.mark.parametrize(

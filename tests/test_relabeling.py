@@ -82,6 +82,21 @@ def test_moved_samples_stay_and_tell_what_their_cluster_is_like(groups):
     assert (refined.labels[y == 4] == 9).mean() > 0.9
 
 
+def test_numbers_of_new_clusters_are_one_after_the_other(groups):
+    X, _, labels = groups
+    refined = refine_labels(X, labels, accepted=[0], n_clusters=60, random_state=0)
+    new = np.setdiff1d(refined.labels, [-1, *labels])
+    assert len(new) < 60  # some k-means clusters end empty
+    assert new.tolist() == list(range(4, 4 + len(new)))
+    assert set(refined.second.tolist()) <= {-1, *refined.labels.tolist()}
+
+
+def test_more_clusters_than_samples_that_are_not_decided_are_refused(groups):
+    X, _, labels = groups
+    with pytest.raises(ValueError, match="n_clusters=400 should be <= 320, the number of samples"):
+        refine_labels(X, labels, accepted=[0], n_clusters=400)
+
+
 def test_same_seed_same_labels(groups):
     X, _, labels = groups
     first, second = (refine_labels(X, labels, accepted=[0], random_state=1) for _ in range(2))

@@ -111,9 +111,50 @@ def test_names_stand_for_numbers(tmp_path):
     assert table.cluster_names == {3: "fox", 1: "cat", 4: "owl"}
 
 
+def test_a_new_name_is_that_of_the_cluster_which_most_of_its_samples_had(tmp_path):
+    of_run = dict.fromkeys("ab", 7) | {"c": 2}
+
+    def numbers(cells, names=None):
+        changed(tmp_path, cells, names)
+        file = tmp_path / "labels.csv"
+        return Assignments.read_csv(file, names, of_run=of_run, first_free=9).labels.tolist()
+
+    assert numbers(["fox", "fox", "owl"]) == [7, 7, 2]
+    assert numbers(["fox", "owl", "2"]) == [7, 9, 2]
+    assert numbers(["fox", "7", "2"]) == [9, 7, 2]  # the others still are seven
+    assert numbers(["fox", "owl", "owl"], {7: "owl"}) == [9, 7, 7]
+    assert numbers(["fox", "fox", "2"], {7: "cat"}) == [7, 7, 2]  # another name
+
+
+def test_whole_numbers_may_be_written_as_other_programs_do(tmp_path):
+    assert changed(tmp_path, ["4.0", "-1.0", " 7 "]).labels.tolist() == [4, -1, 7]
+    text = (tmp_path / "labels.csv").read_text().replace(",1,", ",1.0,")  # the second cluster
+    (tmp_path / "labels.csv").write_text(text)
+    assert Assignments.read_csv(tmp_path / "labels.csv").second.tolist() == [1, 1, 0]
+
+
+@pytest.mark.parametrize(("mark", "named"), [(";", "';'"), ("\t", r"'\\t'")])
+def test_other_separators_are_named(tmp_path, mark, named):
+    text = Assignments.of(["a", "b", "c"], PROBA, EMBEDDING).to_csv().decode()
+    (tmp_path / "labels.csv").write_text(text.replace(",", mark))
+    with pytest.raises(ValueError, match=f"separated by {named}; save it with commas"):
+        Assignments.read_csv(tmp_path / "labels.csv")
+
+
+def test_a_sample_with_two_rows_is_refused(tmp_path):
+    table = Assignments.of(["a", "b", "a"], PROBA, EMBEDDING)
+    (tmp_path / "labels.csv").write_bytes(table.to_csv())
+    with pytest.raises(ValueError, match="it has 'a' twice"):
+        Assignments.read_csv(tmp_path / "labels.csv")
+
+
 @pytest.mark.parametrize(
     ("cell", "fault"),
-    [("fox", "'fox' is the name of both 1 and 3"), ("2.0", "invalid literal"), ("", "needs the")],
+    [
+        ("fox", "'fox' is the name of both 1 and 3"),
+        ("2.5", "'2.5' is no whole number"),
+        ("", "needs the"),
+    ],
 )
 def test_a_cluster_that_nobody_can_tell_is_refused(tmp_path, cell, fault):
     with pytest.raises(ValueError, match=fault):

@@ -24,6 +24,7 @@ def run(args: argparse.Namespace) -> None:
 def say_refinement(found: Refinement, out: Path) -> None:
     """Say what stayed, what is new, and what is proposed."""
     from ..workflow.results import RESULT_FILES
+    from ..workflow.sources import counted
     from ..workflow.summary import sizes
 
     table = found.assignments
@@ -32,9 +33,10 @@ def say_refinement(found: Refinement, out: Path) -> None:
     for cluster, known in found.like.items():
         called = f" ({names[known]})" if known in names else ""
         console.say(f"cluster {cluster} looks like {known}{called}: merge it, if you agree")
-    console.say(
-        f"{len(found.accepted)} accepted clusters are as they were; {len(found.new)} are new"
-    )
+    n_kept, n_new = len(found.accepted), len(found.new)
+    as_before = "is as it was" if n_kept == 1 else "are as they were"
+    new = f"{n_new} {'is' if n_new == 1 else 'are'} new"
+    console.say(f"{counted(n_kept, 'accepted cluster')} {as_before}; {new}")
     for name, reason in found.missing.items():
         if reason:
             console.say(f"no {name}: {reason}")

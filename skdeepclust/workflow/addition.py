@@ -21,14 +21,25 @@ from .description import described
 from .images import SHOWN, ImageClusters, names_in
 from .likeness import some_of
 from .prediction import Oracle, files_of
-from .refinement import Opened, first_free, open_result, write_again
+from .refinement import Opened, open_result, write_again
 from .relabeling import N_AXES, Head, crossed_logits, refine_labels
-from .results import ADDED, NEW_IMAGES, at_place, changing, classes_of, read_decided
+from .results import (
+    ADDED,
+    LABELS,
+    NEW_IMAGES,
+    at_place,
+    changing,
+    classes_of,
+    first_free,
+    names_below,
+    read_decided,
+)
 from .settings import FEATURES
 from .summary import sizes
 from .table import UNCLUSTERED, Assignments, result_id
 
 MOST_COMPARED = 5000  # old and new images each, to see how they differ
+FEWEST_COMPARED = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,13 +50,14 @@ class Drift:
     ----------
     strange : float
         Share of the new that lie further from the old than 99 % of these from each other.
-    told_apart : float
+    told_apart : float or None
         How well a linear discriminant tells new from old, as the area under its ROC curve, on
-        images that it hasn't seen: 0.5 is not at all, 1 is always.
+        images that it hasn't seen: 0.5 is not at all, 1 is always. None if there are less than
+        twenty of either.
     """
 
     strange: float
-    told_apart: float
+    told_apart: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +71,7 @@ class Addition:
     new : tuple of int
         Clusters that are proposed.
     n_known : int
-        Images that the result had before, by path or by content.
+        Images that the result had before, by path or by content, and further copies of new ones.
     skipped : list of (path, reason)
         Files that can't be read.
     drift : Drift or None
@@ -107,9 +119,9 @@ def add(out: Any, images: Any, *, folder: Any = None, random_state: Any = 0) -> 
 def _added(
     out: Path, summary: dict[str, Any], images: str, folder: Any, random_state: Any, start: float
 ) -> Addition:
-    for kind in ("array", "boxes"):
+    for kind, words in {"array": "an array", "boxes": "boxes"}.items():
         if kind in summary:
-            raise ValueError(f"{str(out)!r} is the result of {kind}; images can't be added to it.")
+            raise ValueError(f"{str(out)!r} is the result of {words}; images can't be added to it.")
     summary = at_place(summary, folder)
     place = summary["folder"]
     opened = open_result(out, summary, None)
@@ -188,13 +200,16 @@ class _More:
 
 
 def _unknown(files: list[str], known: Iterable[str]) -> list[str]:
-    """The files that are not among the known ones, neither by path nor by content."""
+    """The files that are not among the known ones, by path or content; of copies, the first."""
     old = [path for path in known if os.path.exists(path)]
     paths = {os.path.realpath(path) for path in old}
     fresh = [file for file in files if os.path.realpath(file) not in paths]
     sizes_of_fresh = {os.path.getsize(file) for file in fresh}
     contents = {_content(path) for path in old if os.path.getsize(path) in sizes_of_fresh}
-    return [file for file in fresh if not contents or _content(file) not in contents]
+    first: dict[bytes, str] = {}
+    for file in fresh:
+        first.setdefault(_content(file), file)
+    return [file for content, file in first.items() if content not in contents]
 
 
 def _content(file: str) -> bytes:
@@ -231,7 +246,7 @@ def _assigned(
     return table, refined.head
 
 
-def told_apart(old: NDArray[Any], new: NDArray[Any]) -> float:
+def told_apart(old: NDArray[Any], new: NDArray[Any]) -> float | None:
     """How well a linear discriminant tells two samples apart: the area under its ROC curve.
 
     Parameters
@@ -240,18 +255,18 @@ def told_apart(old: NDArray[Any], new: NDArray[Any]) -> float:
 
     Returns
     -------
-    area : float in [0, 1]
+    area : float in [0, 1], or None of few rows, by which it would be chance
         0.5 where nothing tells them apart. Each row is judged by a discriminant of others.
     """
+    if min(len(old), len(new)) < FEWEST_COMPARED:
+        return None
     rng = np.random.RandomState(0)
     some = [rows[rng.permutation(len(rows))[:MOST_COMPARED]] for rows in (old, new)]
     is_new = np.repeat([0, 1], [len(rows) for rows in some])
     x = np.concatenate(some)
     z = PCA(min(N_AXES, x.shape[1], len(x) - 1), random_state=0).fit_transform(x)
     logits = crossed_logits(z.astype(np.float64), is_new, 2, rng)
-    with np.errstate(invalid="ignore"):
-        margin = np.nan_to_num(logits[:, 1] - logits[:, 0])  # a single row is judged by nobody
-    return float(roc_auc_score(is_new, margin))
+    return float(roc_auc_score(is_new, logits[:, 1] - logits[:, 0]))
 
 
 def _write(
@@ -273,7 +288,7 @@ def _write(
         decisions=decisions.at(clusters.assignments.paths),
         columns=columns_again(told, clusters, opened.source.place),
     )
-    clusters = described(clusters)
+    clusters = described(clusters, names_below(clusters.assignments.names(), told))
     told |= {
         "seconds": {**told["seconds"], "add": round(time.perf_counter() - start, 3)},
         "clusters": sizes(table.labels, table.confidence),
@@ -286,6 +301,8 @@ def _write(
     with np.load(out / "embedding.npz", allow_pickle=False) as stored:
         kept = dict(stored)
     kept["embedding"] = np.concatenate([kept["embedding"], more.embedding])
+    if LABELS in kept:
+        kept[LABELS] = np.append(kept[LABELS], added.labels)
     kept["paths"] = np.append(kept["paths"], [os.fsencode(path) for path in added.paths])
     if FEATURES in kept:
         both = np.concatenate([kept[FEATURES], more.places.astype(np.float16)])

@@ -40,6 +40,10 @@ class CompanionTable:
                 reader = csv.reader(opened)
                 head = next(reader, [])
                 rows = [row for row in reader if row]
+        except OSError as error:
+            raise type(error)(
+                f"--table {str(file)!r} should be a CSV file: {error.strerror}."
+            ) from error
         except csv.Error as error:
             raise ValueError(f"--table {str(file)!r} is no CSV file ({error}).") from error
         key = next((name for name in KEYS if name in head), None)

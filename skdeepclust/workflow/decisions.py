@@ -68,9 +68,16 @@ class Decisions:
         ------
         ValueError
             If it is anything else; says what, in one sentence.
+        OSError
+            If there is no such file, or it can't be read.
         """
         try:
             return cls._parse(_json_of(file.read_bytes()))
+        except OSError as error:
+            raise type(error)(
+                f"{str(file)!r} should be a file of decisions, as the page saves it: "
+                f"{error.strerror}."
+            ) from error
         except ValueError as error:
             raise ValueError(f"{str(file)!r} can't be used: {error}") from error
 
@@ -95,6 +102,7 @@ class Decisions:
         for name in ("moved", "not_in"):
             sections[name] = _joined(sections[name], merged)
         _check_moved_once(sections["moved"])
+        _check_not_here(sections["moved"], sections["not_in"])
         return cls(result=result, **sections)
 
     def write(self, file: Path) -> None:
@@ -135,6 +143,46 @@ class Decisions:
         for key, name in table.cluster_names.items():  # those of labels.csv, too
             sections["clusters"].setdefault(key, Said(name))
         return replace(self, result=result_id(table), merged={}, **sections)
+
+    def with_edits(self, table: Assignments, of_run: Mapping[str, int]) -> Self:
+        """The same, with what a person has changed in the table; what is decided here counts more.
+
+        Parameters
+        ----------
+        table : Assignments
+            As it is now. A name in it is that of its cluster.
+        of_run : mapping of str to int
+            Cluster of each sample as it was written.
+
+        Returns
+        -------
+        decisions : Decisions
+            A sample in another cluster is moved; one in none is not in the cluster it was in.
+        """
+        names = table.cluster_names
+        clusters = {
+            key: replace(said, name=said.name and names.get(key, said.name))
+            for key, said in self.clusters.items()
+        }
+        decided = {path for paths in self.moved.values() for path in paths}
+        moved, not_in = (
+            {key: [*paths] for key, paths in section.items()}
+            for section in (self.moved, self.not_in)
+        )
+        for path, now in zip(map(str, table.paths), table.labels.tolist(), strict=True):
+            before = of_run.get(path, now)
+            gone = now == UNCLUSTERED
+            section, key = (not_in, before) if gone else (moved, now)
+            key = self.merged.get(key, key)
+            if now != before and not {path, printable(path)} & {*decided, *not_in.get(key, ())}:
+                section.setdefault(key, []).append(path)
+        named = {key: Said(names[key]) for key in moved if key in names}
+        return replace(
+            self,
+            clusters={**named, **clusters},
+            moved={key: tuple(paths) for key, paths in moved.items()},
+            not_in={key: tuple(paths) for key, paths in not_in.items()},
+        )
 
     @property
     def accepted(self) -> tuple[int, ...]:
@@ -325,3 +373,12 @@ def _check_moved_once(moved: Mapping[int, Iterable[str]]) -> None:
             if path in seen:
                 raise ValueError(f"{path!r:.200} is moved into both {seen[path]} and {key}.")
             seen[path] = key
+
+
+def _check_not_here(
+    moved: Mapping[int, Iterable[str]], not_in: Mapping[int, Iterable[str]]
+) -> None:
+    """Refuse a sample that is put where it must not be."""
+    for key, paths in moved.items():
+        if both := set(paths).intersection(not_in.get(key, ())):
+            raise ValueError(f"{min(both)!r:.200} is moved into {key}, and not in {key}.")

@@ -25,6 +25,9 @@ from .results import (
     NEW_IMAGES,
     at_place,
     changing,
+    embedding_of_run,
+    first_free,
+    names_below,
     new_files,
     read_decided,
     read_embedder,
@@ -176,6 +179,11 @@ def open_result(out: Path, summary: dict[str, Any], file: Path | None) -> Opened
             )
         rows = source.read(Settings())
         _check_shape(source.place, rows.shape, summary)
+        if table.paths.tolist() != list(range(len(rows))):
+            raise ValueError(
+                f"labels.csv of {str(out)!r} must have the rows 0 to {len(rows) - 1} of "
+                f"{source.place!r}, in their order."
+            )
         with np.load(out / "embedding.npz", allow_pickle=False) as stored:
             embedding = stored["embedding"]
         clusters = Clusters(
@@ -218,13 +226,6 @@ def _refined(
     )
 
 
-def first_free(summary: dict[str, Any], decisions: Decisions) -> int:
-    """The first number that no cluster of this result ever had."""
-    used = [row["cluster"] for row in summary.get("clusters", ())]
-    used += [*decisions.clusters, *decisions.merged, *decisions.moved]
-    return max(int(summary.get("first_free", 0)), max(used, default=UNCLUSTERED) + 1)
-
-
 def write_refined(
     out: Path, summary: dict[str, Any], opened: Opened, refined: RefinedLabels, start: float
 ) -> Refinement:
@@ -241,12 +242,14 @@ def write_refined(
         }
         changes["first_free"] = first_free(summary, opened.decisions)
     changes["columns"] = columns_again(summary, opened.clusters, opened.source.place)
-    clusters = described(replace(opened.clusters, **changes, evidence=None, n_clusters_scores=None))
+    clusters = replace(opened.clusters, **changes, evidence=None, n_clusters_scores=None)
+    clusters = described(clusters, names_below(shown.names(), summary))
     clusters = replace(clusters, proposals=_with_likeness(clusters, refined.like))
     new = np.setdiff1d(table.labels, [*opened.table.labels, UNCLUSTERED]).tolist()
     accepted = tuple(sorted(opened.decisions.accepted))
     told = _summary(summary, clusters, table, decisions, refined, new, start)
-    missing = write_again(out, opened.source, clusters, table, told, decisions, refined.head)
+    kept = embedding_of_run(out, table)
+    missing = write_again(out, opened.source, clusters, table, told, decisions, refined.head, kept)
     return Refinement(
         clusters=clusters,
         assignments=table,

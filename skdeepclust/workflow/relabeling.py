@@ -246,6 +246,12 @@ class _Task:
             space, near = _nearest_in_metric(self.z, classes, self.barred)
             classes[self.rest] = near[self.rest]
         unlike = np.flatnonzero(classes < 0)
+        n_rest = len(self.rest)
+        if n_clusters != "auto" and 0 < n_rest < int(n_clusters):
+            raise ValueError(
+                f"n_clusters={n_clusters} should be <= {n_rest}, the number of samples that are "
+                "not decided."
+            )
         n_open = len(np.setdiff1d(self.labels[self.rest], UNCLUSTERED))
         k = _how_many(space[unlike], n_open) if n_clusters == "auto" else int(n_clusters)
         k = min(k, len(unlike))
@@ -283,12 +289,15 @@ class _Task:
         rows = np.arange(len(classes))
         proba = softmax(logits, axis=1)
         sure = proba[rows, classes]
+        doubted = ~self.held & (sure < SURE)
+        empty = np.bincount(classes[~doubted], minlength=logits.shape[1]) == 0
         proba[rows, classes] = -1
-        other = proba.argmax(axis=1) if proba.shape[1] > 1 else np.full(len(rows), -1)
+        proba[:, empty] = -1
+        other = np.where(proba.max(axis=1) < 0, -1, proba.argmax(axis=1))
         free = max(first_free, self.labels.max() + 1)
-        numbers = np.r_[self.known, self._numbers_of_new(classes, logits.shape[1], free)]
+        numbers = np.r_[self.known, self._numbers_of_new(classes, empty, free)]
         labels = numbers[classes]
-        labels[~self.held & (sure < SURE)] = UNCLUSTERED
+        labels[doubted] = UNCLUSTERED
         for cluster, refused in self.never.items():  # an open one may have kept its number
             labels[refused[~self.held[refused] & (labels[refused] == cluster)]] = UNCLUSTERED
         second = np.where(other < 0, UNCLUSTERED, numbers[other])
@@ -307,12 +316,18 @@ class _Task:
         )
 
     def _numbers_of_new(
-        self, classes: NDArray[np.intp], n_classes: int, free: int
+        self, classes: NDArray[np.intp], empty: NDArray[np.bool_], free: int
     ) -> NDArray[np.int64]:
-        """Numbers of the new classes: an old one where most of an open cluster stays together."""
+        """Numbers of the new classes: an old one where most of an open cluster stays together.
+
+        An empty class has none.
+        """
         taken = set(self.known.tolist()) | set(self.accepted.tolist())
         numbers = []
-        for c in range(len(self.known), n_classes):
+        for c in range(len(self.known), len(empty)):
+            if empty[c]:
+                numbers.append(UNCLUSTERED)
+                continue
             own = self.labels[classes == c]
             old, count = np.unique(own[own >= 0], return_counts=True)
             number = int(old[count.argmax()]) if len(old) else free

@@ -28,10 +28,12 @@ from .images import SHOWN, ImageClusters, ImageFiles
 from .likeness import Company, at_unit_length, some_of
 from .relabeling import Head
 from .settings import FEATURES
-from .sources import Clusters
-from .table import Assignments, result_id
+from .sources import Clusters, counted
+from .table import UNCLUSTERED, Assignments, result_id
 
 HEAD = "head.npz"
+LABELS = "labels"  # in embedding.npz: those of the run, whoever changes labels.csv
+LEFT_OUT = -2  # among these: the table no longer has the sample
 NEW_IMAGES, ADDED = "new_images", "added"  # in a summary: since the last decisions; from where
 RESULT_FILES = {
     "report.html": "the page to look at, in any browser, offline",
@@ -175,7 +177,7 @@ def write_data(folder: Path, clusters: Clusters, features: NDArray[Any] | None) 
     (folder / "labels.csv").write_bytes(table.to_csv())
     if hasattr(clusters.estimator, "save"):
         clusters.estimator.save(folder / "model")
-    kept: dict[str, Any] = {"embedding": clusters.embedding}
+    kept: dict[str, Any] = {"embedding": clusters.embedding, LABELS: table.labels}
     if table.KEY == "path":
         kept["paths"] = np.array([os.fsencode(path) for path in table.paths])
     if features is not None:
@@ -278,13 +280,67 @@ def read_decided(
         file = out / DECISIONS
     decisions = None if file is None else Decisions.read(file)
     kind = RowAssignments if "array" in summary else Assignments
-    table = kind.read_csv(out / "labels.csv", {} if decisions is None else decisions.names)
+    of_run = labels_of_run(out)
+    table = kind.read_csv(
+        out / "labels.csv",
+        {} if decisions is None else decisions.names,
+        of_run=of_run,
+        first_free=first_free(summary, decisions),
+    )
     result = summary.get("result") or result_id(table)  # runs of 0.1.0 had none
     if decisions is None:
-        return table, Decisions(result=result)
+        decisions = Decisions(result=result)
     clusters = {row["cluster"] for row in summary.get("clusters", ())}
     decisions.check(table, result, clusters)
-    return table, decisions
+    return table, decisions.with_edits(table, of_run)
+
+
+def first_free(summary: dict[str, Any], decisions: Decisions | None = None) -> int:
+    """The first number that no cluster of this result ever had."""
+    used = [row["cluster"] for row in summary.get("clusters", ())]
+    if decisions is not None:
+        used += [*decisions.clusters, *decisions.merged, *decisions.moved]
+    return max(int(summary.get("first_free", 0)), max(used, default=UNCLUSTERED) + 1)
+
+
+def labels_of_run(out: Path) -> dict[str, int]:
+    """Cluster of each sample as it was written; of none, if the run kept none."""
+    file = out / "embedding.npz"
+    if not file.exists():
+        return {}
+    with _archive(file) as stored:
+        if LABELS not in stored:
+            return {}
+        labels = stored[LABELS].astype(np.int64).tolist()
+        both = zip(_keys(stored), labels, strict=True)
+        return {key: label for key, label in both if label != LEFT_OUT}
+
+
+def embedding_of_run(out: Path, table: Assignments) -> dict[str, NDArray[Any]]:
+    """Arrays of the embedding's file, with the labels of a new table."""
+    labels = dict(zip(map(str, table.paths), table.labels.tolist(), strict=True))
+    with np.load(out / "embedding.npz", allow_pickle=False) as stored:
+        own = [labels.get(key, LEFT_OUT) for key in _keys(stored)]
+        return {**stored, LABELS: np.array(own, dtype=np.int64)}
+
+
+def _keys(stored: Any) -> list[str]:
+    """What tells the samples of an embedding apart: paths, or numbers of rows."""
+    if "paths" in stored:
+        return [os.fsdecode(name) for name in stored["paths"].tolist()]
+    return [str(row) for row in range(len(stored["embedding"]))]
+
+
+@contextmanager
+def _archive(file: Path) -> Iterator[Any]:
+    """An archive of arrays, whoever has changed it."""
+    try:
+        with np.load(file, allow_pickle=False) as stored:
+            yield stored
+    except OSError:
+        raise
+    except Exception as error:  # damaged archives fail in many ways
+        raise ValueError(f"{str(file)!r} is not what a run has written ({error}).") from error
 
 
 def read_model(out: Path) -> Any:
@@ -306,14 +362,9 @@ def read_model(out: Path) -> Any:
 def read_company(out: Path) -> Company:
     """What new samples of an earlier run are compared with: features, or else embeddings."""
     file = out / "embedding.npz"
-    try:
-        with np.load(file, allow_pickle=False) as stored:
-            known = stored[FEATURES if FEATURES in stored else "embedding"]
+    with _archive(file) as stored:
+        known = stored[FEATURES if FEATURES in stored else "embedding"]
         return Company(known.astype(np.float32))
-    except OSError:
-        raise
-    except Exception as error:  # damaged archives fail in many ways
-        raise ValueError(f"{str(file)!r} is not what a run has written ({error}).") from error
 
 
 def read_embedder(out: Path, summary: dict[str, Any]) -> ImageEmbedder | None:
@@ -355,7 +406,15 @@ def read_result(
         What a person has decided; None is the file in the folder, if any.
     """
     table, decided = read_decided(out, summary, decisions)
-    labels_of_run, table = table.labels, replace(table, labels=decided.applied(table))
+    of_run = labels_of_run(out)
+    if deleted := sorted(set(of_run).difference(table.paths)):
+        warnings.warn(
+            f"labels.csv lacks {counted(len(deleted), 'sample')} of the result, such as "
+            f"{deleted[0]!r:.200}.",
+            stacklevel=2,
+        )
+    before = [of_run.get(path, now) for path, now in zip(table.paths, table.labels, strict=True)]
+    table = replace(table, labels=decided.applied(table))
     kind, found, unreadable = _found_again(summary, source, table.paths)
     with np.load(out / "embedding.npz", allow_pickle=False) as stored:
         place = {os.fsdecode(name): i for i, name in enumerate(stored["paths"].tolist())}
@@ -381,7 +440,7 @@ def read_result(
         classes=classes_of(names, summary) if "scores" in summary else None,
         skipped=skipped,
         decisions=decided.at(names),
-        labels_of_run=labels_of_run[kept],
+        labels_of_run=np.array(before, dtype=np.int64)[kept],
         first_free=summary.get("first_free", 0),
         new=np.flatnonzero(np.isin(names, summary.get(NEW_IMAGES, ()))).tolist(),
         **_told(summary),
@@ -421,13 +480,18 @@ def _told(summary: dict[str, Any]) -> dict[str, Any]:
 
 def classes_of(names: Iterable[str], summary: dict[str, Any]) -> NDArray[Any]:
     """The first folder of each path, below the folder that was clustered or added."""
+    return np.array([name.partition("/")[0] for name in names_below(names, summary)])
+
+
+def names_below(names: Iterable[str], summary: dict[str, Any]) -> list[str]:
+    """Paths relative to the folder that was clustered or added."""
     outside = [f"{added['folder']}/" for added in summary.get(ADDED, ())]
 
     def below(name: str) -> str:
         own = [root for root in outside if root.startswith("../") and name.startswith(root)]
         return name[len(max(own, key=len)) :] if own else name
 
-    return np.array([below(name).partition("/")[0] for name in names])
+    return [below(name) for name in names]
 
 
 def _paths_inside(folders: Sequence[str], names: NDArray[Any]) -> NDArray[Any]:

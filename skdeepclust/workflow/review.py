@@ -8,7 +8,7 @@ from typing import Any
 
 from .companion import columns_again
 from .description import described
-from .results import RESULT_FILES, changing, new_files, read_result, source_again
+from .results import RESULT_FILES, changing, names_below, new_files, read_result, source_again
 from .scoring import agreement, in_clusters
 from .summary import facts_of
 
@@ -43,7 +43,10 @@ def _rewritten(out: Path, summary: dict[str, Any], folder: str | None) -> Path:
         raise ValueError(f"{str(out)!r} is the result of an array, which has no page.")
     folder = folder or summary["folder"]
     result = read_result(out, folder, summary)
-    result = described(replace(result, columns=columns_again(summary, result, folder)))
+    result = described(
+        replace(result, columns=columns_again(summary, result, folder)),
+        names_below(result.assignments.names(), summary),
+    )
     scores = None
     if result.classes is not None:
         some = in_clusters(result.labels)

@@ -147,4 +147,9 @@ def name_of(method: type[Any]) -> str:
 
 def count_of_files(files: Sequence[Any]) -> str:
     """So many unreadable files, in words."""
-    return f"{len(files)} unreadable file{'s' if len(files) != 1 else ''}"
+    return counted(len(files), "unreadable file")
+
+
+def counted(n: int, noun: str) -> str:
+    """A number and its noun: 1 image, 1,200 images."""
+    return f"{n:,} {noun}{'s' if n != 1 else ''}"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -144,35 +145,58 @@ class Assignments:
         return write_parquet(self.columns(), file)
 
     @classmethod
-    def read_csv(cls, file: Path, names: Mapping[int, str] | None = None) -> Self:
+    def read_csv(
+        cls,
+        file: Path,
+        names: Mapping[int, str] | None = None,
+        *,
+        of_run: Mapping[str, int] | None = None,
+        first_free: int = 0,
+    ) -> Self:
         """Read what `to_csv` wrote, whoever has changed its clusters since.
 
-        A cluster may be its number or its name. A name that no cluster has is a new cluster.
+        A cluster may be its number or its name. A name that no cluster has is that of the cluster
+        which most of its samples had in the run, if the table has it under no other name or
+        number; else it is a new cluster.
 
         Parameters
         ----------
         file : path
         names : mapping of int to str, default=None
             Names of clusters, beside those in the column of that name.
+        of_run : mapping of str to int, default=None
+            Cluster of each sample when the table was written; None if nobody knows.
+        first_free : int, default=0
+            Smallest number of a new cluster.
 
         Raises
         ------
         ValueError
-            If a column is missing, a cell is no number, or a name stands for two clusters.
+            If a column is missing, a cell is no number, a sample has two rows, or a name stands
+            for two clusters.
         """
         try:
             with open(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as opened:
                 reader = csv.DictReader(opened)
                 rows, fields = list(reader), reader.fieldnames or ()
             if missing := {cls.KEY, *COLUMNS[1:]}.difference(fields):
-                raise KeyError(min(missing))
-            labels, known = _clusters_of(rows, names or {})
+                other = next((mark for mark in ";\t" if mark in "".join(fields)), None)
+                raise ValueError(
+                    f"it lacks {min(missing)!r}"
+                    if other is None
+                    else f"its cells are separated by {other!r}; save it with commas"
+                )
+            keys = Counter(row[cls.KEY] for row in rows)
+            if twice := [key for key, count in keys.items() if count > 1]:
+                raise ValueError(f"it has {twice[0]!r:.200} twice")
+            before = [(of_run or {}).get(row[cls.KEY], UNCLUSTERED) for row in rows]
+            labels, known = _clusters_of(rows, names or {}, before, first_free)
             table = cls(
                 paths=cls._keys([row[cls.KEY] for row in rows]),
                 labels=labels,
                 cluster_names=known,
                 confidence=np.array([float(row["confidence"]) for row in rows]),
-                second=np.array([int(row["second_cluster"] or -1) for row in rows]),
+                second=np.array([_whole(row["second_cluster"] or "-1") for row in rows]),
                 outlier_scores=np.array([float(row["outlier_score"] or "nan") for row in rows]),
             )
             if not np.isfinite(table.confidence).all() or np.isinf(table.outlier_scores).any():
@@ -194,26 +218,46 @@ class Assignments:
 
 
 def _clusters_of(
-    rows: Sequence[Mapping[str, str]], names: Mapping[int, str]
+    rows: Sequence[Mapping[str, str]],
+    names: Mapping[int, str],
+    before: Sequence[int],
+    first_free: int,
 ) -> tuple[NDArray[np.int64], dict[int, str]]:
     """The number of each row's cluster, and the names; new ones have the next free numbers."""
     cells = [row["cluster"].strip() for row in rows]
     known = dict(names)
     for row, cell in zip(rows, cells, strict=True):
         if row.get(NAME) and _is_number(cell):
-            known.setdefault(int(cell), row[NAME])
+            known.setdefault(_whole(cell), row[NAME])
     numbers: dict[str, int] = {}
     for number, name in known.items():
         if numbers.setdefault(name, number) != number and name in cells:
             raise ValueError(f"{name!r} is the name of both {numbers[name]} and {number}")
-    used = {*known, *(int(cell) for cell in cells if _is_number(cell))}
-    for cell in dict.fromkeys(cells):
-        if cell and not _is_number(cell) and cell not in numbers:
-            numbers[cell] = max(used, default=-1) + 1
-            used.add(numbers[cell])
-            known[numbers[cell]] = cell
-    labels = [int(cell) if _is_number(cell) else numbers[cell] for cell in cells]
+    strange = dict.fromkeys(c for c in cells if c and not _is_number(c) and c not in numbers)
+    seen = {_whole(c) if _is_number(c) else numbers.get(c, UNCLUSTERED) for c in cells if c}
+    renamed = _renamed(zip(cells, before, strict=True), strange, seen)
+    free = max({first_free - 1, *known, *seen, *before}, default=UNCLUSTERED) + 1
+    for name in strange:
+        numbers[name] = renamed.get(name, free)
+        free += numbers[name] == free
+        known[numbers[name]] = name
+    labels = [_whole(cell) if _is_number(cell) else numbers[cell] for cell in cells]
     return np.array(labels, dtype=np.int64), known
+
+
+def _renamed(
+    now_and_before: Iterable[tuple[str, int]], names: Collection[str], taken: Collection[int]
+) -> dict[str, int]:
+    """The number that most samples of a new name had, if no larger share of it has another name."""
+    shared = Counter(pair for pair in now_and_before if pair[0] in names)
+    most: dict[str, int] = {}
+    for (name, number), _ in shared.most_common():
+        most.setdefault(name, number)
+    found: dict[int, str] = {}
+    for name, number in sorted(most.items(), key=lambda pair: -shared[pair]):
+        if number != UNCLUSTERED and number not in taken:
+            found.setdefault(number, name)
+    return {name: number for number, name in found.items()}
 
 
 def _is_number(cell: str) -> bool:
@@ -223,6 +267,14 @@ def _is_number(cell: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _whole(cell: str) -> int:
+    """The whole number that a cell stands for, also as other programs write it: 4.0."""
+    number = float(cell)
+    if not number.is_integer():
+        raise ValueError(f"{cell!r} is no whole number")
+    return int(number)
 
 
 def write_parquet(columns: dict[str, Any], file: Path) -> bool:
