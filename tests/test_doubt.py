@@ -54,6 +54,11 @@ def test_single_and_double_precision_agree():
     [
         ({"proba": [0.5, 0.5]}, r"proba should be finite, of shape \(n_samples, n_clusters\)"),
         ({"proba": [[np.nan, 0.5]]}, "proba should be finite"),
+        (
+            {"proba": 5 * np.ones((4, 3))},
+            "that sum to 1 at most. Got a minimum of 5 and a sum",
+        ),
+        ({"proba": [[1.5, -0.5]]}, "none below 0, and .* Got a minimum of -0.5 and a sum of 1"),
         ({"proba": PROBA, "share": 1.0}, r"share=1.0 should be 'auto' or a number in \[0, 1\)"),
         ({"proba": PROBA, "share": "some"}, "share='some' should be 'auto'"),
         ({"proba": PROBA, "share": True}, "share=True should be 'auto'"),

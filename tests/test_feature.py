@@ -8,7 +8,7 @@ from sklearn.metrics import adjusted_rand_score
 
 import skdeepclust
 from skdeepclust import FeatureClustering
-from skdeepclust.methods.feature import CANDIDATES, FEWEST, ON_FEATURES, cut
+from skdeepclust.methods.feature import CANDIDATES, FEWEST, LIKE, ON_FEATURES, cut
 
 
 def quick(n_clusters=3, **params):
@@ -33,10 +33,19 @@ def test_clusters_of_unlike_size_are_found_by_every_candidate(uneven):
         assert facts["n_clusters"] == len(np.unique(labels)) == 3
 
 
-def test_the_candidate_with_which_the_others_agree_most_is_taken(uneven):
+def test_of_unlike_sizes_the_candidate_with_which_the_others_agree_most_is_taken(uneven):
     model = quick().fit(uneven[0])
-    agreement = {name: facts["agreement"] for name, facts in model.candidates_.items()}
+    assert model.candidates_[LIKE]["stayed"] < 0.9
+    agreement = {n: facts["agreement"] for n, facts in model.candidates_.items() if n != LIKE}
     assert agreement[model.taken_] == max(agreement.values())
+
+
+def test_of_like_sizes_turtle_is_taken_as_it_was():
+    X, y = make_blobs([80, 80, 80], 5, cluster_std=0.8, random_state=1)
+    model = quick().fit(X)
+    assert model.candidates_[LIKE]["stayed"] >= 0.9
+    assert model.taken_ == LIKE
+    assert adjusted_rand_score(y, model.labels_) > 0.95
 
 
 @pytest.mark.parametrize("take", CANDIDATES)

@@ -82,6 +82,18 @@ def test_moved_samples_stay_and_tell_what_their_cluster_is_like(groups):
     assert (refined.labels[y == 4] == 9).mean() > 0.9
 
 
+@pytest.mark.parametrize("moved", [[7], [7, 8, 9]])
+def test_a_cluster_of_moved_samples_only_is_as_sure_as_a_person_says(groups, moved):
+    X, y, labels = groups
+    labels = labels.copy()
+    moved = np.flatnonzero(y == 0)[moved]  # others say that they are like cluster 0
+    labels[moved] = 9
+    refined = refine_labels(X, labels, accepted=[0], moved=moved, n_clusters=4, random_state=0)
+    assert np.flatnonzero(refined.labels == 9).tolist() == moved.tolist()
+    assert (refined.confidence[moved] == 1).all()
+    assert (refined.confidence[labels == 0] < 1).any()  # accepted: by others
+
+
 def test_numbers_of_new_clusters_are_one_after_the_other(groups):
     X, _, labels = groups
     refined = refine_labels(X, labels, accepted=[0], n_clusters=60, random_state=0)
@@ -146,6 +158,10 @@ def test_a_damaged_head_is_one_sentence(tmp_path):
     ("given", "sentence"),
     [
         ({"n_clusters": 0}, "n_clusters should be a whole number from 1, or 'auto'. Got 0"),
+        ({"accepted": [0, 77]}, "accepted should list clusters that labels have. Got 77 instead"),
+        ({"accepted": [-1]}, "accepted should list clusters that labels have. Got -1 instead"),
+        ({"accepted": ["a"]}, "accepted should list clusters that labels have. Got 'a' instead"),
+        ({"accepted": 3}, r"accepted should list clusters, such as \[3\]. Got 3 instead"),
         ({"moved": [10]}, "moved should hold rows of X, from 0 to 9"),
         ({"not_in": {0: [-1]}}, "not_in should hold rows of X, from 0 to 9"),
         ({"not_in": {0: ["a"]}}, "not_in should hold rows of X"),
@@ -154,7 +170,7 @@ def test_a_damaged_head_is_one_sentence(tmp_path):
 def test_unusable_arguments_are_one_sentence(given, sentence):
     X = np.arange(30.0).reshape(10, 3)
     with pytest.raises(ValueError, match=sentence):
-        refine_labels(X, np.zeros(10, int), accepted=[0], **given)
+        refine_labels(X, np.zeros(10, int), **{"accepted": [0], **given})
 
 
 def test_few_samples_without_a_decision_are_an_error():

@@ -85,7 +85,7 @@ def _add_embed(commands: Any) -> None:
         "--shard",
         type=share,
         metavar="I/N",
-        help="the I-th of N shares (default: all; under torchrun that of the process)",
+        help="the I-th of N shares, from 1 (default: all; under torchrun that of the process)",
     )
     command.add_argument(
         "--encoder",

@@ -35,7 +35,7 @@ ON_FEATURES, ON_EMBEDDING = "kmeans", "kmeans-neighbors"
 CANDIDATES = (LIKE, FREE, ON_FEATURES, ON_EMBEDDING)
 FEWEST = 200  # samples: with fewer, nothing can be told from chance
 # Settled on digits, Tiny-ImageNet-10, 20 Newsgroups, the long tails of both and breast cancer.
-STAYED = 0.9  # agreement with the clusters before: borders that moved less stay where they were
+STAYED = 0.9  # adjusted Rand index of clusters of like size with those before their borders moved
 N_STARTS = 10  # of k-means
 N_LEARNT, RATE = 200, 0.03  # steps in which heads learn the partition that is taken
 SHOWN = 200_000  # samples in these steps, at least
@@ -86,7 +86,9 @@ class FeatureObjective(LabellingObjective):
         edges = self.graph_of(run)
         moved = {name: regroup(chart, edges, y, n_clusters, seed=seed) for name, y in found.items()}
         self.stayed = {name: adjusted_rand_score(found[name], y) for name, y in moved.items()}
-        return {n: found[n] if self.stayed[n] >= STAYED else y for n, y in moved.items()}
+        if self.stayed[LIKE] >= STAYED:  # sizes are alike, and TURTLE's borders are the better ones
+            moved[LIKE] = found[LIKE]
+        return moved
 
     def judge(self, run: Run, found: dict[str, Tensor]) -> None:
         """Measure what speaks for each candidate, and take one."""
@@ -104,11 +106,19 @@ class FeatureObjective(LabellingObjective):
         """Name of the candidate that the evidence is for; k-means for few samples."""
         if n_samples < FEWEST:
             return ON_FEATURES
-        if self.candidates[LIKE]["stayed"] >= STAYED:
+        most = max(facts["n_clusters"] for facts in self.candidates.values())
+        like = self.candidates[LIKE]
+        if like["stayed"] >= STAYED and like["n_clusters"] == most:
             return LIKE
-        full = max(facts["n_clusters"] for facts in self.candidates.values())
-        sound = {n: f for n, f in self.candidates.items() if f["n_clusters"] == full}
-        return max(sound, key=lambda name: np.nan_to_num(sound[name]["agreement"], nan=-1.0))
+        others = {name: facts for name, facts in self.candidates.items() if name != LIKE}
+        # Full ones first; with one cluster alone nobody agrees or disagrees.
+        return max(
+            others,
+            key=lambda n: (
+                others[n]["n_clusters"],
+                np.nan_to_num(others[n]["agreement"], nan=-1.0),
+            ),
+        )
 
     def learn(self, z: Tensor, labels: Tensor, generator: torch.Generator) -> None:
         """Teach new heads the labels (n,) of all samples, z (n, D), by their cross-entropy."""
@@ -163,8 +173,8 @@ class FeatureClustering(NeighborTransformer, BaseDeepClustering):
     has learnt anyway. Borders of each are moved to where few neighbours are parted, so that
     classes of unlike size are neither cut in pieces nor put together, and no cluster stays empty.
     If the borders of TURTLE with like sizes hardly move, sizes are alike, and it is taken as it
-    was. Else the candidate is taken with which the others agree most. Linear heads learn it, and
-    label new samples.
+    was. Else that of the other three is taken with which the others agree most. Linear heads
+    learn it, and label new samples.
 
     Parameters
     ----------
@@ -176,9 +186,9 @@ class FeatureClustering(NeighborTransformer, BaseDeepClustering):
         ``(768, 1536)``; they add up to the columns of X. None: all are one space.
     take : str, default="auto"
         Candidate that is taken: "turtle-like", "turtle-free", "kmeans" or "kmeans-neighbors".
-        ``"auto"`` is "turtle-like" if its borders stay where they are, else the one with which the
-        others agree most, and k-means where there are fewer than 200 samples, from which nothing of
-        this can be told.
+        ``"auto"`` is "turtle-like" if its borders stay where they are, else that of the other three
+        with which the others agree most, and k-means where there are fewer than 200 samples, from
+        which nothing of this can be told.
     encoder : str, torch.nn.Module or callable, default="auto"
         Network of the neighbour embedding; see `NeighborEmbedding`.
     embedding_dim : int, default=10
@@ -228,7 +238,7 @@ class FeatureClustering(NeighborTransformer, BaseDeepClustering):
         For each candidate ``agreement``, the mean adjusted Rand index with the others; ``cut``,
         the share of the weight of UMAP's graph between its clusters, relative to chance; and
         ``n_clusters`` that hold a sample; ``stayed``, the adjusted Rand index of its clusters
-        before and after their borders were moved. From 0.9 on they are left as they were.
+        before and after their borders were moved; from 0.9 on, "turtle-like" is left as it was.
     candidate_labels_ : ndarray of shape (n_candidates, n_samples), int64
         What each candidate found, in the order of `candidates_`.
     objective_ : torch.nn.Module

@@ -15,6 +15,7 @@ NOISE = -1  # the label of samples in no cluster
 # class.
 LEAST = 0.7  # confidence, as a multiple of the median
 FARTHEST = 3.0  # from others, as a multiple of the ordinary
+ROUNDED = 0.01  # by which the sum of probabilities may differ from 1, also in float16
 
 Floats = NDArray[np.floating[Any]]
 Labels = NDArray[np.int64]
@@ -66,6 +67,11 @@ def leave_unclustered(
     if p.ndim != 2 or not p.size or not np.isfinite(p).all():
         raise ValueError(
             f"proba should be finite, of shape (n_samples, n_clusters). Got shape {p.shape}."
+        )
+    if p.min() < 0 or p.sum(axis=1).max() > 1 + ROUNDED:
+        raise ValueError(
+            "proba should hold probabilities: none below 0, and rows that sum to 1 at most. Got a "
+            f"minimum of {p.min():g} and a sum of {p.sum(axis=1).max():g}."
         )
     check_share(share, "share")
     alone = None if outlier_scores is None else np.asarray(outlier_scores, dtype=np.float64)

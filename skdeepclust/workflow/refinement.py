@@ -217,7 +217,7 @@ def _refined(
     return refine_labels(
         opened.space,
         table.labels,
-        accepted=decisions.accepted,
+        accepted=np.intersect1d(decisions.accepted, table.labels).astype(int),  # some are empty
         moved=np.concatenate([np.array([], np.intp), *placed.values()]),
         not_in=refused,
         n_clusters=n_clusters,

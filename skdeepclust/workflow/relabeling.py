@@ -88,7 +88,9 @@ class RefinedLabels:
     labels : ndarray of shape (n_samples,), int64
         Cluster of each sample; -1 is in none.
     confidence : ndarray of shape (n_samples,)
-        Probability of the cluster, as told by other samples; of a -1, that of the likeliest.
+        Probability of the cluster, as told by other samples; of a -1, that of the likeliest. 1
+        in an open cluster of moved samples only, and in one of a single held sample: a person has
+        said so, and nobody else can tell.
     second : ndarray of shape (n_samples,), int64
         The next most probable cluster, or the one that a new cluster is like; -1 for none.
     like : dict of int to int
@@ -130,8 +132,9 @@ def refine_labels(
     not_in : mapping of int to array-like of int, default=None
         Rows that must not be in a cluster.
     n_clusters : int or "auto", default="auto"
-        How many clusters the rest gets, beside those that hold something; "auto" is what
-        `select_n_clusters` finds, but at least twice as many as there were: nobody accepted them.
+        How many clusters are made of the rest at first, beside those that hold something; some may
+        end empty. "auto" is what `select_n_clusters` finds, but at least twice as many as there
+        were, since nobody accepted them, as long as there are ten samples for each, and 25 at most.
     first_free : int, default=0
         Smallest number that a new cluster may have; those in `labels` are never given again.
     random_state : int, RandomState instance or None, default=None
@@ -219,7 +222,7 @@ class _Task:
         rng: np.random.RandomState,
     ) -> Self:
         y = _checked_labels(labels, len(x))
-        kept = np.array(sorted(set(accepted)), dtype=np.int64)
+        kept = _checked_accepted(accepted, y)
         held = np.isin(y, kept)
         held[moved] = True
         held &= y != UNCLUSTERED
@@ -288,7 +291,7 @@ class _Task:
         """What the classes are called, and how sure they are; guests of accepted ones go beside."""
         rows = np.arange(len(classes))
         proba = softmax(logits, axis=1)
-        sure = proba[rows, classes]
+        sure = np.where(self._said_by_hand(classes), 1, proba[rows, classes])
         doubted = ~self.held & (sure < SURE)
         empty = np.bincount(classes[~doubted], minlength=logits.shape[1]) == 0
         proba[rows, classes] = -1
@@ -314,6 +317,14 @@ class _Task:
             like=like,
             head=self._head(np.where(labels < 0, -1, classes), numbers),
         )
+
+    def _said_by_hand(self, classes: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Samples in classes that others say nothing of: all moved there, or a single one."""
+        moved = self.held & ~np.isin(self.labels, self.accepted)
+        n_others = np.bincount(classes[~moved], minlength=classes.max() + 1)
+        single = self.held & (np.bincount(classes)[classes] == 1)
+        found: NDArray[np.bool_] = single | (moved & (n_others[classes] == 0))
+        return found
 
     def _numbers_of_new(
         self, classes: NDArray[np.intp], empty: NDArray[np.bool_], free: int
@@ -356,6 +367,17 @@ def _checked_labels(labels: ArrayLike, n_samples: int) -> NDArray[np.int64]:
             f"{y.shape} and dtype {y.dtype} instead."
         )
     return y.astype(np.int64)
+
+
+def _checked_accepted(accepted: Any, labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    if not isinstance(accepted, Iterable):
+        raise ValueError(f"accepted should list clusters, such as [3]. Got {accepted!r} instead.")
+    given, known = list(accepted), np.unique(labels[labels != UNCLUSTERED]).tolist()
+    if strange := [cluster for cluster in given if cluster not in known]:
+        raise ValueError(
+            f"accepted should list clusters that labels have. Got {strange[0]!r} instead."
+        )
+    return np.unique(np.array(given, dtype=np.int64))
 
 
 def _checked_rows(rows: ArrayLike, n_samples: int, name: str) -> NDArray[np.intp]:
