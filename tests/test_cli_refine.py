@@ -174,6 +174,7 @@ def test_a_result_that_kept_no_labels_is_refined_as_before(out):
 
 
 def test_rows_that_were_deleted_are_told_once(out, capsys):
+    decide(out, clusters={0: Said("zero")})
     lines = (out / "labels.csv").read_text().splitlines()
     (out / "labels.csv").write_text("\n".join(lines[:-2]))
     for command, told_of in ((["refine", "-k", "2"], 1), (["report"], 0)):
