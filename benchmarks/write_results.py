@@ -861,15 +861,16 @@ def candidates() -> str:
         )
     text = (
         "The candidates are TURTLE with like and with free sizes, k-means, and k-means on the "
-        "neighbour embedding, each with its borders moved (TURTLE with like sizes keeps its own where "
-        "they hardly move, and is taken then); the regret is the best of the four less "
+        "neighbour embedding, each with its borders moved (TURTLE with like sizes keeps its own "
+        "where they hardly move, and is taken then); the regret is the best of the four less "
         "what was taken, in points. The last two columns are Spearman's correlation over the four "
         "of accuracy with their agreement, and with the share of neighbours that they keep "
         "together. Moves and choice were settled on digits, Tiny-ImageNet-10, 20 Newsgroups, the "
         "long tails of the last two and breast cancer. Trials on CIFAR-10, its long tail, that of "
         "CIFAR-100, USPS, flowers, wine and iris had been seen before the rule was final: of the "
         "sets here only CIFAR-100 as it is and the long tails of flowers and digits had not. With "
-        "fewer than 200 samples k-means is taken. Rivals: the mean of their seeds in the table above."
+        "fewer than 200 samples k-means is taken. Rivals: the mean of their seeds in the table "
+        "above."
     )
     head = ["data", "seeds", "ACC %", "taken", "best candidate", "regret", "k-means"]
     head += ["UMAP + k-means", "agreement", "neighbours"]
