@@ -866,10 +866,9 @@ def candidates() -> str:
         "what was taken, in points. The last two columns are Spearman's correlation over the four "
         "of accuracy with their agreement, and with the share of neighbours that they keep "
         "together. Moves and choice were settled on digits, Tiny-ImageNet-10, 20 Newsgroups, the "
-        "long tails of the last two and breast cancer. Trials on the other sets had been seen before "
-        "the rule was final, so that none is an independent test. With "
-        "fewer than 200 samples k-means is taken. Rivals: the mean of their seeds in the table "
-        "above."
+        "long tails of the last two and breast cancer. Trials on the other sets had been seen "
+        "before the rule was final, so none is an independent test. With fewer than 200 samples "
+        "k-means is taken. Rivals: the mean of their seeds in the table above."
     )
     head = ["data", "seeds", "ACC %", "taken", "best candidate", "regret", "k-means"]
     head += ["UMAP + k-means", "agreement", "neighbours"]
