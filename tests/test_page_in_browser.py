@@ -451,6 +451,19 @@ def test_images_that_do_not_belong_are_unclustered(opened, by):
     assert opened.is_hidden("#cluster--1")
 
 
+def test_a_key_right_after_a_link_is_for_what_the_link_shows(opened):
+    """A browser tells of a new address late; on a busy machine, keys were lost until then."""
+    at_once = """() => {
+        document.querySelector('#cluster-2 .open').click();
+        const key = new KeyboardEvent('keydown', {key: 'r', bubbles: true, cancelable: true});
+        document.body.dispatchEvent(key);
+        return document.activeElement.id;
+    }"""
+    assert opened.evaluate(at_once) == "name"
+    opened.keyboard.type("terrier")
+    assert opened.input_value("#name") == "terrier"
+
+
 def test_two_clusters_are_merged_and_what_was_merged_is_split(opened):
     opened.goto(opened.url + "#cluster-0")
     opened.keyboard.press("j")

@@ -207,7 +207,13 @@ function route() {
     }
   }
 }
-addEventListener("hashchange", () => { address = location.hash; route(); });  // not popstate: focus would be lost again
+// Go where the address leads. Its event comes late on a busy machine, so a key asks, too.
+function arrive() {
+  if (location.protocol === "about:" || address === location.hash) return;
+  address = location.hash;
+  route();
+}
+addEventListener("hashchange", arrive);  // not popstate: focus would be lost again
 document.addEventListener("click", event => {
   const link = event.target.closest('a[href^="#"]');
   if (!link || location.protocol !== "about:") return;
