@@ -112,7 +112,6 @@ class Objective(nn.Module, Hook):
         run: Run,
         *,
         n_init: int | None = None,
-        n_iter_gpu: int | None = None,
         previous: Tensor | None = None,
     ) -> Tensor:
         """Cluster the clean embedding; the centres become the prototypes.
@@ -124,8 +123,6 @@ class Objective(nn.Module, Hook):
         run : Run
         n_init : int, default=None
             Restarts of k-means; None means those of the objective.
-        n_iter_gpu : int, default=None
-            As in `kmeans`.
         previous : Tensor of shape (n_samples,), default=None
             Labels of the placing before this one: clusters keep their names.
 
@@ -136,22 +133,25 @@ class Objective(nn.Module, Hook):
         if previous is None:  # a later placing comes after an epoch whose loss was finite
             self.check_finite(run.samples)
         z = run.forward(self.embed)
-        n_init = n_init or self.n_init
-        centers, labels = self.find_clusters(z, n_init, run.seed(), n_iter_gpu)
+        centers, labels = self.find_clusters(z, n_init or self.n_init, run.seed())
         if previous is not None:
             labels, centers = keep_names(labels, previous, centers)
+        self.adopt_clusters(run, z, centers, labels)
+        return labels
+
+    def adopt_clusters(self, run: Run, z: Tensor, centers: Tensor, labels: Tensor) -> None:
+        """Make centres (K, d), or the weighted means of clusters of z (n, d), the prototypes."""
         if run.sample_weight is not None:
             centers = weighted_means(z, labels, run.sample_weight(z, labels), centers)
             centers = nn.functional.normalize(centers, dim=1) if self.spherical else centers
         with torch.no_grad():
             self.prototypes.copy_(centers)
         self.placed = True
-        return labels
 
     def find_clusters(
         self, z: Tensor, n_init: int, seed: int, n_iter_gpu: int | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Centres (K, d) and labels (n,) of clusters of an embedding."""
+        """Centres (K, d) and labels (n,) of clusters of an embedding; see `kmeans`."""
         n_clusters = len(self.prototypes)
         if self.init == "k-means":
             return kmeans(

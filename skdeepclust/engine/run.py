@@ -90,7 +90,7 @@ class Run:
     batch: Tensor = field(init=False)  # the last one, clean, on the device
     index: Tensor = field(init=False)  # its samples, (B,), on the device
     asked: dict[str, Tensor] = field(default_factory=dict)  # to be read at the end of this epoch
-    told: dict[str, float] = field(default_factory=dict)  # what it was
+    told: dict[str, Any] = field(default_factory=dict)  # what it was
     stop_phase: bool = False
     interrupted: bool = False
     history: list[dict[str, Any]] = field(default_factory=list)

@@ -189,7 +189,8 @@ class TEMIObjective(Objective):
         self.teachers.update(self.heads, teacher_momentum(self.n_steps))
 
     def on_last_step_end(self, run: Run) -> None:
-        """Look at the labels now and then."""
+        """Let the first head predict; look at the labels now and then."""
+        self.adopt(0)
         settling = 2 * run.step >= self.n_steps
         due = run.step - self.reviewed_step >= self.n_steps / REVIEWS
         if self.tol is not None and settling and due:
@@ -205,7 +206,6 @@ class TEMIObjective(Objective):
 
     def on_epoch_end(self, run: Run) -> None:
         """Stop when the labels of no head change any more."""
-        self.adopt(0)
         if "changed" in run.told:
             changed = run.history[-1]["changed"] = run.told["changed"]
             run.stop_phase = changed < self.tol  # type: ignore[operator]

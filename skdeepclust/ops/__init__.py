@@ -3,7 +3,7 @@
 from .counting import count_labels
 from .density import center_rows, density_weights, set_apart, weighted_means
 from .fuzzy_graph import fuzzy_graph
-from .kmeans import keep_names, kmeans
+from .kmeans import in_common, keep_names, kmeans, rename
 from .losses import cluster_mean_loss, imbalance, pair_contrast, queue_contrast
 from .modularity import merge_by_modularity, merged_labels, neighbor_affinity
 from .neighbors import knn
@@ -20,6 +20,7 @@ __all__ = [
     "density_weights",
     "fuzzy_graph",
     "imbalance",
+    "in_common",
     "keep_names",
     "kmeans",
     "knn",
@@ -30,6 +31,7 @@ __all__ = [
     "principal_axes",
     "queue_contrast",
     "regroup",
+    "rename",
     "set_apart",
     "squared_distances",
     "student_t_log_affinity",
