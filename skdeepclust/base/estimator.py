@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from functools import partial
@@ -27,6 +26,7 @@ from torch import nn
 from ..data.guard import ruled_by_few, unlike_fit
 from ..data.inputs import read_input
 from ..data.samples import Array, Samples, Scaling
+from ..data.telling import warn
 from ..device import (
     available_device,
     borrowed_random_state,
@@ -41,7 +41,7 @@ from .callbacks import CallbackSupportMixin, callback_hooks, with_callbacks
 from .complaints import TINY, complaint_of_neighbors, is_a_group
 from .constraints import FOUND_OR_GIVEN, POSITIVE_INTEGER, POSITIVE_REAL
 from .fingerprint import fingerprint
-from .fitting import USER_LEVEL, all_or_nothing, draw_seed, fitted_attributes, warn_of_interruption
+from .fitting import all_or_nothing, draw_seed, fitted_attributes, warn_of_interruption
 from .notebook import facts_html
 from .objective import Core, Objective, threads_of
 from .saving import StoredModel, load_module_arrays, module_arrays, write_model
@@ -177,7 +177,7 @@ class BaseDeepTransformer(
                 objective = self._build_objective(seed).to(device)
                 scaling = Scaling.of_vectors(rows) if rows.ndim == 2 else Scaling.of_images(rows)
                 if message := ruled_by_few(rows, scaling):
-                    warnings.warn(message, UserWarning, stacklevel=USER_LEVEL - 1)
+                    warn(message)
                 samples = Samples(rows, scaling, device)
                 shown = [Progress()] if self.verbose else []
                 batch_size = self._resolve_batch_size(len(samples))
@@ -281,9 +281,9 @@ class BaseDeepTransformer(
         self._n_features_out = int(objective.prototypes.shape[1])
         self._publish_clusters(run.samples)
         for message in objective.warnings:
-            warnings.warn(message, ConvergenceWarning, stacklevel=USER_LEVEL)
+            warn(message, ConvergenceWarning)
         if run.interrupted:
-            warn_of_interruption(run, USER_LEVEL)
+            warn_of_interruption(run)
 
     def _publish_clusters(self, samples: Samples) -> None:
         """Publish what the paper has found beside the embedding; nothing by default."""
@@ -314,7 +314,7 @@ class BaseDeepTransformer(
         check_is_fitted(self)
         rows = read_input(self, X, reset=False)
         if message := unlike_fit(rows, self.scaling_):
-            warnings.warn(message, UserWarning, stacklevel=4)
+            warn(message)
         return Samples(rows, self.scaling_, self.objective_.prototypes.device)
 
     def __sklearn_tags__(self) -> Any:

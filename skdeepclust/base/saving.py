@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from torch import nn
 from .. import _version
 from ..data.files import whole_file
 from ..data.samples import Array, Scaling
+from ..data.telling import warn
 from .fitting import is_fitted_attribute
 
 FORMAT = 1
@@ -212,9 +212,7 @@ def _plain_params(params: dict[str, Any]) -> dict[str, Any]:
                 ) from None
             plain[name] = str(value) if name == "device" else TRAINING_ONLY[name]
             if name != "device":
-                warnings.warn(
-                    f"{name}={value!r} is not saved: only a new fit would use it.", stacklevel=4
-                )
+                warn(f"{name}={value!r} is not saved: only a new fit would use it.")
     return plain
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import time
-import warnings
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from uuid import uuid4
 import torch
 from torch import Tensor
 
+from ..data.telling import warn
 from .hooks import Hook
 from .run import Run
 from .sealed import read_sealed, write_sealed
@@ -126,10 +126,9 @@ class Checkpoint(Hook):
             _write_in_turn(self._folder, buffer.getbuffer())
         except OSError as error:  # hours of training must not be lost for want of a copy
             if not self._told:
-                warnings.warn(
+                warn(
                     f"the state of the training could not be kept in {str(self._folder)!r}: "
-                    f"{error}. Training goes on.",
-                    stacklevel=2,
+                    f"{error}. Training goes on."
                 )
             self._told = True
 
@@ -142,7 +141,7 @@ class Checkpoint(Hook):
             if state is not None:
                 self._check(path, state)
                 return state
-            warnings.warn(f"{path} is damaged; it is passed over.", stacklevel=2)
+            warn(f"{path} is damaged; it is passed over.")
         return None
 
     def _check(self, path: Path, state: dict[str, Any]) -> None:

@@ -6,7 +6,6 @@ name that cluster in strongly distorted versions of them, too, and others come t
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Iterator
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -18,9 +17,10 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from ..base.constraints import POSITIVE_INTEGER, POSITIVE_REAL, WEIGHT
-from ..base.fitting import USER_LEVEL, draw_seed, seed_unseeded, warn_of_interruption
+from ..base.fitting import draw_seed, seed_unseeded, warn_of_interruption
 from ..base.objective import Objective, threads_of
 from ..data.augment import Augment
+from ..data.telling import warn
 from ..data.views import strong_view
 from ..engine import Hook, LossTerms, Phase, Progress, Run, Trainer
 from ..families.wrapping import WrappedClustering
@@ -215,14 +215,13 @@ class SelfLabelingClustering(WrappedClustering):
         run = trainer.fit(objective, samples, [Progress()] if self.verbose else [])
         base._publish_refined(run)
         for message in base.objective_.warnings:
-            warnings.warn(message, ConvergenceWarning, stacklevel=USER_LEVEL)
+            warn(message, ConvergenceWarning)
         if run.interrupted:
-            warn_of_interruption(run, USER_LEVEL)
+            warn_of_interruption(run)
         elif not any(record["certain"] for record in run.history):
-            warnings.warn(
+            warn(
                 f"No sample has a probability above threshold={self.threshold}, so nothing was "
                 "learnt from certain ones. Lower threshold.",
                 ConvergenceWarning,
-                stacklevel=USER_LEVEL,
             )
         return base

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import warnings
 from collections.abc import Callable, Iterator
 from numbers import Integral
 from pathlib import Path
@@ -17,6 +16,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..data.guard import unlike_images
+from ..data.telling import warn
 from ..device import resolve_device, uses_bfloat16
 from .decoding import Images, Pixels, images_of, new_images
 from .networks import Network, find_network
@@ -176,7 +176,7 @@ class ImageEmbedder(
         self._validate_params()
         images, network = images_of(X), self._network()
         if isinstance(images, Pixels) and (message := unlike_images(images.pixels)):
-            warnings.warn(message, UserWarning, stacklevel=4)
+            warn(message)
         store = Store(self._folder(network), network.n_features)
         progress = heard or (Progress(len(images)) if self.verbose else None)
         keys: list[bytes] = []  # of all images; `new` are those of a batch
