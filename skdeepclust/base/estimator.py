@@ -34,7 +34,7 @@ from ..device import (
     resolve_device,
     uses_bfloat16,
 )
-from ..engine import Checkpoint, Hook, Progress, Run, Trainer
+from ..engine import Checkpoint, Hook, Progress, Run, Trainer, held_back
 from ..nn import build_encoder, check_encoder
 from ..ops.n_clusters import find_n_clusters
 from .callbacks import CallbackSupportMixin, callback_hooks, with_callbacks
@@ -189,7 +189,9 @@ class BaseDeepTransformer(
                 )
                 stored = self._stored_stages(rows, seed, device)
                 run = trainer.fit(objective, samples, [*shown, *stored, *hooks])
-            self._publish(run, objective, scaling)
+            with held_back(run):
+                self._publish(run, objective, scaling)
+            self._warn_of(run)
         return self
 
     def _settle(self, rows: Any) -> None:
@@ -280,7 +282,10 @@ class BaseDeepTransformer(
         self.__dict__.update(objective.fitted_attributes())
         self._n_features_out = int(objective.prototypes.shape[1])
         self._publish_clusters(run.samples)
-        for message in objective.warnings:
+
+    def _warn_of(self, run: Run) -> None:
+        """Say what is odd about a fit that is published."""
+        for message in self.objective_.warnings:
             warn(message, ConvergenceWarning)
         if run.interrupted:
             warn_of_interruption(run)
