@@ -23,7 +23,7 @@ from sklearn.utils._param_validation import Interval, InvalidParameterError, Str
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from ..data.guard import ruled_by_few, unlike_fit
+from ..data.guard import refuse_no_numbers, ruled_by_few, unlike_fit
 from ..data.inputs import read_input
 from ..data.samples import Array, Samples, Scaling
 from ..data.telling import warn
@@ -43,7 +43,7 @@ from .constraints import FOUND_OR_GIVEN, POSITIVE_INTEGER, POSITIVE_REAL
 from .fingerprint import fingerprint
 from .fitting import all_or_nothing, draw_seed, fitted_attributes, warn_of_interruption
 from .notebook import facts_html
-from .objective import Core, Objective, threads_of
+from .objective import Core, Objective, refuse_nan, threads_of
 from .saving import StoredModel, load_module_arrays, module_arrays, write_model
 
 PRESERVED_DTYPES = ["float64", "float32"]
@@ -312,6 +312,7 @@ class BaseDeepTransformer(
         samples = self._samples(X)
         with plain_torch():
             out = samples.map(getattr(self.objective_, what)).cpu().numpy()
+        refuse_no_numbers(out)
         return out, np.float64 if samples.rows.dtype == np.float64 else np.float32
 
     def _samples(self, X: Any) -> Samples:
@@ -448,7 +449,9 @@ class BaseDeepClustering(ClusterMixin, BaseDeepTransformer):  # type: ignore[mis
 
     def _publish_clusters(self, samples: Samples) -> None:
         """Label the samples by the code of `predict`, and drop the clusters that label none."""
-        used, labels = torch.unique(samples.map(self.objective_.predict), return_inverse=True)
+        found = samples.map(self.objective_.predict_if_finite)
+        used, labels = torch.unique(found, return_inverse=True)
+        refuse_nan(bool(used[0] >= 0))
         self.objective_.keep_clusters(used)
         labels = labels.cpu()
         self.labels_ = labels.numpy()
@@ -493,7 +496,7 @@ class BaseDeepClustering(ClusterMixin, BaseDeepTransformer):  # type: ignore[mis
         -------
         labels : ndarray of shape (n_samples,), int64, from 0
         """
-        return self._infer(X, "predict")[0]
+        return self._infer(X, "predict_if_finite")[0]
 
     def predict_proba(self, X: Any) -> Array:
         """Probability of each cluster for each sample; rows sum to 1.

@@ -173,9 +173,12 @@ def _restore(run: Run, state: dict[str, Any]) -> None:
 
 
 def _checked(stored: dict[str, Any], listener: Any) -> dict[str, Any]:
-    """The stored attributes, none of which hides a method."""
+    """The stored attributes, of which none hides a method, or takes the place of a list."""
     if hidden := [name for name in stored if callable(getattr(type(listener), name, None))]:
         raise ValueError(f"it sets {hidden[0]!r} of {type(listener).__name__}")
+    ours = {k: type(v) for k, v in vars(listener).items() if isinstance(v, list | dict)}
+    if odd := [k for k, v in stored.items() if type(v) is not ours.get(k, type(v))]:
+        raise ValueError(f"{odd[0]!r} of {type(listener).__name__} is no {ours[odd[0]].__name__}")
     return stored
 
 
