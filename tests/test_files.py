@@ -1,11 +1,12 @@
 """A file is written whole or not at all."""
 
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 from skdeepclust.data import files
-from skdeepclust.data.files import alone_in, whole_file, write_whole
+from skdeepclust.data.files import alone_in, at_home, whole_file, write_whole
 
 
 def names(folder):
@@ -54,3 +55,12 @@ def test_a_folder_is_held_once_and_free_again_after_an_error(tmp_path):
         raise KeyError
     with alone_in(tmp_path):
         assert names(tmp_path) == []
+
+
+def test_a_tilde_is_the_folder_of_its_user(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    write_whole("~/model", b"")
+    assert names(tmp_path) == ["model"]
+    assert at_home("~/model") == tmp_path / "model"
+    assert at_home("~nobody.of.this.name") == Path("~nobody.of.this.name")

@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from .. import _version
+from ..data.files import at_home
 from ..data.telling import warn
 from ..device import uses_bfloat16
 from ..engine import Hook, Run
@@ -197,7 +198,7 @@ class PretrainingCache(Hook):
 def _folder_of(memory: Any) -> Path:
     """Folder of pretrainings in a folder, or in that of a `joblib.Memory`."""
     place = getattr(memory, "location", memory)
-    return Path(os.fspath(place)).expanduser() / "skdeepclust"
+    return at_home(place) / "skdeepclust"
 
 
 def _below(state: dict[str, Any], prefix: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from .. import _version
-from ..data.files import whole_file
+from ..data.files import at_home, whole_file
 from ..data.samples import Array, Scaling
 from ..data.telling import warn
 from .fitting import is_fitted_attribute
@@ -102,7 +102,7 @@ def read_model(path: Any) -> StoredModel:
         If it can't be read.
     """
     with refusing(path):
-        header, content = _read_archive(path)
+        header, content = _read_archive(at_home(path))
         written_by, file_format = header["skdeepclust"], int(header["format"])
     if file_format > FORMAT:
         raise ValueError(

@@ -14,6 +14,11 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 
+def at_home(path: str | os.PathLike[str]) -> Path:
+    """A path in which ``~`` is the folder of its user; the name of a file may begin with it."""
+    return Path(os.path.expanduser(os.fspath(path)))
+
+
 @contextmanager
 def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A new name to write to, which takes the place of `path`, or vanishes with an error.
@@ -28,7 +33,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     FileNotFoundError
         If its folder does not exist.
     """
-    target = Path(path)
+    target = at_home(path)
     if not target.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {str(target.parent)!r} to write a file into.")
     new = target.with_name(f".{target.name}.{uuid4().hex}")

@@ -99,7 +99,7 @@ class ImageReadError(ValueError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"cannot read image {self.path!r}: {self.reason}."
+        return f"cannot read image {str(self.path)!r}: {self.reason}."
 
 
 def read_image(path: StrPath, image_shape: Sequence[int] | None = None) -> UInt8Array:

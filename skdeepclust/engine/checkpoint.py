@@ -13,6 +13,7 @@ from uuid import uuid4
 import torch
 from torch import Tensor
 
+from ..data.files import at_home
 from ..data.telling import warn
 from .hooks import Hook
 from .run import Run
@@ -52,7 +53,7 @@ class Checkpoint(Hook):
     """
 
     def __init__(self, folder: Any, fingerprint: dict[str, str] | None = None) -> None:
-        self._folder = None if folder is None else _usable(Path(folder).expanduser())
+        self._folder = None if folder is None else _usable(at_home(folder))
         self._fingerprint = fingerprint or {}
         self._state = None if self._folder is None else self._read(self._folder)
         self._told = False  # that a state could not be written

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from ..data.files import at_home
 from ..data.guard import unlike_images
 from ..data.telling import warn
 from ..device import resolve_device, uses_bfloat16
@@ -219,7 +220,7 @@ class ImageEmbedder(
     def _folder(self, network: Network) -> Path | None:
         if self.cache_dir is None:
             return None
-        root = Path(os.fspath(self.cache_dir))
+        root = at_home(self.cache_dir)
         if self.cache_dir == "auto":
             home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
             root = Path(home, "skdeepclust", "features")
