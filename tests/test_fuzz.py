@@ -1,12 +1,9 @@
 """Files of strangers and odd arrays at random; what was found so far is kept by name."""
 
-import importlib.util
 import io
 import json
-import sys
 import time
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,20 +18,12 @@ from skdeepclust.workflow.results import read_company, read_summary
 from skdeepclust.workflow.table import Assignments
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-FILE = Path(__file__).parents[1] / "benchmarks" / "fuzz.py"
 N_SEEDS, MOST_SECONDS = 12, 120  # some ten seconds; benchmarks/fuzz.py tries others
 HEADER = "model.json"
 
 
-def test_files_and_arrays_at_random_end_in_a_result_or_a_sentence():
-    spec = importlib.util.spec_from_file_location("fuzz", FILE)
-    fuzz = importlib.util.module_from_spec(spec)
-    sys.modules["fuzz"] = fuzz  # dataclasses look their module up
-    try:
-        spec.loader.exec_module(fuzz)
-        n, findings = fuzz.attacks(MOST_SECONDS, count=N_SEEDS)  # always the same
-    finally:
-        del sys.modules["fuzz"]
+def test_files_and_arrays_at_random_end_in_a_result_or_a_sentence(fuzz):
+    n, findings = fuzz.attacks(MOST_SECONDS, count=N_SEEDS)  # always the same
     assert n > 0
     assert not findings, "\n".join(findings)
 
