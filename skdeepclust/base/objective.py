@@ -107,6 +107,11 @@ class Objective(nn.Module, Hook):
         """Label each sample of a batch with its closest cluster, (B,)."""
         return self.logits(self.embed(x)).argmax(1)
 
+    def predict_if_finite(self, x: Tensor) -> Tensor:
+        """Label each sample of a batch; -1 where the network gives no numbers, (B,)."""
+        logits = self.logits(self.embed(x))
+        return logits.argmax(1).where(logits.logsumexp(1).isfinite(), -1)
+
     def place_prototypes(
         self,
         run: Run,

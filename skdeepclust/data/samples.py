@@ -23,6 +23,7 @@ Array = np.ndarray[Any, Any]
 # product of one row rounds differently from one of many, and then predict(X)[i] would depend
 # on the neighbours of sample i.
 TILE = {"cpu": 64, "cuda": 1024}
+SMALLEST, LARGEST = 1e-140, 1e140  # spread whose squares are numbers
 
 
 @dataclass(frozen=True)
@@ -40,20 +41,31 @@ class Scaling:
     @classmethod
     def of_vectors(cls, rows: Array | sp.csr_array, chunk: int = 2**20) -> Scaling:
         """Centre and root mean variance of the rows, in float64, without copying the data."""
-        if sp.issparse(rows):
-            mean, variance = (np.asarray(m, np.float64) for m in mean_variance_axis(rows, axis=0))
-            return cls(mean, float(np.sqrt(variance.mean())) or 1.0)
-        parts = list(gen_batches(len(rows), max(1, chunk // rows.shape[1])))
-        mean = column_sums(rows, parts) / len(rows)
-        in_order = (np.ascontiguousarray(rows[part]) for part in parts)
-        squares = sum(float(np.square(part - mean).sum()) for part in in_order)
-        return cls(mean, float(np.sqrt(squares / rows.size)) or 1.0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            shift, scale = moments(rows, chunk)
+        if SMALLEST < scale < LARGEST:
+            return cls(shift, scale)
+        unit = max(abs(float(rows.max())), abs(float(rows.min()))) or 1.0
+        shift, scale = moments(rows / unit, chunk)
+        return cls(shift * unit, scale * unit or 1.0)
 
     @classmethod
     def of_images(cls, images: Array) -> Scaling:
         """Range of the pixel values."""
         low, high = float(images.min()), float(images.max())
         return cls(np.asarray(low), (high - low) or 1.0)
+
+
+def moments(rows: Array | sp.csr_array, chunk: int) -> tuple[Array, float]:
+    """Mean of each column, and the root of the mean variance."""
+    if sp.issparse(rows):
+        mean, variance = (np.asarray(m, np.float64) for m in mean_variance_axis(rows, axis=0))
+        return mean, float(np.sqrt(variance.mean()))
+    parts = list(gen_batches(len(rows), max(1, chunk // rows.shape[1])))
+    mean = column_sums(rows, parts) / len(rows)
+    in_order = (np.ascontiguousarray(rows[part]) for part in parts)
+    squares = sum(float(np.square(part - mean).sum()) for part in in_order)
+    return mean, float(np.sqrt(squares / rows.size))
 
 
 def column_sums(rows: Array, parts: list[slice]) -> Array:
