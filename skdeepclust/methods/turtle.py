@@ -48,7 +48,7 @@ class TURTLEObjective(LabellingObjective):
         """
         if len(self.gammas) == 1:
             return 0, f"gamma={self.gammas[0]:g} was given."
-        chart, edges, seed = run.forward(self.chart), self.graph_of(run), run.seed()
+        chart, edges, seed = run.forward(self.chart, run.enough()), self.graph_of(run), run.seed()
         kept = []
         for restarts in labels.split(self.n_restarts):  # type: ignore[no-untyped-call]
             own = typical(list(restarts))
