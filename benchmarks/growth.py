@@ -2,7 +2,7 @@
 
     python benchmarks/growth.py --folder FOLDER
     python benchmarks/growth.py --folder FOLDER --methods SeCu --sizes 1000000
-    python benchmarks/growth.py --plot growth.svg
+    python benchmarks/growth.py --plot docs/images/growth.svg
 
 Vectors: ten Gaussian blobs of 64 float32 columns in a memory map, whose centres lie about 5.7
 standard deviations apart. Images: crops of 64 pixels of the two photos that come with scikit-learn,
@@ -28,14 +28,15 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 from common import HERE, record, recorded
-from growth_fit import EMBEDDER, METHODS, RIVALS
+from growth_fit import CLUSTERS, EMBEDDER, METHODS, OURS, RIVALS
 from sklearn.datasets import load_sample_images
 
 TABLE = "growth"
 SIZES, N_IMAGES = (10_000, 100_000, 1_000_000), (1_000, 10_000)
-CLUSTERS, WIDTH, SPREAD, SIDE = 10, 64, 0.5, 64
+WIDTH, SPREAD, SIDE = 64, 0.5, 64
 PART = 100_000  # rows that are drawn at once
 EVERY = 0.02  # seconds between two looks at the memory
 
@@ -127,15 +128,39 @@ def run(args: argparse.Namespace) -> None:
         record(TABLE, method=method, n=n, **told, fit_threads=args.threads)
 
 
+def draw(file: Path) -> None:
+    """CPU seconds and memory by the number of samples, one line for each method."""
+    rows = [row for row in recorded(TABLE) if "failed" not in row]
+    figure, axes = plt.subplots(1, 2, figsize=(10, 4.4), layout="constrained")
+    for method in METHODS:
+        own = sorted((r for r in rows if r["method"] == method), key=lambda r: r["n"])
+        style = {"marker": "o", "label": method, "linestyle": "-" if method in OURS else "--"}
+        n = [row["n"] for row in own]
+        axes[0].plot(n, [row["cpu"] for row in own], **style)
+        axes[1].plot(n, [row["peak_mib"] - row["before_mib"] for row in own], **style)
+    for axis, what in zip(axes, ("CPU seconds", "MiB beside the memory map"), strict=True):
+        axis.set(xscale="log", yscale="log", xlabel="samples", ylabel=what)
+        axis.grid(alpha=0.3)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center")
+    figure.savefig(file, metadata={"Date": None})
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--folder", type=Path, required=True, help="where the data are written")
+    parser.add_argument("--folder", type=Path, help="where the data are written")
+    parser.add_argument("--plot", type=Path, help="file of the figure; nothing is fitted")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--sizes", nargs="+", type=int)
     parser.add_argument("--rivals-python", default=sys.executable, help="has ClustPy and UMAP")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--limit", type=int, default=3600, help="CPU seconds of a fit")
-    run(parser.parse_args())
+    args = parser.parse_args()
+    if args.plot:
+        draw(args.plot)
+    elif args.folder:
+        run(args)
+    else:
+        parser.error("give --folder, where the data are written, or --plot")
 
 
 if __name__ == "__main__":
