@@ -213,7 +213,7 @@ class FeatureClustering(NeighborTransformer, BaseDeepClustering):
         Nearest others of each sample that the embedding keeps together.
     n_steps : int or "auto", default="auto"
         Steps of the neighbour embedding. ``"auto"`` is 300 up to 10,000 samples, and beyond in
-        proportion.
+        proportion, up to 131,072: so many, drawn at random, are learnt from.
     n_init : int, default=3
         Restarts of TURTLE for either kind of sizes; the one with which its like agree most is the
         candidate.
@@ -256,7 +256,8 @@ class FeatureClustering(NeighborTransformer, BaseDeepClustering):
         ``n_clusters`` that hold a sample; ``stayed``, the adjusted Rand index of its clusters
         before and after their borders were moved; from 0.9 on, "turtle-like" is left as it was.
     candidate_labels_ : ndarray of shape (n_candidates, n_samples), int64
-        What each candidate found, in the order of `candidates_`.
+        What each candidate found, in the order of `candidates_`. Of more than 131,072 samples
+        so many are divided; each of the others has the labels of a near one in the embedding.
     objective_ : torch.nn.Module
         The trained networks.
     history_ : list of dict

@@ -206,7 +206,8 @@ class SCANClustering(PartsClustering):
     max_epochs : int or "auto", default="auto"
         Passes over the data, all phases together. ``"auto"`` is 40, or, where parts of clusters
         are learnt, as many as make 59 batches for each unit of the root of the number of samples,
-        at most 2500; but at least 4.
+        at most 2500; but at least 4. Parts are learnt from at most 80,000 samples, drawn once; all
+        learn the names of the clusters.
     batch_size : int or "auto", default="auto"
         Samples in a batch. ``"auto"`` is 128, or less so that an epoch has about five batches, but
         at least 16.
