@@ -890,6 +890,51 @@ def heads() -> str:
     return f"## Heads on ready features\n\n{text}\n\n{table(head, lines)}\n{provenance(rows)}\n"
 
 
+def choice() -> str:
+    """Every clustering method on every set: accuracy and seconds."""
+    rows = recorded("choice")
+    if not rows:
+        return ""
+    text = (
+        "Defaults of all methods, beside what people use instead. Each cell: ACC in percent, and "
+        "CPU seconds. Features of the network in the box (photos), embeddings of MiniLM "
+        "(newsgroups20_minilm), rows of pixels and tables; `_tail`: sizes fall to a twentieth. A "
+        "dash is a fit that was given up, most of them after 300 CPU seconds. UMAP + HDBSCAN and "
+        "HDBSCANClustering look for the number of clusters themselves. Tiny-ImageNet's classes "
+        "are among those from which the network in the box has learnt."
+    )
+    of_set = grouped(rows, lambda r: r["data"])
+    kinds = {
+        "As they are": [s for s in of_set if not s.endswith("_tail")],
+        "With a long tail": [s for s in of_set if s.endswith("_tail")],
+    }
+    tables = [
+        f"### {kind}\n\n{side_by_side({s: of_set[s] for s in names}, accuracy_and_seconds)}"
+        for kind, names in kinds.items()
+        if names
+    ]
+    told = "\n".join(tables)
+    return f"## All methods on all sets\n\n{text}\n\n{told}\n{provenance(rows)}\n"
+
+
+def side_by_side(of_set: dict[str, list[Row]], cell: Callable[[list[Row]], str]) -> str:
+    """A table with a line for each method, a column for each set."""
+    methods = dict.fromkeys(r["method"] for rows in of_set.values() for r in rows)
+    lines = [
+        [method, *(cell([r for r in rows if r["method"] == method]) for rows in of_set.values())]
+        for method in methods
+    ]
+    return table(["method", *of_set], lines)
+
+
+def accuracy_and_seconds(rows: list[Row]) -> str:
+    """Mean and spread of ACC, and mean CPU seconds in brackets; a dash if all were given up."""
+    done = [r for r in rows if "ACC" in r]
+    if not done:
+        return "–" if rows else ""
+    return f"{spread(r['ACC'] for r in done)} ({mean(r['cpu'] for r in done):.0f} s)"
+
+
 def unclustered() -> str:
     """What is left in no cluster, and the accuracy of the rest."""
 
@@ -1096,6 +1141,7 @@ def main() -> None:
             "92.1), and SCAN and SeCu 7 and 11 seconds on breast cancer. The machine was so busy "
             "that CPU seconds here are up to twice those of an idle one.",
         ),
+        choice(),
         heads(),
         unclustered(),
         candidates(),
