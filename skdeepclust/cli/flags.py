@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .._version import __version__
+from ..data.files import at_home
 from . import add, cluster, embed, predict, refine, report
 from .signatures import AUTO, Signature, methods
 from .wording import OWN, flag_of, for_help
@@ -348,7 +349,7 @@ def share_of_samples(text: str) -> float | str:
 
 def place(text: str) -> Path:
     """A file or folder; ``~`` is that of the user."""
-    return Path(text).expanduser()
+    return at_home(text)
 
 
 def literal(text: str) -> Any:

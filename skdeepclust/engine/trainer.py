@@ -14,6 +14,7 @@ from ..data.samples import Samples
 from ..device import at_most_threads
 from .checkpoint import Checkpoint
 from .hooks import Hook
+from .interruption import held_back, load_torch
 from .run import LossTerms, Phase, Run, batch_sizes, shuffled
 
 
@@ -73,13 +74,15 @@ class Trainer:
             keeper.restore(run)
             return run
         try:
+            load_torch(run)
             for number, phase in enumerate(objective.phases(run)):
                 run.phase, run.phase_number = phase, number
                 if number >= keeper.first_phase:
                     self._train_phase(run, keeper)
         except KeyboardInterrupt:
             run.interrupted = True
-        _announce("on_fit_end", run)
+        with held_back(run):
+            _announce("on_fit_end", run)
         return run
 
     def _train_phase(self, run: Run, keeper: Checkpoint) -> None:
