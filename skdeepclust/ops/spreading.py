@@ -43,4 +43,5 @@ def spread(edges: tuple[Tensor, Tensor, Tensor], labels: Tensor, n_clusters: int
     for _ in range(N_STEPS):
         f = walk @ f + (1 - ALPHA) * given
     found = torch.from_numpy(f.argmax(1))
-    return found if len(found.unique()) == len(labels.unique()) else labels
+    lost = int(found.bincount().count_nonzero()) < int(labels.bincount().count_nonzero())
+    return labels if lost else found
