@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ..base.constraints import FOUND_OR_GIVEN, POSITIVE_INTEGER
 from ..base.estimator import BaseDeepClustering
 from ..engine import Run
-from ..families.consensus import typical
+from ..families.consensus import most_typical, typical
 from ..families.labelling import (
     EDGES,
     EVEN,
@@ -90,8 +90,9 @@ class FeatureObjective(LabellingObjective):
         features = z[:, : sum(self.encoder.principal.n_axes)]
         chart = z[:, -self.prototypes.shape[1] :]
         like, free = self.all_labels(run).split(self.n_restarts)  # type: ignore[no-untyped-call]
+        first = most_typical(list(like))
         found = {
-            LIKE: typical(list(like)),
+            LIKE: like[first],
             FREE: typical(list(free)),
             ON_FEATURES: kmeans(features, n_clusters, n_init=N_STARTS, seed=seed)[1],
             ON_EMBEDDING: kmeans(chart, n_clusters, n_init=N_STARTS, seed=seed)[1],
@@ -100,10 +101,10 @@ class FeatureObjective(LabellingObjective):
             self.evidence = f"Sizes of clusters can't be told from fewer than {FEWEST} samples."
             return found
         edges = self.graph_of(run)
-        moved, self.stayed = self.move_borders(run, found[LIKE])
+        moved, self.stayed = self.move_borders(run, list(like))
         self.evidence = told_sizes(self.stayed)
         if self.stayed < STAYED:
-            found[LIKE] = moved
+            found[LIKE] = moved[first]
             for name in (ON_FEATURES, ON_EMBEDDING):
                 found[name] = regroup(chart, edges, found[name], n_clusters, seed=seed)
         found[FREE] = fill_clusters(chart, edges, found[FREE], n_clusters, seed=seed)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ..base.constraints import FOUND_OR_GIVEN, POSITIVE_INTEGER, WEIGHT
 from ..base.estimator import BaseDeepClustering
 from ..engine import Run
-from ..families.consensus import most_typical, typical
+from ..families.consensus import most_typical
 from ..families.labelling import (
     EDGES,
     EVEN,
@@ -52,8 +52,7 @@ class TURTLEObjective(LabellingObjective):
         """
         if len(self.gammas) == 1:
             return 0, f"gamma={self.gammas[0]:g} was given."
-        equal = typical(list(labels[: self.n_restarts]))
-        _, stayed = self.move_borders(run, equal)
+        _, stayed = self.move_borders(run, list(labels[: self.n_restarts]))
         return int(stayed < STAYED), told_sizes(stayed)
 
     # --- Prediction ---------------------------------------------------------------------------
