@@ -141,7 +141,7 @@ class ImageEmbedder(
             If the weights can't be had; says what to download and where to put it.
         """
         self._validate_params()
-        self.n_features_out_ = self._n_features_out = self._network().n_features
+        self.n_features_out_ = self._n_features_out = self.network().n_features
         return self
 
     def transform(self, X: Any) -> NDArray[np.float32]:
@@ -175,7 +175,7 @@ class ImageEmbedder(
         features : as of `transform`
         """
         self._validate_params()
-        images, network = images_of(X), self._network()
+        images, network = images_of(X), self.network()
         if isinstance(images, Pixels) and (message := unlike_images(images.pixels)):
             warn(message)
         store = Store(self._folder(network), network.n_features)
@@ -214,7 +214,14 @@ class ImageEmbedder(
         features = network.in_tiles(x, self.batch_size, uses_bfloat16(self.precision, device))
         return features.cpu().numpy()
 
-    def _network(self) -> Network:
+    def network(self) -> Network:
+        """Find the network that computes the features.
+
+        Returns
+        -------
+        network : skdeepclust.pretrained.networks.Network
+            Its ``digest`` is that of its weights.
+        """
         return find_network(self.model, self.weights, resolve_device(self.device))
 
     def _folder(self, network: Network) -> Path | None:

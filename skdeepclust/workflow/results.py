@@ -538,6 +538,9 @@ def sort_images(
             gone.append((name, "it is gone since it was read"))
             continue
         place = target / (UNCLUSTERED_FOLDER if label < 0 else f"{label:03d}") / name
+        if place.exists():  # where A.png and a.png are one name
+            gone.append((name, "another file has its name there"))
+            continue
         place.parent.mkdir(parents=True, exist_ok=True)
         if link:
             place.symlink_to(os.path.abspath(path))
