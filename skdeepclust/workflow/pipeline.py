@@ -442,6 +442,8 @@ def _summary(outcome: Outcome, source: Source, out: Path) -> dict[str, Any]:
     if hasattr(clusters.estimator, "candidates_"):
         summary["candidates"] = clusters.estimator.candidates_
         summary["taken"] = clusters.estimator.taken_
+    if hasattr(clusters.estimator, "evidence_"):
+        summary["sizes"] = clusters.estimator.evidence_
     return summary
 
 
