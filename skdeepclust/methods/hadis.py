@@ -174,9 +174,9 @@ class HaDisObjective(UnitEmbeddings, ViewsObjective):
 
         The host, which names clusters, is told of them together with the losses.
         """
-        if not run.phase.clusters or run.epoch + 1 == run.n_epochs_planned:
+        if not run.phase.clusters or run.epoch + 1 >= run.n_epochs_planned:
             return
-        z = run.forward(self.embed).nan_to_num()  # where training diverged, the losses will tell
+        z = run.forward(self.embed)
         centers, labels = self.find_clusters(z, self.n_init_epoch, run.seed(), ITERATIONS)
         self._found = z, centers, labels
         run.asked["common"] = in_common(labels, self.pseudo_labels, len(centers))
