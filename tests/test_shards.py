@@ -6,20 +6,12 @@ import shutil
 
 import numpy as np
 import pytest
-from counted import N_FILES, Counting, embed, use, write_photos
+from counted import N_FILES, Counting, embed
 
 from skdeepclust import ImageEmbedder
 from skdeepclust.workflow.shards import BLOCKS, FEATURES, PLAN, KeptFeatures
 
-
-@pytest.fixture(autouse=True)
-def network(monkeypatch):
-    use(monkeypatch)
-
-
-@pytest.fixture
-def photos(tmp_path):
-    return write_photos(tmp_path / "photos")
+pytestmark = pytest.mark.usefixtures("counting")
 
 
 def features(to):

@@ -38,7 +38,7 @@ from ..engine import Checkpoint, Hook, Progress, Run, Trainer, held_back
 from ..nn import build_encoder, check_encoder
 from ..ops.n_clusters import find_n_clusters
 from .callbacks import CallbackSupportMixin, callback_hooks, with_callbacks
-from .complaints import TINY, complaint_of_neighbors, is_a_group
+from .complaints import TINY, complaint_of_a_cloud, complaint_of_neighbors, is_a_group
 from .constraints import FOUND_OR_GIVEN, POSITIVE_INTEGER, POSITIVE_REAL
 from .fingerprint import fingerprint
 from .fitting import all_or_nothing, draw_seed, fitted_attributes, warn_of_interruption
@@ -143,10 +143,8 @@ class BaseDeepTransformer(
         ValueError
             If X or a parameter is unusable; before any training.
         """
-        callbacks = callback_hooks(self, X)
-        self.fit_with(X, callbacks)
-        for callback in callbacks:
-            callback.close()
+        with callback_hooks(self, X) as hooks:
+            self.fit_with(X, hooks)
         return self
 
     def fit_with(self, X: Any, hooks: Iterable[Hook]) -> Self:
@@ -459,6 +457,7 @@ class BaseDeepClustering(ClusterMixin, BaseDeepTransformer):  # type: ignore[mis
         self.objective_.warnings += self._complaints_of_sizes(
             np.bincount(self.labels_), partial(is_a_group, samples, labels)
         ) or complaint_of_neighbors(samples, labels)
+        self.objective_.warnings += complaint_of_a_cloud(samples, len(used))
 
     def _complaints_of_sizes(self, sizes: Array, is_a_group: Callable[[int], bool]) -> list[str]:
         """Report of clusters that are gone, or tiny and no group of their own."""

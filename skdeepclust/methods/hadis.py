@@ -19,14 +19,13 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from ..base.constraints import POSITIVE_INTEGER, POSITIVE_REAL, WEIGHT
-from ..base.estimator import BaseDeepClustering
 from ..base.objective import Core
 from ..engine import LossTerms, Phase, Run, rising_momentum, warmup_cosine
 from ..families.logits import UnitEmbeddings
 from ..families.views import (
     NEIGHBORS,
-    VIEWS,
     Views,
+    ViewsClustering,
     ViewsObjective,
     auto_batch_size,
     trunk_and_projector,
@@ -173,9 +172,9 @@ class HaDisObjective(UnitEmbeddings, ViewsObjective):
 
         The host, which names clusters, is told of them together with the losses.
         """
-        if not run.phase.clusters or run.epoch + 1 == run.n_epochs_planned:
+        if not run.phase.clusters or run.epoch + 1 >= run.n_epochs_planned:
             return
-        z = run.forward(self.embed).nan_to_num()  # where training diverged, the losses will tell
+        z = run.forward(self.embed)
         centers, labels = self.find_clusters(z, self.n_init_epoch, run.seed(), ITERATIONS)
         self._found = z, centers, labels
         run.asked["common"] = in_common(labels, self.pseudo_labels, len(centers))
@@ -311,7 +310,7 @@ def balanced(run: Run, active: Tensor) -> Tensor:
     return active[weight.multinomial(len(active), replacement=True, generator=run.generator)]
 
 
-class HaDisClustering(BaseDeepClustering):
+class HaDisClustering(ViewsClustering):
     """Diffused sampling and hardness-aware self-distillation (HaDis).
 
     A student network learns to predict from one augmented view of a sample what its slowly moving
@@ -335,8 +334,9 @@ class HaDisClustering(BaseDeepClustering):
         Width of the hidden layer of the projector, and of the predictor.
     embedding_dim : int, default=64
         Size of the embedding, the output of the projector.
-    max_epochs : int, default=60
-        Passes over the data, warm-up included.
+    max_epochs : int or "auto", default="auto"
+        Passes over the data, warm-up included. ``"auto"`` is 60, or, for many vectors, as many as
+        make 2600 batches, but at least 4.
     warmup_epochs : int or "auto", default="auto"
         First epochs, without noise and prototypes. ``"auto"`` is a tenth of all for images and
         half of all for vectors, whose first clusters would else confirm themselves.
@@ -345,7 +345,7 @@ class HaDisClustering(BaseDeepClustering):
         afterwards. ``"auto"`` is a tenth of all.
     batch_size : int or "auto", default="auto"
         Samples in a batch. ``"auto"`` is 128, or less so that an epoch has about five batches, but
-        at least 16.
+        at least 32.
     lr : float, default=0.05
         Highest learning rate of SGD at 256 samples a batch; it is scaled with the batch size.
     weight_decay : float, default=0.0005
@@ -453,8 +453,7 @@ class HaDisClustering(BaseDeepClustering):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **BaseDeepClustering._parameter_constraints,
-        **VIEWS,
+        **ViewsClustering._parameter_constraints,
         **NEIGHBORS,
         "warmup_epochs": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
         "lr_warmup_epochs": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
@@ -522,7 +521,7 @@ class HaDisClustering(BaseDeepClustering):
         encoder: Any = "auto",
         hidden_dim: int = 256,
         embedding_dim: int = 64,
-        max_epochs: int = 60,
+        max_epochs: int | str = "auto",
         warmup_epochs: int | str = "auto",
         lr_warmup_epochs: int | str = "auto",
         batch_size: int | str = "auto",
@@ -597,8 +596,8 @@ class HaDisClustering(BaseDeepClustering):
             temperature=self.temperature,
             hsd_weight=self.hsd_weight,
             pcl_weight=self.pcl_weight,
-            max_epochs=self.max_epochs,
-            warmup_epochs=min(self._epochs(self.warmup_epochs, share), self.max_epochs),
+            max_epochs=self._n_epochs,
+            warmup_epochs=min(self._epochs(self.warmup_epochs, share), self._n_epochs),
             lr_warmup_epochs=self._epochs(self.lr_warmup_epochs, 0.1),
             ema_momentum=self.ema_momentum,
             ema_increase=self.ema_increase,
@@ -609,4 +608,4 @@ class HaDisClustering(BaseDeepClustering):
         )
 
     def _epochs(self, epochs: int | str, share: float) -> int:
-        return round(share * self.max_epochs) if isinstance(epochs, str) else epochs
+        return round(share * self._n_epochs) if isinstance(epochs, str) else epochs

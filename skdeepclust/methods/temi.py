@@ -210,7 +210,7 @@ class TEMIObjective(Objective):
         """Stop when the labels of no head change any more."""
         if "changed" in run.told:
             changed = run.history[-1]["changed"] = run.told["changed"]
-            run.stop_phase = changed < self.tol  # type: ignore[operator]
+            run.stop_phase = changed < self.tol
 
     def label(self, x: Tensor) -> Tensor:
         """Label a batch by every teacher, (B, H)."""

@@ -188,7 +188,7 @@ def cluster(
     if out is None:
         return _learn(source, settings, None, listener, companion)
     if settings.sort_into is not None:
-        check_sort_target(settings.sort_into, source.place, out)
+        check_sort_target(settings.sort_into, source.place, out, link=settings.link)
     with result_folder(
         out, source.place, overwrite=settings.overwrite, resume=settings.resume
     ) as folder:
@@ -442,6 +442,8 @@ def _summary(outcome: Outcome, source: Source, out: Path) -> dict[str, Any]:
     if hasattr(clusters.estimator, "candidates_"):
         summary["candidates"] = clusters.estimator.candidates_
         summary["taken"] = clusters.estimator.taken_
+    if hasattr(clusters.estimator, "evidence_"):
+        summary["sizes"] = clusters.estimator.evidence_
     return summary
 
 

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -502,12 +503,12 @@ def _paths_inside(folders: Sequence[str], names: NDArray[Any]) -> NDArray[Any]:
     return paths
 
 
-def check_sort_target(target: Path, source: str, out: Path) -> None:
-    """Refuse a folder that holds anything, or that mixes with images or results.
+def check_sort_target(target: Path, source: str, out: Path, *, link: bool = False) -> None:
+    """Refuse a folder that holds anything, that mixes with images or results, or has no links.
 
     Raises
     ------
-    ValueError, FileExistsError
+    ValueError, FileExistsError, OSError
     """
     target = target.resolve()
     for name, other in (("the folder of images", Path(source)), ("--out", out)):
@@ -515,6 +516,20 @@ def check_sort_target(target: Path, source: str, out: Path) -> None:
             raise ValueError(f"--sort-into must be apart from {name}. Got {str(target)!r}.")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise FileExistsError(f"--sort-into must be a new or empty folder. Got {str(target)!r}.")
+    if link:
+        _check_links(next(place for place in (target, *target.parents) if place.is_dir()))
+
+
+def _check_links(folder: Path) -> None:
+    """Make a symbolic link for trial: Windows asks for a right to do so."""
+    try:
+        with TemporaryDirectory(dir=folder, prefix=".") as place:
+            Path(place, "link").symlink_to(folder)
+    except OSError as error:
+        raise OSError(
+            f"--link can't make symbolic links in {str(folder)!r} ({error.strerror}); leave it out "
+            "to copy the images."
+        ) from error
 
 
 def sort_images(
