@@ -61,7 +61,7 @@ def few(monkeypatch):
     bounds = [(objective, "ENOUGH"), (objective, "PART"), (scan, "ENOUGH"), (secu, "ENOUGH")]
     bounds += [(secu, "FEWEST_PLACED"), (families_parts, "MOST_DIVIDED"), (complaints, "LOOKED_AT")]
     bounds += [(neighbors, "MOST_SEARCHED"), (neighbors, "KNOWN"), (ops_parts, "MOST_SAMPLES")]
-    bounds += [(neighboring, "READ"), (temi, "MOST_REVIEWED")]
+    bounds += [(neighboring, "READ"), (temi, "MOST_REVIEWED"), (complaints, "STRUCTURE_OF")]
     for module, name in bounds:
         monkeypatch.setattr(module, name, FEW)
     monkeypatch.setattr(feature, "SHOWN", FEW)
