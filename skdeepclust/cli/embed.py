@@ -9,7 +9,7 @@ from . import console
 
 
 def run(args: argparse.Namespace) -> None:
-    """Compute the features of a folder, or a share of them."""
+    """Compute the features of a folder or table, or a share of them."""
     from .. import ImageEmbedder
     from ..workflow.shards import embed_folder
 
@@ -19,7 +19,7 @@ def run(args: argparse.Namespace) -> None:
     shard = args.shard or share_of_process()
     folder = os.path.expanduser(args.folder)
     quiet = (lambda done, total: None) if args.quiet else _say_progress
-    found = embed_folder(folder, args.to, embedder, shard, quiet)
+    found = embed_folder(folder, args.to, embedder, shard, quiet, args.column)
     share = "" if shard == (1, 1) else f"share {shard[0]} of {shard[1]}: "
     console.say(f"{share}{found.n_computed:,} of {found.n_files:,} files computed")
     if found.n_missing:
@@ -30,7 +30,8 @@ def run(args: argparse.Namespace) -> None:
         return
     for name, reason in found.skipped:
         console.tell(f"left out: {name} ({reason})")
-    console.say(f"complete: skdeepclust cluster {args.folder} --features {args.to}")
+    column = f" --column {args.column}" if args.column else ""
+    console.say(f"complete: skdeepclust cluster {args.folder}{column} --features {args.to}")
 
 
 def share_of_process() -> tuple[int, int]:

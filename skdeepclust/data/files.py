@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 try:
     import fcntl
@@ -73,3 +78,11 @@ def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
     """Write a file of these bytes, whole or not at all."""
     with whole_file(path) as new:
         new.write_bytes(content)
+
+
+def on_disk(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+    """Room for an array that memory may not have: a file without a name, gone with the array."""
+    if 0 in shape:
+        return np.empty(shape, dtype)
+    with tempfile.TemporaryFile() as file:
+        return np.memmap(file, dtype, "w+", shape=shape)

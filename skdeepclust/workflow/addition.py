@@ -109,7 +109,7 @@ def add(out: Any, images: Any, *, folder: Any = None, random_state: Any = 0) -> 
     FileNotFoundError
         If `out` is no result.
     ValueError
-        If it is that of an array or of boxes, or there is no image to be read.
+        If it is that of an array, of boxes or of a table, or there is no image to be read.
     """
     start, out = time.perf_counter(), Path(out)
     with changing(out) as summary:
@@ -119,7 +119,7 @@ def add(out: Any, images: Any, *, folder: Any = None, random_state: Any = 0) -> 
 def _added(
     out: Path, summary: dict[str, Any], images: str, folder: Any, random_state: Any, start: float
 ) -> Addition:
-    for kind, words in {"array": "an array", "boxes": "boxes"}.items():
+    for kind, words in {"array": "an array", "boxes": "boxes", "column": "a table"}.items():
         if kind in summary:
             raise ValueError(f"{str(out)!r} is the result of {words}; images can't be added to it.")
     summary = at_place(summary, folder)

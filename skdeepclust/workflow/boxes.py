@@ -6,7 +6,6 @@ import csv
 import json
 import math
 import os
-import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import gen_batches
 
+from ..data.files import on_disk
 from ..data.folders import listing
 from ..data.images import ImageReadError, read_image, resize_image, resize_images
 from ..datasets import check_on_error
@@ -77,12 +77,6 @@ class Box:
 
 def _image_of(box: Box) -> str:
     return box.image
-
-
-def _on_disk(n: int) -> NDArray[np.uint8]:
-    """Room for so many crops, which memory may not have."""
-    with tempfile.TemporaryFile() as file:
-        return np.memmap(file, np.uint8, "w+", shape=(n, *CROP))
 
 
 def read_boxes(file: str) -> list[Box]:
@@ -195,7 +189,7 @@ class BoxFile(ImageFiles):
     def cut(self, settings: Settings) -> NDArray[np.uint8]:
         """What each box holds, (n_boxes, 224, 224, 3), on disk; after `check`."""
         self.skipped: list[tuple[str, str]] = []
-        crops = _on_disk(len(self.boxes))
+        crops = on_disk((len(self.boxes), *CROP), np.uint8)
         kept: list[tuple[str, Box]] = []
         for name, box, crop in self._cut_all():
             crops[len(kept)] = resize_image(crop, CROP)

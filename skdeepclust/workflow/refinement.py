@@ -172,11 +172,10 @@ def open_result(out: Path, summary: dict[str, Any], file: Path | None) -> Opened
     table, decisions = read_decided(out, summary, file)
     table = replace(table, labels=decisions.applied(table))
     if "array" in summary:
-        source = ArrayFile(summary["array"])
-        if not os.path.isfile(source.place):
-            raise FileNotFoundError(
-                f"there is no file {source.place!r}; --folder says where it is now."
-            )
+        place = summary["array"]
+        if not os.path.exists(place):
+            raise FileNotFoundError(f"there is no file {place!r}; --folder says where it is now.")
+        source = ArrayFile(place, summary.get("column"))
         rows = source.read(Settings())
         _check_shape(source.place, rows.shape, summary)
         if table.paths.tolist() != list(range(len(rows))):

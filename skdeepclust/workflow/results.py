@@ -24,6 +24,7 @@ from .arrays import RowAssignments
 from .boxes import BoxClusters, BoxFile
 from .decisions import DECISIONS, Decisions
 from .evidence import Evidence
+from .image_tables import ImageTable, TableClusters
 from .images import SHOWN, ImageClusters, ImageFiles
 from .likeness import Company, at_unit_length, some_of
 from .relabeling import Head
@@ -53,6 +54,7 @@ _KINDS: dict[str, Any] = {  # what is read of a summary; some of it is new
     "method": (str, _NONE),
     "seconds": (dict, _NONE),
     "folder": (str, _NONE),
+    "column": (str, _NONE),
     "embedder": (dict, _NONE),
     "warnings": (list, _NONE),
     "n_clusters_scores": (dict, _NONE),
@@ -454,6 +456,9 @@ def _found_again(
     if "boxes" in summary:
         found, gone = BoxFile(summary["boxes"], Path(source)).found_again(names)
         return BoxClusters, found, gone
+    if "column" in summary:
+        found, gone = ImageTable(source, summary["column"]).found_again(names)
+        return TableClusters, found, gone
     roots = [source, *(os.path.join(source, added["folder"]) for added in summary.get(ADDED, ()))]
     paths = _paths_inside(roots, names)
     images, unreadable = read_readable_images(paths, SHOWN, n_jobs=-1)
@@ -462,9 +467,12 @@ def _found_again(
 
 
 def source_again(summary: dict[str, Any], place: str) -> ImageFiles:
-    """The images of an earlier run, or the boxes in them, wherever they are now."""
-    boxes = summary.get("boxes")
-    return ImageFiles(place) if boxes is None else BoxFile(boxes, Path(place))
+    """The images of an earlier run, in a folder or a table, or the boxes in them."""
+    if "boxes" in summary:
+        return BoxFile(summary["boxes"], Path(place))
+    if "column" in summary:
+        return ImageTable(place, summary["column"])
+    return ImageFiles(place)
 
 
 def _told(summary: dict[str, Any]) -> dict[str, Any]:
