@@ -946,3 +946,28 @@ def test_names_of_strangers_run_nothing_and_ask_for_nothing(view_of):
     assert view.evaluate("document.scripts.length") == view.evaluate(
         "[...document.scripts].filter(s => !s.src).length"
     )
+
+
+def test_what_was_said_of_images_that_are_gone_stays(view_of):
+    table, images, embedding = clustering()
+    known = Decisions(
+        result=result_id(table),
+        clusters={9: Said("gone ones")},
+        merged={0: 2},
+        moved={9: ("gone/a.png",), 1: (table.paths[0], "gone/b.png")},
+        not_in={2: ("gone/a.png", "gone/c.png")},
+    )
+    view = view_of(
+        table, images, embedding, decisions=known, gone=["gone/a.png", "gone/b.png", "gone/c.png"]
+    )
+    assert saved(view) == known
+    view.goto(view.url.split("#")[0] + "#cluster-1")
+    view.keyboard.press("j")
+    view.keyboard.type("2")
+    view.keyboard.press("Enter")
+    merged = saved(view)
+    assert merged.merged == {0: 2, 1: 2}
+    assert merged.moved == {9: ("gone/a.png",), 2: (table.paths[0], "gone/b.png")}
+    assert merged.not_in == known.not_in
+    view.keyboard.press("Control+z")
+    assert saved(view) == known

@@ -27,6 +27,15 @@ from .store import KEY_BYTES
 Shape = tuple[int, int, int]
 
 
+def content_of(file: Any) -> bytes:
+    """Hash of an image file's bytes, whatever its name is."""
+    if isinstance(file, EncodedImage):
+        return hashlib.blake2b(file.content, digest_size=KEY_BYTES).digest()
+    with open(file, "rb") as opened:
+        found = hashlib.file_digest(opened, lambda: hashlib.blake2b(digest_size=KEY_BYTES))
+    return found.digest()
+
+
 class Files:
     """Image files, by content: paths, or files in memory, which may come from a table."""
 
@@ -41,15 +50,11 @@ class Files:
 
     def key(self, file: Any) -> bytes:
         """Content hash."""
-        if isinstance(file, EncodedImage):
-            return hashlib.blake2b(file.content, digest_size=KEY_BYTES).digest()
         try:
-            with open(file, "rb") as opened:
-                found = hashlib.file_digest(opened, lambda: hashlib.blake2b(digest_size=KEY_BYTES))
+            return content_of(file)
         except OSError:
             decode_image(file, (1, 1, 3))  # says why, in the words of all readers
             raise
-        return found.digest()
 
     def read(self, file: Any, shape: Shape) -> NDArray[np.uint8]:
         """Pixels of `shape`; right after `key` the file is still in memory, not read again."""

@@ -20,6 +20,7 @@ from ..data.folders import listing
 from ..data.images import read_readable_images
 from ..loading import load
 from ..pretrained.embedder import ImageEmbedder
+from ..pretrained.store import as_array
 from .arrays import RowAssignments
 from .boxes import BoxClusters, BoxFile
 from .decisions import DECISIONS, Decisions
@@ -35,6 +36,7 @@ from .table import UNCLUSTERED, Assignments, result_id
 HEAD = "head.npz"
 LABELS = "labels"  # in embedding.npz: those of the run, whoever changes labels.csv
 LEFT_OUT = -2  # among these: the table no longer has the sample
+CONTENTS = "contents"  # in embedding.npz: hash of each file, by which it is known when renamed
 NEW_IMAGES, ADDED = "new_images", "added"  # in a summary: since the last decisions; from where
 RESULT_FILES = {
     "report.html": "the page to look at, in any browser, offline",
@@ -182,6 +184,8 @@ def write_data(folder: Path, clusters: Clusters, features: NDArray[Any] | None) 
     kept: dict[str, Any] = {"embedding": clusters.embedding, LABELS: table.labels}
     if table.KEY == "path":
         kept["paths"] = np.array([os.fsencode(path) for path in table.paths])
+    if contents := getattr(clusters, CONTENTS, ()):
+        kept[CONTENTS] = as_array(list(contents))
     if features is not None:
         kept[FEATURES] = at_unit_length(some_of(features)).astype(np.float16)
     np.savez(folder / "embedding.npz", **kept)
@@ -314,7 +318,7 @@ def labels_of_run(out: Path) -> dict[str, int]:
         if LABELS not in stored:
             return {}
         labels = stored[LABELS].astype(np.int64).tolist()
-        both = zip(_keys(stored), labels, strict=True)
+        both = zip(keys_of(stored), labels, strict=True)
         return {key: label for key, label in both if label != LEFT_OUT}
 
 
@@ -322,11 +326,19 @@ def embedding_of_run(out: Path, table: Assignments) -> dict[str, NDArray[Any]]:
     """Arrays of the embedding's file, with the labels of a new table."""
     labels = dict(zip(map(str, table.paths), table.labels.tolist(), strict=True))
     with np.load(out / "embedding.npz", allow_pickle=False) as stored:
-        own = [labels.get(key, LEFT_OUT) for key in _keys(stored)]
+        own = [labels.get(key, LEFT_OUT) for key in keys_of(stored)]
         return {**stored, LABELS: np.array(own, dtype=np.int64)}
 
 
-def _keys(stored: Any) -> list[str]:
+def contents_of_run(out: Path) -> dict[str, bytes]:
+    """Hash of each file's content, by path; of none, if the run kept none."""
+    with _archive(out / "embedding.npz") as stored:
+        if CONTENTS not in stored:
+            return {}
+        return dict(zip(keys_of(stored), map(bytes, stored[CONTENTS]), strict=True))
+
+
+def keys_of(stored: Any) -> list[str]:
     """What tells the samples of an embedding apart: paths, or numbers of rows."""
     if "paths" in stored:
         return [os.fsdecode(name) for name in stored["paths"].tolist()]
@@ -441,7 +453,8 @@ def read_result(
         estimator=read_model(out) if (out / "model").exists() else None,
         classes=classes_of(names, summary) if "scores" in summary else None,
         skipped=skipped,
-        decisions=decided.at(names),
+        decisions=decided,
+        gone=[path for path, _ in skipped],
         labels_of_run=np.array(before, dtype=np.int64)[kept],
         first_free=summary.get("first_free", 0),
         new=np.flatnonzero(np.isin(names, summary.get(NEW_IMAGES, ()))).tolist(),
@@ -459,8 +472,7 @@ def _found_again(
     if "column" in summary:
         found, gone = ImageTable(source, summary["column"]).found_again(names)
         return TableClusters, found, gone
-    roots = [source, *(os.path.join(source, added["folder"]) for added in summary.get(ADDED, ()))]
-    paths = _paths_inside(roots, names)
+    paths = paths_of(summary, source, names)
     images, unreadable = read_readable_images(paths, SHOWN, n_jobs=-1)
     kept = [i for i in range(len(paths)) if i not in unreadable]
     return ImageClusters, {"paths": paths[kept], "images": images}, unreadable
@@ -500,6 +512,12 @@ def names_below(names: Iterable[str], summary: dict[str, Any]) -> list[str]:
         return name[len(max(own, key=len)) :] if own else name
 
     return [below(name) for name in names]
+
+
+def paths_of(summary: dict[str, Any], source: str, names: NDArray[Any]) -> NDArray[Any]:
+    """Files of a table of images, in the folder that was clustered and in those that were added."""
+    roots = [source, *(os.path.join(source, added["folder"]) for added in summary.get(ADDED, ()))]
+    return _paths_inside(roots, names)
 
 
 def _paths_inside(folders: Sequence[str], names: NDArray[Any]) -> NDArray[Any]:

@@ -26,6 +26,7 @@ from ..data.images import EncodedImage, ImageReadError, check_images
 from ..data.tables import Table, is_table
 from ..device import resolve_device, uses_bfloat16
 from ..pretrained.embedder import ImageEmbedder
+from ..pretrained.store import as_array
 
 __all__ = ["Embedded", "KeptFeatures", "embed_folder"]
 
@@ -254,13 +255,15 @@ class _Work:
         parts.mkdir(parents=True, exist_ok=True)
         self.embedder.set_params(cache_dir=parts)
         images = self.images[self._rows(block)]
-        features, unreadable = _readable(self.embedder, images)
+        contents: list[bytes] = []
+        features, unreadable = _readable(self.embedder, images, contents)
         kept = np.setdiff1d(np.arange(len(images)), sorted(unreadable))
         with whole_file(self.file_of(block)) as new, open(new, "wb") as file:
             np.savez(
                 file,
                 rows=features.astype(np.float16),
                 kept=kept,
+                contents=as_array(contents),
                 bytes=np.array([n_bytes_of(images[i]) for i in kept], np.int64),
                 skipped=np.array(sorted(unreadable), np.int64),
                 reasons=np.array([unreadable[i] for i in sorted(unreadable)], np.str_),
@@ -277,8 +280,13 @@ class _Work:
         if not len(kept):
             raise ValueError(f"there is no readable image in {self.folder!r}: {reasons[0]}.")
         with whole_file(self.to / ROWS) as new, open(new, "wb") as file:
-            n_bytes = np.concatenate([b["bytes"] for b in blocks])
-            np.savez(file, kept=kept, bytes=n_bytes, skipped=skipped, reasons=reasons)
+            n_bytes, contents = (
+                np.concatenate([b[name] for b in blocks if name in b])
+                for name in ("bytes", "contents")
+            )
+            np.savez(
+                file, kept=kept, bytes=n_bytes, contents=contents, skipped=skipped, reasons=reasons
+            )
         shape = (len(kept), self.embedder.n_features_out_)
         with whole_file(self.to / FEATURES) as new:
             rows = np.lib.format.open_memmap(new, "w+", np.float16, shape)
@@ -299,17 +307,20 @@ def _is_bfloat16(embedder: ImageEmbedder) -> bool:
     return uses_bfloat16(embedder.precision, resolve_device(embedder.device))
 
 
-def _readable(embedder: ImageEmbedder, paths: Sequence[Any]) -> tuple[NDArray[Any], dict[int, str]]:
-    """Features of the readable images, and why the others can't be read."""
+def _readable(
+    embedder: ImageEmbedder, paths: Sequence[Any], contents: list[bytes]
+) -> tuple[NDArray[Any], dict[int, str]]:
+    """Features of the readable images, whose contents are noted, and why others can't be read."""
     try:
-        return embedder.transform(paths), {}
+        return embedder.transform_with(paths, None, contents), {}
     except ImageReadError:
+        contents.clear()
         reasons = dict(check_images(paths, n_jobs=embedder.n_jobs))
     unreadable = {i: reasons[path] for i, path in enumerate(paths) if path in reasons}
     good = [path for path in paths if path not in reasons]
     if not good:
         return np.empty((0, embedder.n_features_out_), np.float32), unreadable
-    return embedder.transform(good), unreadable
+    return embedder.transform_with(good, None, contents), unreadable
 
 
 def _plan(folder: Path) -> dict[str, Any]:
@@ -404,12 +415,11 @@ class KeptFeatures:
         ValueError
             If a file has come or changed since the features were computed.
         """
-        row_of = {name: i for i, name in enumerate(self._names[self._kept["kept"]].tolist())}
         names, n_bytes = [], []
         for image in X:  # once: a table is read meanwhile
             names.append(self._name_of(image))
             n_bytes.append(n_bytes_of(image))
-        rows, sizes = np.array([row_of.get(name, -1) for name in names]), np.array(n_bytes)
+        rows, sizes = self._rows_of(names), np.array(n_bytes)
         stale = np.flatnonzero((rows < 0) | (self._kept["bytes"][rows] != sizes))
         if len(stale):
             raise ValueError(
@@ -418,6 +428,18 @@ class KeptFeatures:
                 "compute them into a new folder."
             )
         return np.asarray(self.rows[rows], dtype=np.float32)
+
+    def contents_of(self, X: Sequence[str | EncodedImage]) -> list[bytes]:
+        """Return hashes of the images' contents; nothing, if an earlier version kept none."""
+        if "contents" not in self._kept or len(self._kept["contents"]) != len(self._kept["kept"]):
+            return []
+        rows = self._rows_of([self._name_of(image) for image in X])
+        return [content.tobytes() for content in self._kept["contents"][rows]]
+
+    def _rows_of(self, names: list[bytes]) -> NDArray[np.intp]:
+        """The row of each name; -1 for none."""
+        row_of = {name: i for i, name in enumerate(self._names[self._kept["kept"]].tolist())}
+        return np.array([row_of.get(name, -1) for name in names], np.intp)
 
     def _name_of(self, image: str | EncodedImage) -> bytes:
         """The name of an image in the folder or table."""

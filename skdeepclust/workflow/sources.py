@@ -122,7 +122,12 @@ class Source(ABC):
         """How many samples there are, and what was left out, in words."""
 
 
-def features_of(embedder: Any, images: Any, heard: Callable[[int, int], None]) -> NDArray[Any]:
+def features_of(
+    embedder: Any,
+    images: Any,
+    heard: Callable[[int, int], None],
+    contents: list[bytes] | None = None,
+) -> NDArray[Any]:
     """What a transformer makes of images.
 
     Parameters
@@ -131,12 +136,16 @@ def features_of(embedder: Any, images: Any, heard: Callable[[int, int], None]) -
     images : as the embedder takes them
     heard : callable (done, computed)
         Called by an `ImageEmbedder` when it has loaded its network, and then now and then.
+    contents : list, default=None
+        Gets hashes of the images' contents where the transformer knows them.
     """
     if hasattr(embedder, "transform_with"):
         embedder.fit(images)
         heard(0, 0)
-        features: NDArray[Any] = embedder.transform_with(images, heard)
+        features: NDArray[Any] = embedder.transform_with(images, heard, contents)
         return features
+    if contents is not None and hasattr(embedder, "contents_of"):
+        contents += embedder.contents_of(images)
     return np.asarray(embedder.fit_transform(images))
 
 

@@ -22,7 +22,9 @@ N_NEIGHBORS = 10  # of each sample
 N_PLACED_BY = 3  # neighbours on the map, where the sample itself is not
 
 
-def write_table(clusters: Clusters, out: Path, file: Path) -> bool:
+def write_table(
+    clusters: Clusters, out: Path, file: Path, shown: NDArray[np.intp] | None = None
+) -> bool:
     """Write the table; False if no package that can is installed.
 
     Parameters
@@ -31,8 +33,13 @@ def write_table(clusters: Clusters, out: Path, file: Path) -> bool:
     out : path
         The result folder, which keeps the map.
     file : path
+    shown : ndarray of int, default=None
+        Samples that the page shows, of which there is a map; None is all.
     """
-    plane = map_of(clusters.embedding, clusters.labels, out / FEATURES)
+    rows = np.arange(len(clusters.labels)) if shown is None else shown
+    plane = map_of(clusters.embedding[rows], clusters.labels[rows], out / FEATURES)
+    if plane is not None:
+        plane = plane._replace(shown=rows[plane.shown])
     return write_parquet(columns_of(clusters, plane), file)
 
 

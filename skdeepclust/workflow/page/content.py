@@ -121,6 +121,7 @@ def gather(
     decisions: Decisions | None = None,
     labels_of_run: NDArray[Any] | None = None,
     new: Sequence[int] = (),
+    gone: Sequence[str] = (),
     first_free: int = 0,
     layers: ClusterLayers | None = None,
     proposals: Mapping[int, Sequence[str]] | None = None,
@@ -165,6 +166,8 @@ def gather(
         Clusters before that; None is those of the table.
     new : sequence of int, default=()
         Rows of the images that were added since a person has decided.
+    gone : sequence of str, default=()
+        Images of the result that can't be shown; what is decided about them stays.
     first_free : int, default=0
         No cluster ever had a number from here on.
     layers : ClusterLayers, default=None
@@ -221,6 +224,7 @@ def gather(
             "layers": _layers(layers, table.labels),
             "codes": _codes(embedding),
             "new": list(new),
+            "gone": list(dict.fromkeys(name for path in gone for name in (path, printable(path)))),
             "first_free": first_free,
             **_decided(table, decisions, labels_of_run),
             "base": base,

@@ -13,6 +13,7 @@ const state = {
   about: new Map(),  // cluster -> {name, description, accepted}
   merged: new Map(),  // cluster -> the one that it is in now
   refused: [],  // {cluster, rows}: images that are not in a cluster
+  lost: {moved: [], not_in: []},  // [cluster, path]: the same of images whose files are gone
 };
 let sizes = new Map(), live = [];
 const past = [], future = [];
@@ -180,7 +181,8 @@ function accept(id) {
 function fileText() {
   const moved = new Map(), refused = new Map();
   const put = (section, id, i) => section.has(id) ? section.get(id).add(i) : section.set(id, new Set([i]));
-  const exists = id => numbers.has(id) || sizes.has(id);
+  const places = new Map(state.lost.moved.map(([id, path]) => [path, goneTo(id)])), held = new Set(places.values());
+  const exists = id => numbers.has(id) || sizes.has(id) || held.has(id);
   for (const id of live) if (id !== NONE && !numbers.has(id)) moved.set(id, new Set());
   for (let i = 0; i < n; i++) {
     const label = state.label[i];
@@ -191,13 +193,18 @@ function fileText() {
     const id = goneTo(cluster);
     if (exists(id)) for (const i of rows) if (state.label[i] !== id) put(refused, id, i);
   }
-  const paths = section => Object.fromEntries([...section].map(([id, rows]) => [id, [...rows].sort((a, b) => a - b).map(pathOf)]));
+  const paths = (section, lost) => {
+    const found = new Map([...section].map(([id, rows]) => [id, [...rows].sort((a, b) => a - b).map(pathOf)]));
+    for (const [id, path] of lost) found.set(id, [...found.get(id) ?? [], path]);
+    return Object.fromEntries(found);
+  };
+  const notIn = state.lost.not_in.map(([id, path]) => [goneTo(id), path]).filter(([id, path]) => exists(id) && places.get(path) !== id);
   return JSON.stringify({
     clusters: Object.fromEntries([...state.about].filter(([id]) => exists(id))),
     format: FORMAT,
     merged: Object.fromEntries([...state.merged].filter(([id]) => numbers.has(id))),
-    moved: paths(moved),
-    not_in: paths(refused),
+    moved: paths(moved, [...places].map(([path, id]) => [id, path])),
+    not_in: paths(refused, notIn),
     result: D.result,
     version: VERSION,
   }, null, 1) + "\n";
@@ -224,14 +231,17 @@ function parsed(text) {
       return [+key, value];
     });
   };
-  const place = new Map();
+  const place = new Map(), gone = new Set(D.gone), lost = {moved: [], not_in: []};
   D.names.forEach((name, i) => place.set(name, i));
   raw.forEach((name, i) => place.set(name, i));
   const rowsOf = name => section(name).map(([id, paths]) => {
     need(Array.isArray(paths), `"${name}" has no list of paths for cluster ${id}`);
-    const rows = paths.map(path => place.get(path));
-    const lost = rows.indexOf(undefined);
-    need(lost < 0, `the result has no image ${JSON.stringify(paths[lost])}`);
+    const rows = [];
+    for (const path of paths) {
+      if (place.has(path)) rows.push(place.get(path));
+      else if (gone.has(path)) lost[name].push([id, path]);
+      else need(false, `the result has no image ${JSON.stringify(path)}`);
+    }
     return [id, Int32Array.from(rows)];
   });
 
@@ -265,7 +275,7 @@ function parsed(text) {
     label[i] = into(id);
   }
   const words = said => Object.fromEntries(Object.entries(said).map(([key, value]) => [key, key === "accepted" ? value : oneLine(value)]).filter(([, value]) => value));
-  return {label, hand, about: new Map(clusters.map(([id, said]) => [id, words(said)])), merged, refused};
+  return {label, hand, about: new Map(clusters.map(([id, said]) => [id, words(said)])), merged, refused, lost};
 }
 
 // Take over another state as one step, so that it can be undone.
