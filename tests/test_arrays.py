@@ -22,7 +22,7 @@ def test_array_gives_a_table_of_rows_but_no_page(toy, array, tmp_path, flat, cap
     out = tmp_path / "out"
     assert cluster(array, out, *toy, "--seed", "0", "--quiet") == 0
     assert sorted(path.name for path in out.iterdir()) == sorted(
-        {*RESULT_FILES} - {"report.html", "decisions.json", "head.npz"}
+        {*RESULT_FILES} - {"report.html", "report-files", "decisions.json", "head.npz"}
     )
     assert Image.open(out / "clusters.png").size[0] > 500
     rows = rows_of(out / "labels.csv")

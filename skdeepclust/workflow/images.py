@@ -26,7 +26,7 @@ from ..displays.poster import plot_clusters
 from ..pretrained.decoding import content_of
 from .decisions import Decisions
 from .maps import map_of
-from .page import gather, write_page
+from .page import MOST_IN_ONE_FILE, gather, write_page
 from .settings import FEATURES, Settings
 from .sources import Clusters, Source, count_of_files, features_of
 from .table import Assignments
@@ -250,7 +250,7 @@ class ImageClusters(Clusters):
         base: str | None = None,
         plane: Plane | None = None,
     ) -> None:
-        """Write the page: one HTML file that opens offline.
+        """Write the page: one HTML file that opens offline, of many images with a folder beside.
 
         Parameters
         ----------
@@ -299,7 +299,8 @@ class ImageClusters(Clusters):
             file = Path(opened.name)
         self.write_page(file)
         notebook = sys.modules.get("IPython")
-        if notebook is None or notebook.get_ipython() is None:
+        is_alone = len(self.paths) <= MOST_IN_ONE_FILE  # a frame finds no folder beside it
+        if notebook is None or notebook.get_ipython() is None or not is_alone:
             webbrowser.open(file.as_uri())
             return file
         page = html.escape(file.read_text(encoding="utf-8"))

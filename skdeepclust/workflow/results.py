@@ -40,6 +40,7 @@ CONTENTS = "contents"  # in embedding.npz: hash of each file, by which it is kno
 NEW_IMAGES, ADDED = "new_images", "added"  # in a summary: since the last decisions; from where
 RESULT_FILES = {
     "report.html": "the page to look at, in any browser, offline",
+    "report-files": "what the page needs beside it, of very many images",
     "labels.csv": "cluster, confidence, second cluster and outlier score of each sample",
     "labels.parquet": "the same and more, for data frames and explorers",
     "model": "for `skdeepclust predict` and `skdeepclust.load`",
@@ -133,7 +134,10 @@ def finish_moving(out: Path) -> None:
     left = ready / _GONE  # itself gone if all was moved, and `ready` was about to go
     gone = left.read_text(encoding="utf-8").split() if left.exists() else []
     for name in RESULT_FILES:
-        if (ready / name).exists():
+        is_new = (ready / name).exists()
+        if (out / name).is_dir() and (is_new or name in gone):  # no folder takes another's place
+            shutil.rmtree(out / name)
+        if is_new:
             os.replace(ready / name, out / name)
         elif name in gone:
             (out / name).unlink(missing_ok=True)

@@ -2,7 +2,7 @@
 
 const FORMAT = "skdeepclust decisions", VERSION = 1;
 const KEY = `${FORMAT} ${D.result}`;
-const base = Int32Array.from(D.cluster);  // clusters of the result; their numbers never change
+const base = D.cluster;  // clusters of the result; their numbers never change
 const numbers = new Set(base);
 numbers.delete(NONE);
 
@@ -21,7 +21,7 @@ const past = [], future = [];
 const about = id => state.about.get(id) ?? {};
 const nameOf = id => id === NONE ? "unclustered" : about(id).name || `cluster ${id}`;
 const goneTo = id => state.merged.get(id) ?? id;
-const pathOf = i => raw.get(i) ?? D.names[i];
+const pathOf = i => raw.get(i) ?? nameAt(i);
 const raw = new Map(D.unlinked.map((i, k) => [i, D.raw[k]]));  // names that are no valid text
 
 function recount() {
@@ -147,7 +147,7 @@ function mergeAll(ids, into) {
     changes.set(into(id), {...kept, name: kept.name || gone.name, description: kept.description || gone.description});
   }
   for (const id of ids) changes.set(id, null);
-  const going = new Set(ids), rows = Int32Array.from(base.keys()).filter(i => going.has(state.label[i]));
+  const going = new Set(ids), rows = rowsWhere(i => going.has(state.label[i]));
   const words = ids.length === 1 ? `${nameOf(ids[0])} merged into ${nameOf(into(ids[0]))}` : `${counted(ids.length, "cluster")} merged into others`;
   act(words, {rows, label: rows.map(i => into(state.label[i])), hand: rows.map(i => state.hand[i]), merged, about: withAbout(...changes)});
 }
@@ -231,9 +231,8 @@ function parsed(text) {
       return [+key, value];
     });
   };
-  const place = new Map(), gone = new Set(D.gone), lost = {moved: [], not_in: []};
-  D.names.forEach((name, i) => place.set(name, i));
-  raw.forEach((name, i) => place.set(name, i));
+  const place = placesOf(["moved", "not_in"].flatMap(name => section(name).flatMap(([, paths]) => paths)));
+  const gone = new Set(D.gone), lost = {moved: [], not_in: []};
   const rowsOf = name => section(name).map(([id, paths]) => {
     need(Array.isArray(paths), `"${name}" has no list of paths for cluster ${id}`);
     const rows = [];
@@ -270,7 +269,7 @@ function parsed(text) {
   const label = base.map(into), hand = new Uint8Array(n);
   for (const {cluster, rows} of refused) for (const i of rows) if (label[i] === cluster) label[i] = NONE;
   for (const [id, rows] of moved) for (const i of rows) {
-    need(!hand[i] || label[i] === into(id), `${JSON.stringify(D.names[i])} is moved twice`);
+    need(!hand[i] || label[i] === into(id), `${JSON.stringify(nameAt(i))} is moved twice`);
     hand[i] = 1;
     label[i] = into(id);
   }
@@ -278,9 +277,20 @@ function parsed(text) {
   return {label, hand, about: new Map(clusters.map(([id, said]) => [id, words(said)])), merged, refused, lost};
 }
 
+// The rows of these paths among all images, as far as there are any.
+function placesOf(paths) {
+  const wanted = new Set(paths), place = new Map();
+  for (let i = 0; wanted.size && i < n; i++) {
+    const name = nameAt(i);
+    if (wanted.has(name)) place.set(name, i);
+  }
+  raw.forEach((name, i) => place.set(name, i));
+  return place;
+}
+
 // Take over another state as one step, so that it can be undone.
 function adopt(found, said) {
-  const rows = Int32Array.from(base.keys()).filter(i => found.label[i] !== state.label[i] || found.hand[i] !== state.hand[i]);
+  const rows = rowsWhere(i => found.label[i] !== state.label[i] || found.hand[i] !== state.hand[i]);
   act(said, {...found, rows, label: rows.map(i => found.label[i]), hand: rows.map(i => found.hand[i])});
 }
 
@@ -381,9 +391,10 @@ function halves(rows) {
   return side;
 }
 
+const far = new Float64Array(n);  // what is in it is forgotten at once
 // From the most typical: the network's own by its confidence, then those that a person put there.
 function typical(id) {
-  const rows = members(id), centre = middle(rows), far = new Float64Array(n);
+  const rows = members(id), centre = middle(rows);
   for (const i of rows) far[i] = distance(i, centre);
   const sure = i => state.hand[i] ? -1 : D.confidence[i];
   return rows.sort((a, b) => sure(b) - sure(a) || far[a] - far[b]);
