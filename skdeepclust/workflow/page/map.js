@@ -98,6 +98,7 @@ function draw() {
 }
 
 function paint() {
+  if (!canvas.width || !canvas.height) return;  // the page of a cluster hides the map
   const ratio = devicePixelRatio || 1, style = getComputedStyle(document.documentElement);
   pen.setTransform(ratio, 0, 0, ratio, 0, 0);
   pen.clearRect(0, 0, width, height);
