@@ -4,10 +4,10 @@
     OMP_NUM_THREADS=1 python benchmarks/page.py --n 1000000
 
 Above 100,000 images, thumbnails and columns lie in a folder beside the page, and all images are on
-the map. Thumbnails are crops of the two photos that scikit-learn ships, so that they compress like photos;
-100 clusters. Headless Chromium opens the file; a verb takes from the key until the next frame but
-one is drawn. Seconds are of the clock, and of the CPU by the page's main thread, which other
-programs that run meanwhile do not lengthen; each is the median of several times.
+the map. Thumbnails are crops of the two photos that scikit-learn ships, so that they compress like
+photos; 100 clusters. Headless Chromium opens the file; a verb takes from the key until the next
+frame but one is drawn. Seconds are of the clock, and of the CPU by the page's main thread, which
+other programs that run meanwhile do not lengthen; each is the median of several times.
 """
 
 from __future__ import annotations
