@@ -1,7 +1,9 @@
 """Settings that must come before torch, and small data for all tests."""
 
+import importlib.util
 import os
 import pickle
+import sys
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads slow down busy machines
@@ -10,13 +12,15 @@ os.environ["SCIPY_ARRAY_API"] = "1"  # or scikit-learn skips its check of array 
 import numpy as np
 import pytest
 import torch
-from commands import ToyClustering, write_folder
+from commands import ToyClustering, cluster, write_folder
+from counted import use, write_photos
 from sklearn.datasets import make_blobs
 from torch import nn
 
 import skdeepclust
 from skdeepclust.pretrained.networks import Network
 
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 torch.set_num_threads(1)
 
 
@@ -56,6 +60,25 @@ def folder(tmp_path):
 
 
 @pytest.fixture
+def out(toy, folder, tmp_path):
+    """A result of two clusters, twelve images in each."""
+    assert cluster(folder, tmp_path / "out", *toy, "--seed", "0", "--quiet") == 0
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def counting(monkeypatch):
+    """Every name of a network means one that counts the images that it sees."""
+    use(monkeypatch)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A folder of small photos for that network."""
+    return write_photos(tmp_path / "photos")
+
+
+@pytest.fixture
 def array(tmp_path):
     """Left-bright and right-bright images, as one array."""
     images = np.random.default_rng(0).integers(0, 60, (24, 8, 8), dtype=np.uint8)
@@ -81,3 +104,14 @@ def mean_colour(monkeypatch):
     monkeypatch.setattr("skdeepclust.pretrained.embedder.find_network", lambda *which: network)
     monkeypatch.setattr(Halves, "seen", 0)
     return Halves
+
+
+@pytest.fixture(scope="session")
+def fuzz():
+    """The module benchmarks/fuzz.py."""
+    spec = importlib.util.spec_from_file_location("fuzz", BENCHMARKS / "fuzz.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["fuzz"] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules["fuzz"]

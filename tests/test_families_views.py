@@ -17,7 +17,7 @@ from skdeepclust import (
 )
 from skdeepclust.engine import Hook
 from skdeepclust.families import views
-from skdeepclust.ops import knn
+from skdeepclust.ops import nearest
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -30,10 +30,27 @@ def tiny(**params):
 
 @pytest.mark.parametrize(
     ("n_samples", "batch_size"),
-    [(3, 16), (100, 16), (178, 32), (569, 64), (1797, 128), (10**6, 128)],
+    [(3, 32), (100, 32), (178, 32), (569, 64), (1797, 128), (10**6, 128)],
 )
 def test_auto_batches_are_about_five_an_epoch(n_samples, batch_size):
     assert HaDisClustering()._resolve_batch_size(n_samples) == batch_size
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "n_epochs"),
+    [(3, 60), (1797, 60), (5_500, 60), (10_000, 33), (70_000, 5), (10**6, 4)],
+)
+@pytest.mark.parametrize("method", [CCClustering, HaDisClustering])
+def test_many_vectors_have_fewer_epochs_of_2600_batches_in_all(method, n_samples, n_epochs):
+    assert method()._auto_lengths(None, n_samples) == {"max_epochs": n_epochs}
+
+
+def test_images_have_as_many_epochs_as_they_are_many_or_few():
+    assert CCClustering()._auto_lengths((8, 8, 1), 10**6) == {"max_epochs": 60}
+
+
+def test_epochs_that_are_given_are_taken(blobs):
+    assert tiny(max_epochs=2, warmup_epochs=1).fit(blobs[0]).n_iter_ == 2
 
 
 def test_a_batch_size_that_is_given_is_taken():
@@ -109,7 +126,9 @@ def test_neighbours_are_no_views_of_the_sample(method, blobs):
 
 def test_neighbours_are_mined_once(blobs, monkeypatch):
     mined = []
-    monkeypatch.setattr(views, "knn", lambda *args, **kw: mined.append(1) or knn(*args, **kw))
+    monkeypatch.setattr(
+        views, "nearest", lambda *args, **kw: mined.append(1) or nearest(*args, **kw)
+    )
     near(contrast_epochs=2).fit(blobs[0])
     near().set_params(views="augment").fit(blobs[0])
     assert mined == [1]

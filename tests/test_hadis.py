@@ -451,6 +451,11 @@ def test_pseudo_labels_are_renewed_every_epoch_but_the_last(blobs):
     assert len(calls) == 3
 
 
+def test_a_training_that_diverges_is_reported_by_its_loss_though_k_means_comes_first(blobs):
+    with pytest.raises(FloatingPointError, match="smaller lr"):
+        tiny(warmup_epochs=0, lr_warmup_epochs=0, lr=1e30).fit(blobs[0])
+
+
 def test_clusters_keep_their_names_from_epoch_to_epoch(blobs):
     labels = []
 
@@ -467,7 +472,7 @@ def test_clusters_keep_their_names_from_epoch_to_epoch(blobs):
 def test_balanced_epochs_draw_each_cluster_equally_often():
     labels = torch.tensor([0] * 600 + [1] * 300 + [2] * 100)
     run = type("R", (), {})()
-    run.objective = type("O", (), {"pseudo_labels": labels})
+    run.objective, run.told = type("O", (), {"pseudo_labels": labels}), {}
     run.generator = torch.Generator().manual_seed(0)
     drawn = balanced(run, torch.arange(1000))
     assert len(drawn) == 1000

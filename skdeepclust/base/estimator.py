@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from functools import partial
@@ -24,9 +23,10 @@ from sklearn.utils._param_validation import Interval, InvalidParameterError, Str
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from ..data.guard import ruled_by_few, unlike_fit
+from ..data.guard import refuse_no_numbers, ruled_by_few, unlike_fit
 from ..data.inputs import read_input
 from ..data.samples import Array, Samples, Scaling
+from ..data.telling import warn
 from ..device import (
     available_device,
     borrowed_random_state,
@@ -34,16 +34,16 @@ from ..device import (
     resolve_device,
     uses_bfloat16,
 )
-from ..engine import Checkpoint, Hook, Progress, Run, Trainer
+from ..engine import Checkpoint, Hook, Progress, Run, Trainer, held_back
 from ..nn import build_encoder, check_encoder
 from ..ops.n_clusters import find_n_clusters
 from .callbacks import CallbackSupportMixin, callback_hooks, with_callbacks
-from .complaints import TINY, complaint_of_neighbors, is_a_group
+from .complaints import TINY, complaint_of_a_cloud, complaint_of_neighbors, is_a_group
 from .constraints import FOUND_OR_GIVEN, POSITIVE_INTEGER, POSITIVE_REAL
 from .fingerprint import fingerprint
-from .fitting import USER_LEVEL, all_or_nothing, draw_seed, fitted_attributes, warn_of_interruption
+from .fitting import all_or_nothing, draw_seed, fitted_attributes, warn_of_interruption
 from .notebook import facts_html
-from .objective import Core, Objective, threads_of
+from .objective import Core, Objective, refuse_nan, threads_of
 from .saving import StoredModel, load_module_arrays, module_arrays, write_model
 
 PRESERVED_DTYPES = ["float64", "float32"]
@@ -143,10 +143,8 @@ class BaseDeepTransformer(
         ValueError
             If X or a parameter is unusable; before any training.
         """
-        callbacks = callback_hooks(self, X)
-        self.fit_with(X, callbacks)
-        for callback in callbacks:
-            callback.close()
+        with callback_hooks(self, X) as hooks:
+            self.fit_with(X, hooks)
         return self
 
     def fit_with(self, X: Any, hooks: Iterable[Hook]) -> Self:
@@ -177,7 +175,7 @@ class BaseDeepTransformer(
                 objective = self._build_objective(seed).to(device)
                 scaling = Scaling.of_vectors(rows) if rows.ndim == 2 else Scaling.of_images(rows)
                 if message := ruled_by_few(rows, scaling):
-                    warnings.warn(message, UserWarning, stacklevel=USER_LEVEL - 1)
+                    warn(message)
                 samples = Samples(rows, scaling, device)
                 shown = [Progress()] if self.verbose else []
                 batch_size = self._resolve_batch_size(len(samples))
@@ -189,7 +187,9 @@ class BaseDeepTransformer(
                 )
                 stored = self._stored_stages(rows, seed, device)
                 run = trainer.fit(objective, samples, [*shown, *stored, *hooks])
-            self._publish(run, objective, scaling)
+            with held_back(run):
+                self._publish(run, objective, scaling)
+            self._warn_of(run)
         return self
 
     def _settle(self, rows: Any) -> None:
@@ -280,10 +280,13 @@ class BaseDeepTransformer(
         self.__dict__.update(objective.fitted_attributes())
         self._n_features_out = int(objective.prototypes.shape[1])
         self._publish_clusters(run.samples)
-        for message in objective.warnings:
-            warnings.warn(message, ConvergenceWarning, stacklevel=USER_LEVEL)
+
+    def _warn_of(self, run: Run) -> None:
+        """Say what is odd about a fit that is published."""
+        for message in self.objective_.warnings:
+            warn(message, ConvergenceWarning)
         if run.interrupted:
-            warn_of_interruption(run, USER_LEVEL)
+            warn_of_interruption(run)
 
     def _publish_clusters(self, samples: Samples) -> None:
         """Publish what the paper has found beside the embedding; nothing by default."""
@@ -307,6 +310,7 @@ class BaseDeepTransformer(
         samples = self._samples(X)
         with plain_torch():
             out = samples.map(getattr(self.objective_, what)).cpu().numpy()
+        refuse_no_numbers(out)
         return out, np.float64 if samples.rows.dtype == np.float64 else np.float32
 
     def _samples(self, X: Any) -> Samples:
@@ -314,7 +318,7 @@ class BaseDeepTransformer(
         check_is_fitted(self)
         rows = read_input(self, X, reset=False)
         if message := unlike_fit(rows, self.scaling_):
-            warnings.warn(message, UserWarning, stacklevel=4)
+            warn(message)
         return Samples(rows, self.scaling_, self.objective_.prototypes.device)
 
     def __sklearn_tags__(self) -> Any:
@@ -443,7 +447,9 @@ class BaseDeepClustering(ClusterMixin, BaseDeepTransformer):  # type: ignore[mis
 
     def _publish_clusters(self, samples: Samples) -> None:
         """Label the samples by the code of `predict`, and drop the clusters that label none."""
-        used, labels = torch.unique(samples.map(self.objective_.predict), return_inverse=True)
+        found = samples.map(self.objective_.predict_if_finite)
+        used, labels = torch.unique(found, return_inverse=True)
+        refuse_nan(bool(used[0] >= 0))
         self.objective_.keep_clusters(used)
         labels = labels.cpu()
         self.labels_ = labels.numpy()
@@ -451,6 +457,7 @@ class BaseDeepClustering(ClusterMixin, BaseDeepTransformer):  # type: ignore[mis
         self.objective_.warnings += self._complaints_of_sizes(
             np.bincount(self.labels_), partial(is_a_group, samples, labels)
         ) or complaint_of_neighbors(samples, labels)
+        self.objective_.warnings += complaint_of_a_cloud(samples, len(used))
 
     def _complaints_of_sizes(self, sizes: Array, is_a_group: Callable[[int], bool]) -> list[str]:
         """Report of clusters that are gone, or tiny and no group of their own."""
@@ -488,7 +495,7 @@ class BaseDeepClustering(ClusterMixin, BaseDeepTransformer):  # type: ignore[mis
         -------
         labels : ndarray of shape (n_samples,), int64, from 0
         """
-        return self._infer(X, "predict")[0]
+        return self._infer(X, "predict_if_finite")[0]
 
     def predict_proba(self, X: Any) -> Array:
         """Probability of each cluster for each sample; rows sum to 1.

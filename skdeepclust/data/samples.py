@@ -23,6 +23,21 @@ Array = np.ndarray[Any, Any]
 # product of one row rounds differently from one of many, and then predict(X)[i] would depend
 # on the neighbours of sample i.
 TILE = {"cpu": 64, "cuda": 1024}
+SMALLEST, LARGEST = 1e-140, 1e140  # spread whose squares are numbers
+
+
+@dataclass(frozen=True)
+class OnDemand:
+    """Rows (n, d) that exist when they are asked for, and never all at once."""
+
+    n: int
+    read: Callable[[Tensor], Tensor]  # (m,) indices -> (m, d)
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __getitem__(self, index: Tensor) -> Tensor:
+        return self.read(index)
 
 
 @dataclass(frozen=True)
@@ -40,20 +55,31 @@ class Scaling:
     @classmethod
     def of_vectors(cls, rows: Array | sp.csr_array, chunk: int = 2**20) -> Scaling:
         """Centre and root mean variance of the rows, in float64, without copying the data."""
-        if sp.issparse(rows):
-            mean, variance = (np.asarray(m, np.float64) for m in mean_variance_axis(rows, axis=0))
-            return cls(mean, float(np.sqrt(variance.mean())) or 1.0)
-        parts = list(gen_batches(len(rows), max(1, chunk // rows.shape[1])))
-        mean = column_sums(rows, parts) / len(rows)
-        in_order = (np.ascontiguousarray(rows[part]) for part in parts)
-        squares = sum(float(np.square(part - mean).sum()) for part in in_order)
-        return cls(mean, float(np.sqrt(squares / rows.size)) or 1.0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            shift, scale = moments(rows, chunk)
+        if SMALLEST < scale < LARGEST:
+            return cls(shift, scale)
+        unit = max(abs(float(rows.max())), abs(float(rows.min()))) or 1.0
+        shift, scale = moments(rows / unit, chunk)
+        return cls(shift * unit, scale * unit or 1.0)
 
     @classmethod
     def of_images(cls, images: Array) -> Scaling:
         """Range of the pixel values."""
         low, high = float(images.min()), float(images.max())
         return cls(np.asarray(low), (high - low) or 1.0)
+
+
+def moments(rows: Array | sp.csr_array, chunk: int) -> tuple[Array, float]:
+    """Mean of each column, and the root of the mean variance."""
+    if sp.issparse(rows):
+        mean, variance = (np.asarray(m, np.float64) for m in mean_variance_axis(rows, axis=0))
+        return mean, float(np.sqrt(variance.mean()))
+    parts = list(gen_batches(len(rows), max(1, chunk // rows.shape[1])))
+    mean = column_sums(rows, parts) / len(rows)
+    in_order = (np.ascontiguousarray(rows[part]) for part in parts)
+    squares = sum(float(np.square(part - mean).sum()) for part in in_order)
+    return mean, float(np.sqrt(squares / rows.size))
 
 
 def column_sums(rows: Array, parts: list[slice]) -> Array:
@@ -118,13 +144,20 @@ class Samples:
         some : Tensor of shape (n,), default=None
             Indices; None: all samples.
         """
-        if sp.issparse(self.rows) and self.rows.shape[1] > DIMENSIONS:
+        if self.is_wide_and_sparse:
             rows = self.rows if some is None else self.rows[some.numpy()]
             return latent_directions(rows).to(self.device)
-        if some is None:
-            return self.map(partial(torch.flatten, start_dim=1))
-        parts = torch.split(some, TILE[self.device.type])  # sparse rows are dense in parts only
-        return torch.cat([self.batch(part) for part in parts]).flatten(1)
+        return self.map(partial(torch.flatten, start_dim=1), some)
+
+    def to_compare(self) -> Tensor | OnDemand:
+        """All rows of `comparable`, which are read when they are asked for."""
+        return (
+            self.comparable() if self.is_wide_and_sparse else OnDemand(len(self), self.comparable)
+        )
+
+    @property
+    def is_wide_and_sparse(self) -> bool:
+        return bool(sp.issparse(self.rows) and self.rows.shape[1] > DIMENSIONS)
 
     def batch(self, index: Tensor | slice) -> Tensor:
         """Return the samples at ``index``, shape (B, d) or (B, C, H, W)."""
@@ -172,11 +205,20 @@ class Samples:
         return x.permute(0, 3, 1, 2) if self.is_image else x
 
     @torch.no_grad()
-    def map(self, fn: Callable[[Tensor], Tensor]) -> Tensor:
-        """Apply ``fn`` to all samples in tiles of fixed size and concatenate the results."""
+    def map(self, fn: Callable[[Tensor], Tensor], some: Tensor | None = None) -> Tensor:
+        """Apply ``fn`` to samples in tiles of fixed size and concatenate the results.
+
+        Parameters
+        ----------
+        fn : callable (batch) -> Tensor of shape (B, ...)
+        some : Tensor of shape (m,), default=None
+            Indices; None: all samples.
+        """
         tile = TILE[self.device.type]
-        parts = self._in_turn(gen_batches(len(self), tile))
-        return torch.cat([self._tile(fn, x, tile) for x in parts])
+        n = len(self) if some is None else len(some)
+        parts = gen_batches(n, tile) if some is None else torch.split(some, tile)
+        made = (self._tile(fn, x, tile) for x in self._in_turn(parts))
+        return joined(made, n)
 
     def _tile(self, fn: Callable[[Tensor], Tensor], x: Tensor, tile: int) -> Tensor:
         if len(x) == tile:
@@ -184,3 +226,16 @@ class Samples:
         padded = x.new_zeros((tile, *x.shape[1:]))
         padded[: len(x)] = x
         return fn(padded)[: len(x)]
+
+
+def joined(parts: Iterable[Tensor], n: int) -> Tensor:
+    """Concatenate parts of n rows in all, each let go as soon as it is copied."""
+    parts = iter(parts)
+    first = next(parts)
+    whole = first.new_empty((n, *first.shape[1:]))
+    end = len(first)
+    whole[:end] = first
+    for part in parts:
+        whole[end : end + len(part)] = part
+        end += len(part)
+    return whole

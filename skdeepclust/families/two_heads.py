@@ -12,14 +12,13 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from ..base.constraints import MEMORY, POSITIVE_INTEGER, POSITIVE_REAL
-from ..base.estimator import BaseDeepClustering
 from ..base.memory import stored_pretraining
 from ..base.objective import Core
 from ..engine import Hook, LossTerms, Run
 from ..nn import build_trunk, hidden_layer, instance_head
 from ..ops import pair_contrast
 from .logits import LinearHeads
-from .views import VIEWS, Views, ViewsObjective, auto_batch_size
+from .views import Views, ViewsClustering, ViewsObjective, auto_batch_size
 
 
 @dataclass(frozen=True)
@@ -81,12 +80,11 @@ class TwoHeadsObjective(LinearHeads, ViewsObjective):
         super().finish()
 
 
-class TwoHeadsClustering(BaseDeepClustering):
+class TwoHeadsClustering(ViewsClustering):
     """Estimators with an instance head and a cluster head; a subclass adds ``__init__``."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **BaseDeepClustering._parameter_constraints,
-        **VIEWS,
+        **ViewsClustering._parameter_constraints,
         "instance_dim": [POSITIVE_INTEGER],
         "instance_temperature": [POSITIVE_REAL],
         "cluster_temperature": [POSITIVE_REAL],
@@ -117,7 +115,6 @@ class TwoHeadsClustering(BaseDeepClustering):
     init: str
     lr: float
     weight_decay: float
-    max_epochs: int
     augment: Any
     memory: Any
 
@@ -128,8 +125,8 @@ class TwoHeadsClustering(BaseDeepClustering):
     def _n_contrast(self) -> int:
         """The first of the epochs, in which samples are contrasted alone."""
         if isinstance(self.contrast_epochs, str):  # "auto"
-            return self.max_epochs // 3
-        return min(self.contrast_epochs, self.max_epochs)
+            return self._n_epochs // 3
+        return min(self.contrast_epochs, self._n_epochs)
 
     @property
     def _stage(self) -> str:
@@ -170,7 +167,7 @@ class TwoHeadsClustering(BaseDeepClustering):
             instance_head=head,
             instance_temperature=self.instance_temperature,
             cluster_temperature=self.cluster_temperature,
-            max_epochs=self.max_epochs,
+            max_epochs=self._n_epochs,
             contrast_epochs=self._n_contrast,
             init=self.init,
             lr=self.lr,

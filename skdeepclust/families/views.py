@@ -7,19 +7,20 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from ..base.constraints import POSITIVE_INTEGER, WEIGHT
+from ..base.estimator import BaseDeepClustering
 from ..base.objective import Core, Objective
 from ..data.augment import Augment, Compose
 from ..data.views import auto_views
-from ..engine import Run
+from ..engine import Run, batch_sizes
 from ..nn import build_trunk, projector
-from ..ops import knn
+from ..ops import Rows, nearest
 
 # Constraints of the parameters that all of them have, and of those with neighbours.
 VIEWS: dict[str, list[Any]] = {
@@ -34,6 +35,7 @@ NEIGHBORS: dict[str, list[Any]] = {
     "n_neighbors": [POSITIVE_INTEGER],
 }
 Pair = tuple[Augment, Augment]
+FEWEST_EPOCHS = 4  # of vectors, however many these are
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,8 @@ class ViewsObjective(Objective):
     views : Views
     """
 
-    neighbors: Tensor | None = None  # (n_samples, k), int32, on the CPU
+    neighbors: Tensor | None = None  # (m, k), int32, on the CPU, of those that are drawn
+    drawn: Tensor | None = None  # (n_samples,), bool, on the CPU; None: all are
 
     def __init__(self, core: Core, views: Views) -> None:
         super().__init__(core)
@@ -74,20 +77,31 @@ class ViewsObjective(Objective):
 
     def draw_neighbors(self, run: Run, order: Tensor) -> Tensor:
         """Draw a neighbour of each sample, (n,)."""
-        near = self.neighbors_of(run)
+        near, mined = self.neighbors_of(run), self.mined
         place = torch.randint(near.shape[1], (len(order),), generator=run.generator)
-        return near[order, place].long()
+        row = order if mined is None else torch.searchsorted(mined, order)
+        return near[row, place].long()
+
+    @property
+    def mined(self) -> Tensor | None:
+        """Samples that have neighbours, those that are drawn: rising numbers; None: all."""
+        return None if self.drawn is None else self.drawn.nonzero().squeeze(1)
 
     def neighbors_of(self, run: Run) -> Tensor:
-        """Indices of each sample's neighbours, (n, k); mined in the input if nobody did."""
+        """Neighbours of each sample that is mined, (m, k); in the input if nobody did it before."""
         if self.neighbors is None:
-            self.neighbors = self.mine(run.samples.comparable())
+            self.neighbors = self.mine(run.samples.to_compare(), of=self.mined)
         return self.neighbors
 
-    def mine(self, x: Tensor, metric: Literal["euclidean", "cosine"] = "euclidean") -> Tensor:
-        """Indices of the nearest others of each row of x, (n, k), int32, on the CPU."""
+    def mine(
+        self,
+        x: Rows,
+        metric: Literal["euclidean", "cosine"] = "euclidean",
+        of: Tensor | None = None,
+    ) -> Tensor:
+        """Indices of the nearest others of rows of x, of all or some, int32, on the CPU."""
         assert self.n_neighbors is not None
-        return knn(x, min(self.n_neighbors, len(x) - 1), metric=metric)[1].int().cpu()
+        return nearest(x, min(self.n_neighbors, len(x) - 1), metric=metric, of=of)
 
     def note(self, z: Tensor) -> None:
         """Keep what was made of the sample, and nothing of its neighbour."""
@@ -96,8 +110,46 @@ class ViewsObjective(Objective):
 
     def finish(self) -> None:
         """Let go of the neighbours."""
-        self.neighbors = None
+        self.neighbors = self.drawn = None
         super().finish()
+
+
+class ViewsClustering(BaseDeepClustering):
+    """Estimators whose ``max_epochs`` may be "auto"; a subclass adds ``__init__``."""
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseDeepClustering._parameter_constraints,
+        **VIEWS,
+        "max_epochs": [StrOptions({"auto"}), POSITIVE_INTEGER],
+    }
+    _EPOCHS: ClassVar[int] = 60  # of "auto"
+    _MOST_BATCHES: ClassVar[int] = 2600  # of vectors, which then have fewer epochs
+    _auto_epochs = 1  # of "auto" in a fit; a network that was loaded needs none
+
+    max_epochs: int | str
+
+    def _check_size(self, n_samples: int) -> None:
+        super()._check_size(n_samples)
+        self._auto_epochs = self._epochs_for(self.image_shape_, n_samples)
+
+    @property
+    def _n_epochs(self) -> int:
+        """Passes over the data in all."""
+        return self._auto_epochs if isinstance(self.max_epochs, str) else self.max_epochs
+
+    def _auto_lengths(
+        self, image_shape: tuple[int, int, int] | None, n_samples: int
+    ) -> dict[str, int]:
+        return {"max_epochs": self._epochs_for(image_shape, n_samples)}
+
+    def _epochs_for(self, image_shape: tuple[int, int, int] | None, n_samples: int) -> int:
+        if not isinstance(self.max_epochs, str):
+            return self.max_epochs
+        if image_shape is not None:
+            return self._EPOCHS
+        steps_per_epoch = len(batch_sizes(n_samples, self._resolve_batch_size(n_samples)))
+        enough = round(self._MOST_BATCHES / max(steps_per_epoch, 1))
+        return min(self._EPOCHS, max(FEWEST_EPOCHS, enough))
 
 
 def trunk_and_projector(
@@ -113,12 +165,14 @@ def trunk_and_projector(
     return nn.Sequential(OrderedDict(trunk=trunk, projector=head))
 
 
-def auto_batch_size(batch_size: int | str, n_samples: int, most: int = 128) -> int:
+def auto_batch_size(
+    batch_size: int | str, n_samples: int, *, least: int = 32, most: int = 128
+) -> int:
     """Samples in a batch; "auto" makes five steps an epoch, where it can be, of at most 128."""
     if not isinstance(batch_size, str):
         return int(batch_size)
     fifth = 1 << int(math.log2(max(n_samples / 5, 1)))
-    return min(max(fifth, 16), most)
+    return min(max(fifth, least), most)
 
 
 def pair_of(

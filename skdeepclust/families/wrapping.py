@@ -64,10 +64,8 @@ class WrappedClustering(
         ValueError
             If X or a parameter is unusable; before any training.
         """
-        callbacks = callback_hooks(self, X)
-        self.fit_with(X, callbacks)
-        for callback in callbacks:
-            callback.close()
+        with callback_hooks(self, X) as hooks:
+            self.fit_with(X, hooks)
         return self
 
     def fit_with(self, X: Any, hooks: Iterable[Hook]) -> Self:
@@ -192,6 +190,9 @@ class WrappedClustering(
         self.base_ = clone(self.base)
         self.base_._restore(model)
         self._adopt()
+        published = [name for name in type(self).__annotations__ if name.endswith("_")]
+        if missing := [name for name in published if not hasattr(self, name)]:
+            raise ValueError(f"it lacks {missing[0]!r}")
 
     def __sklearn_tags__(self) -> Any:
         tags, inner = super().__sklearn_tags__(), get_tags(self.base)

@@ -18,14 +18,13 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from ..base.constraints import MEMORY, POSITIVE_INTEGER, POSITIVE_REAL
-from ..base.estimator import BaseDeepClustering
 from ..base.memory import stored_pretraining
 from ..base.objective import Core
 from ..data.augment import Compose, FeatureResampling, GaussianNoise
 from ..data.views import auto_views, strong_view
 from ..engine import Hook, LossTerms, Phase, Run, shuffled
 from ..families.self_supervision import METHODS, SelfSupervisedObjective, SelfSupervision, heads
-from ..families.views import VIEWS, Pair, Views, pair_of
+from ..families.views import Pair, Views, ViewsClustering, pair_of
 from ..nn import build_trunk, count_features, projector
 from ..ops import center_rows, imbalance, kmeans, set_apart, weighted_means
 
@@ -125,7 +124,7 @@ class CDCObjective(SelfSupervisedObjective):
     def place_heads(self, run: Run) -> None:
         """Make the rows of both heads prototypes: of the features, then of hidden activations."""
         self.check_finite(run.samples)
-        z = run.forward(self.embed)
+        z = run.forward(self.embed, run.enough() if run.sample_weight is None else None)
         n, n_clusters = len(z), len(self.prototypes)
         layer = self.clustering_head[0]  # type: ignore[index]
         # A row for about ten samples; further units would be noise, and stay silent.
@@ -133,7 +132,7 @@ class CDCObjective(SelfSupervisedObjective):
         # Without their own mean rows that end in a ReLU differ more; of few signed values it
         # would take the most telling one.
         rows = z if bool((z < 0).any()) else center_rows(z)
-        first, _ = kmeans(rows, width, n_init=self.n_init, seed=run.seed())
+        first, _ = kmeans(rows, width, n_init=1, seed=run.seed())  # so many lie everywhere
         hidden = hidden_activations(z, first)
         u = center_rows(hidden)
         second, labels = kmeans(u, n_clusters, n_init=self.n_init, seed=run.seed())
@@ -212,10 +211,9 @@ class CDCObjective(SelfSupervisedObjective):
         """Publish the mean embedding of each cluster as its prototype."""
         if not self.placed:
             self.place_heads(run)
-        z, labels = run.forward(self.embed), run.forward(self.predict)
+        means = self.means(run, run.forward(self.predict), self.prototypes)
         with torch.no_grad():
-            equal = torch.ones_like(z[:, 0])
-            self.prototypes.copy_(weighted_means(z, labels, equal, self.prototypes))
+            self.prototypes.copy_(means)
 
     def finish(self) -> None:
         """Keep encoder and heads alone."""
@@ -274,7 +272,7 @@ def calibration_loss(logits: Tensor, targets: Tensor, entropy_weight: float) -> 
     return F.cross_entropy(logits, targets) - entropy_weight * entropy
 
 
-class CDCClustering(BaseDeepClustering):
+class CDCClustering(ViewsClustering):
     """Calibrated deep clustering (CDC): labels, and probabilities that may be believed.
 
     From an embedding that is learnt first, or given, two small heads start at prototypes. One
@@ -298,8 +296,9 @@ class CDCClustering(BaseDeepClustering):
     pretrain_epochs : int or "auto", default="auto"
         Passes over the data that learn the embedding before clusters are placed. ``"auto"`` is 60,
         and 0 for vectors with the encoder ``"auto"``.
-    max_epochs : int, default=50
-        Passes over the data that learn clusters.
+    max_epochs : int or "auto", default="auto"
+        Passes over the data that learn clusters. ``"auto"`` is 50, or, for many vectors, as many
+        as make 1500 steps, but at least 4.
     batch_size : int, default=512
         Samples that are labelled, ranked and grouped together.
     n_updates : int, default=4
@@ -325,7 +324,8 @@ class CDCClustering(BaseDeepClustering):
     temperature : float, default=0.5
         Temperature of SimCLR and MoCo, while the embedding is learnt.
     n_init : int, default=10
-        Restarts of the two k-means that place the heads.
+        Restarts of the k-means that places the last layer of the heads. The hidden layer has so
+        many centres that one start will do.
     augment : "auto" or pair of callables, default="auto"
         Weak and strong augmentation. ``"auto"``: the views of `SelfSupervisedEncoder`, and shifts,
         four random distortions and a hole; for vectors a little and more noise. A callable
@@ -399,8 +399,7 @@ class CDCClustering(BaseDeepClustering):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **BaseDeepClustering._parameter_constraints,
-        **VIEWS,
+        **ViewsClustering._parameter_constraints,
         "pretraining": [StrOptions(set(METHODS))],
         "pretrain_epochs": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
         "batch_size": [Interval(Integral, 2, None, closed="left")],
@@ -415,6 +414,7 @@ class CDCClustering(BaseDeepClustering):
         "augment": [StrOptions({"auto"}), tuple],
         "memory": MEMORY,
     }
+    _EPOCHS, _MOST_BATCHES = 50, 1500
 
     # The embedding that is learnt first depends on these and on its number of epochs.
     PRETRAINING_PARAMS: ClassVar[tuple[str, ...]] = (
@@ -435,7 +435,7 @@ class CDCClustering(BaseDeepClustering):
         hidden_dim: int = 512,
         pretraining: str = "byol",
         pretrain_epochs: int | str = "auto",
-        max_epochs: int = 50,
+        max_epochs: int | str = "auto",
         batch_size: int = 512,
         n_updates: int = 4,
         lr: float = 1e-4,
@@ -541,7 +541,7 @@ class CDCClustering(BaseDeepClustering):
             entropy_weight=self.entropy_weight,
             lr=self.lr,
             encoder_lr=self.encoder_lr,
-            max_epochs=self.max_epochs,
+            max_epochs=self._n_epochs,
             pretraining_views=auto_views(sample_shape),
         )
 

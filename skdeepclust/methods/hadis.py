@@ -19,20 +19,20 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from ..base.constraints import POSITIVE_INTEGER, POSITIVE_REAL, WEIGHT
-from ..base.estimator import BaseDeepClustering
 from ..base.objective import Core
 from ..engine import LossTerms, Phase, Run, rising_momentum, warmup_cosine
 from ..families.logits import UnitEmbeddings
 from ..families.views import (
     NEIGHBORS,
-    VIEWS,
     Views,
+    ViewsClustering,
     ViewsObjective,
     auto_batch_size,
     trunk_and_projector,
     views_of,
 )
 from ..nn import MomentumCopy, predictor
+from ..ops import in_common, rename
 
 # Of `predict_proba`, about which the paper says nothing: at the 0.5 of Eq. (9) even clear cases
 # would be improbable.
@@ -62,6 +62,7 @@ class HaDisObjective(UnitEmbeddings, ViewsObjective):
 
     means_of_batches = True
     pseudo_labels: Tensor  # (n_samples,), of the last k-means
+    _found: tuple[Tensor, Tensor, Tensor]  # embedding, centres and labels that have no names yet
 
     def __init__(
         self,
@@ -155,10 +156,7 @@ class HaDisObjective(UnitEmbeddings, ViewsObjective):
 
     def assign(self, run: Run) -> None:
         """Give each sample the pseudo-label that k-means finds in the teacher's embedding."""
-        previous = getattr(self, "pseudo_labels", None)
-        self.pseudo_labels = self.place_prototypes(
-            run, n_init=self.n_init_epoch, n_iter_gpu=ITERATIONS, previous=previous
-        )
+        self.pseudo_labels = self.place_prototypes(run, n_init=self.n_init_epoch)
 
     def on_phase_start(self, run: Run) -> None:
         """Draw the noise of Eq. (2) from the fit's own generator."""
@@ -169,10 +167,26 @@ class HaDisObjective(UnitEmbeddings, ViewsObjective):
         assert self.teacher is not None
         self.teacher.update(self.encoder, self.momentum_now(self._epochs_done(run)))  # (12)
 
+    def on_last_step_end(self, run: Run) -> None:
+        """Find new pseudo-labels; those of the last epoch are found in `on_fit_end`.
+
+        The host, which names clusters, is told of them together with the losses.
+        """
+        if not run.phase.clusters or run.epoch + 1 >= run.n_epochs_planned:
+            return
+        z = run.forward(self.embed)
+        centers, labels = self.find_clusters(z, self.n_init_epoch, run.seed(), ITERATIONS)
+        self._found = z, centers, labels
+        run.asked["common"] = in_common(labels, self.pseudo_labels, len(centers))
+        if self.balances:
+            run.asked["labels"] = labels
+
     def on_epoch_end(self, run: Run) -> None:
-        """Renew the pseudo-labels; those of the last epoch are found in `on_fit_end`."""
-        if run.phase.clusters and run.epoch + 1 < run.n_epochs_planned:
-            self.assign(run)
+        """Take the new pseudo-labels over, under the names that the clusters had."""
+        if "common" in run.told:
+            z, centers, labels = self.__dict__.pop("_found")
+            self.pseudo_labels, centers = rename(labels, centers, run.told["common"])
+            self.adopt_clusters(run, z, centers, self.pseudo_labels)
 
     def on_fit_end(self, run: Run) -> None:
         """Place the clusters that are reported, with all restarts."""
@@ -208,7 +222,8 @@ class HaDisObjective(UnitEmbeddings, ViewsObjective):
         assert self.teacher is not None
         self.encoder = self.teacher.net
         self.teacher = self.predictor = None
-        self.__dict__.pop("pseudo_labels", None)
+        for name in ("pseudo_labels", "_found"):
+            self.__dict__.pop(name, None)
         super().finish()
 
 
@@ -289,12 +304,13 @@ def prototype_contrast(
 
 def balanced(run: Run, active: Tensor) -> Tensor:
     """Draw, with replacement, as many samples as are active, from each cluster equally often."""
-    labels = run.objective.pseudo_labels.cpu()[active]
+    told = run.told.get("labels")  # with the last losses; a phase that starts waits for them
+    labels = (run.objective.pseudo_labels.cpu() if told is None else told)[active]
     weight = 1 / labels.bincount().float()[labels]
     return active[weight.multinomial(len(active), replacement=True, generator=run.generator)]
 
 
-class HaDisClustering(BaseDeepClustering):
+class HaDisClustering(ViewsClustering):
     """Diffused sampling and hardness-aware self-distillation (HaDis).
 
     A student network learns to predict from one augmented view of a sample what its slowly moving
@@ -318,8 +334,9 @@ class HaDisClustering(BaseDeepClustering):
         Width of the hidden layer of the projector, and of the predictor.
     embedding_dim : int, default=64
         Size of the embedding, the output of the projector.
-    max_epochs : int, default=60
-        Passes over the data, warm-up included.
+    max_epochs : int or "auto", default="auto"
+        Passes over the data, warm-up included. ``"auto"`` is 60, or, for many vectors, as many as
+        make 2600 batches, but at least 4.
     warmup_epochs : int or "auto", default="auto"
         First epochs, without noise and prototypes. ``"auto"`` is a tenth of all for images and
         half of all for vectors, whose first clusters would else confirm themselves.
@@ -328,7 +345,7 @@ class HaDisClustering(BaseDeepClustering):
         afterwards. ``"auto"`` is a tenth of all.
     batch_size : int or "auto", default="auto"
         Samples in a batch. ``"auto"`` is 128, or less so that an epoch has about five batches, but
-        at least 16.
+        at least 32.
     lr : float, default=0.05
         Highest learning rate of SGD at 256 samples a batch; it is scaled with the batch size.
     weight_decay : float, default=0.0005
@@ -436,8 +453,7 @@ class HaDisClustering(BaseDeepClustering):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **BaseDeepClustering._parameter_constraints,
-        **VIEWS,
+        **ViewsClustering._parameter_constraints,
         **NEIGHBORS,
         "warmup_epochs": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
         "lr_warmup_epochs": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
@@ -505,7 +521,7 @@ class HaDisClustering(BaseDeepClustering):
         encoder: Any = "auto",
         hidden_dim: int = 256,
         embedding_dim: int = 64,
-        max_epochs: int = 60,
+        max_epochs: int | str = "auto",
         warmup_epochs: int | str = "auto",
         lr_warmup_epochs: int | str = "auto",
         batch_size: int | str = "auto",
@@ -580,8 +596,8 @@ class HaDisClustering(BaseDeepClustering):
             temperature=self.temperature,
             hsd_weight=self.hsd_weight,
             pcl_weight=self.pcl_weight,
-            max_epochs=self.max_epochs,
-            warmup_epochs=min(self._epochs(self.warmup_epochs, share), self.max_epochs),
+            max_epochs=self._n_epochs,
+            warmup_epochs=min(self._epochs(self.warmup_epochs, share), self._n_epochs),
             lr_warmup_epochs=self._epochs(self.lr_warmup_epochs, 0.1),
             ema_momentum=self.ema_momentum,
             ema_increase=self.ema_increase,
@@ -592,4 +608,4 @@ class HaDisClustering(BaseDeepClustering):
         )
 
     def _epochs(self, epochs: int | str, share: float) -> int:
-        return round(share * self.max_epochs) if isinstance(epochs, str) else epochs
+        return round(share * self._n_epochs) if isinstance(epochs, str) else epochs

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from ..base.constraints import FOUND_OR_GIVEN, POSITIVE_REAL, WEIGHT
 from ..base.objective import Core
 from ..data.views import secu_views
-from ..engine import JointOptimizer, Length, LossTerms, Phase, Run, shuffled
+from ..engine import JointOptimizer, Length, LossTerms, Phase, Run
 from ..families.logits import UnitEmbeddings
 from ..families.parts import PartsClustering, PartsObjective, Plan, auto_parts, n_naming
 from ..families.views import Views, auto_batch_size, trunk_and_projector, views_of
@@ -34,6 +34,7 @@ CHUNK = 32  # samples that are labelled at once, from the same counts
 DUAL_LR = 0.01  # for each cluster: 0.1 for ten, as in the authors' code
 MOMENTUM, WEIGHT_DECAY = 0.9, 1e-4
 N_INIT = 10  # restarts of the k-means that places the centres
+FEW, EPOCHS_OF_FEW = 160, 55  # samples in batches of 16, which make many steps of a pass
 
 
 class SeCuObjective(UnitEmbeddings, PartsObjective):
@@ -57,7 +58,6 @@ class SeCuObjective(UnitEmbeddings, PartsObjective):
     """
 
     labels: Tensor  # (heads, n_samples), int32
-    drawn: Tensor  # (n_samples,), bool: the samples that clusters are learnt from
 
     def __init__(
         self,
@@ -111,14 +111,14 @@ class SeCuObjective(UnitEmbeddings, PartsObjective):
             )
         self.check_finite(run.samples)
         z = self._embed_some(run, max(FEWEST_PLACED, 20 * largest))
+        n_init = self.n_init if self.plan.n_parts == 1 else 1  # so many parts lie everywhere
         for centers in self.heads:
-            placed, _ = kmeans(z, len(centers), n_init=self.n_init, seed=run.seed(), spherical=True)
+            placed, _ = kmeans(z, len(centers), n_init=n_init, seed=run.seed(), spherical=True)
             with torch.no_grad():
                 centers.copy_(placed)
         self.placed = True
         self.labels = torch.full((len(self.heads), n), UNSEEN, dtype=torch.int32, device=device)
-        if self.plan.n_drawn < n:
-            self.drawn = torch.randperm(n, generator=run.generator) < self.plan.n_drawn
+        self.choose_drawn(run)
         sizes = [len(centers) for centers in self.heads]
         self.counts = [torch.zeros(k, dtype=torch.float64, device=device) for k in sizes]
         self.duals = [torch.zeros(k, device=device) for k in sizes]
@@ -136,11 +136,6 @@ class SeCuObjective(UnitEmbeddings, PartsObjective):
         z = [self.embed(run.samples.batch(part)) for part in torch.chunk(index, 1 + n // 512)]
         self.train()
         return torch.cat(z)
-
-    def draw(self, run: Run, active: Tensor) -> Tensor:
-        """Shuffle those that clusters are learnt from; all, if hardly any of them is active."""
-        drawn = active[self.drawn[active]]
-        return shuffled(run, drawn if len(drawn) >= run.batch_size else active)
 
     def on_epoch_start(self, run: Run) -> None:
         """Freeze the centres that the network learns from in this epoch."""
@@ -203,8 +198,7 @@ class SeCuObjective(UnitEmbeddings, PartsObjective):
     def finish(self) -> None:
         """Keep the first head alone, and nothing of the training samples."""
         self.counts, self.duals = [], []
-        for name in ("labels", "drawn"):
-            self.__dict__.pop(name, None)
+        self.__dict__.pop("labels", None)
         super().finish()
 
 
@@ -365,10 +359,10 @@ class SeCuClustering(PartsClustering):
     lr : float, default=0.003
         Highest learning rate of the network.
     max_epochs : int or "auto", default="auto"
-        Passes over the samples, all phases together. ``"auto"`` is 80, or, where parts of clusters
-        are learnt, as many as make 78 batches for each unit of the root of the number of samples,
-        at most 3300; but at least 20. Parts are learnt from at most 20,000 samples, drawn once; all
-        samples are then merged and named.
+        Passes over the samples, all phases together. ``"auto"`` is 80, or 55 for fewer than 160
+        samples, or, where parts of clusters are learnt, as many as make 78 batches for each unit of
+        the root of the number of samples, at most 3300; but at least 20. Parts are learnt from at
+        most 20,000 samples, drawn once; all samples are then merged and named.
     batch_size : int or "auto", default="auto"
         Samples in a batch. ``"auto"`` is 64, or less so that an epoch has about five batches, but
         at least 16.
@@ -599,7 +593,7 @@ class SeCuClustering(PartsClustering):
         )
 
     def _resolve_batch_size(self, n_samples: int) -> int:
-        return auto_batch_size(self.batch_size, n_samples, most=64)
+        return auto_batch_size(self.batch_size, n_samples, least=16, most=64)
 
     def _build_encoder(self, generator: torch.Generator) -> nn.Module:
         return trunk_and_projector(
@@ -639,6 +633,11 @@ class SeCuClustering(PartsClustering):
                 "tell which parts belong together; views='augment' learns whole clusters, 1."
             )
         return n_parts
+
+    def _n_epochs(self, n_parts: int, n_drawn: int, n_samples: int) -> int:
+        n_epochs = super()._n_epochs(n_parts, n_drawn, n_samples)
+        is_open = isinstance(self.max_epochs, str)
+        return min(n_epochs, EPOCHS_OF_FEW) if is_open and n_samples < FEW else n_epochs
 
     @property
     def _by_neighbors(self) -> bool:

@@ -50,7 +50,7 @@ class SelfSupervisedEncoder(BaseDeepTransformer):
         Passes over the data.
     batch_size : int or "auto", default="auto"
         Samples in a batch. ``"auto"`` is 128, or less so that an epoch has about five batches, but
-        at least 16.
+        at least 32.
     lr : float, default=0.05
         Highest learning rate of SGD at 256 samples a batch; it is scaled with the batch size. It
         rises over a tenth of the epochs and falls to zero in a half cosine.

@@ -15,6 +15,7 @@ from typing import Any
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from ..data.files import at_home
 from ..data.shapes import image_shape_of
 from ..data.tables import is_table
 from ..engine import Hook
@@ -155,7 +156,7 @@ def cluster_images(
         random_state=random_state,
         embedder=embedder,
         unclustered=unclustered,
-        table=None if table is None else Path(table).expanduser(),
+        table=None if table is None else at_home(table),
         on_error=on_error,
         n_jobs=n_jobs,
     )
@@ -203,7 +204,7 @@ def cluster(
     if out is None:
         return _learn(source, settings, None, listener, companion)
     if settings.sort_into is not None:
-        check_sort_target(settings.sort_into, source.place, out)
+        check_sort_target(settings.sort_into, source.place, out, link=settings.link)
     with result_folder(
         out, source.place, overwrite=settings.overwrite, resume=settings.resume
     ) as folder:
@@ -457,6 +458,8 @@ def _summary(outcome: Outcome, source: Source, out: Path) -> dict[str, Any]:
     if hasattr(clusters.estimator, "candidates_"):
         summary["candidates"] = clusters.estimator.candidates_
         summary["taken"] = clusters.estimator.taken_
+    if hasattr(clusters.estimator, "evidence_"):
+        summary["sizes"] = clusters.estimator.evidence_
     return summary
 
 

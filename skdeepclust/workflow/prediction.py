@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from sklearn.utils import gen_batches
 from ..data.folders import find_files, listing
 from ..data.images import check_images, read_readable_images, resize_images
 from ..data.tables import Table, is_table
+from ..data.telling import warn
 from ..pretrained.embedder import ImageEmbedder
 from .arrays import ENDING, RowAssignments, read_array
 from .boxes import BoxFile
@@ -135,7 +135,7 @@ def _check_any(tables: list[Any], source: str, skipped: list[tuple[str, str]]) -
     if not tables:
         raise ValueError(f"there is no readable image in {source!r}{listing(skipped)}.")
     if skipped:
-        warnings.warn(f"{len(skipped)} files are left out{listing(skipped)}.", stacklevel=2)
+        warn(f"{len(skipped)} files are left out{listing(skipped)}.")
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ..data.files import alone_in
 from ..data.folders import listing
 from ..data.images import read_readable_images
+from ..data.telling import warn
 from ..loading import load
 from ..pretrained.embedder import ImageEmbedder
 from ..pretrained.store import as_array
@@ -426,10 +427,9 @@ def read_result(
     table, decided = read_decided(out, summary, decisions)
     of_run = labels_of_run(out)
     if deleted := sorted(set(of_run).difference(table.paths)):
-        warnings.warn(
+        warn(
             f"labels.csv lacks {counted(len(deleted), 'sample')} of the result, such as "
-            f"{deleted[0]!r:.200}.",
-            stacklevel=2,
+            f"{deleted[0]!r:.200}."
         )
     before = [of_run.get(path, now) for path, now in zip(table.paths, table.labels, strict=True)]
     table = replace(table, labels=decided.applied(table))
@@ -444,10 +444,9 @@ def read_result(
         raise ValueError(f"no image of labels.csv is in {source!r}; --folder says where they are.")
     skipped = [(table.paths[i], reason) for i, reason in sorted(unreadable.items())]
     if skipped:
-        warnings.warn(
+        warn(
             f"{len(skipped):,} of {len(table):,} images can't be read, and only their rows in "
-            f"labels.csv stay; if they are elsewhere, --folder says where{listing(skipped)}.",
-            stacklevel=2,
+            f"labels.csv stay; if they are elsewhere, --folder says where{listing(skipped)}."
         )
     names = table.paths[kept]
     return kind(
@@ -534,12 +533,12 @@ def _paths_inside(folders: Sequence[str], names: NDArray[Any]) -> NDArray[Any]:
     return paths
 
 
-def check_sort_target(target: Path, source: str, out: Path) -> None:
-    """Refuse a folder that holds anything, or that mixes with images or results.
+def check_sort_target(target: Path, source: str, out: Path, *, link: bool = False) -> None:
+    """Refuse a folder that holds anything, that mixes with images or results, or has no links.
 
     Raises
     ------
-    ValueError, FileExistsError
+    ValueError, FileExistsError, OSError
     """
     target = target.resolve()
     for name, other in (("the folder of images", Path(source)), ("--out", out)):
@@ -547,6 +546,20 @@ def check_sort_target(target: Path, source: str, out: Path) -> None:
             raise ValueError(f"--sort-into must be apart from {name}. Got {str(target)!r}.")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise FileExistsError(f"--sort-into must be a new or empty folder. Got {str(target)!r}.")
+    if link:
+        _check_links(next(place for place in (target, *target.parents) if place.is_dir()))
+
+
+def _check_links(folder: Path) -> None:
+    """Make a symbolic link for trial: Windows asks for a right to do so."""
+    try:
+        with TemporaryDirectory(dir=folder, prefix=".") as place:
+            Path(place, "link").symlink_to(folder)
+    except OSError as error:
+        raise OSError(
+            f"--link can't make symbolic links in {str(folder)!r} ({error.strerror}); leave it out "
+            "to copy the images."
+        ) from error
 
 
 def sort_images(
@@ -570,10 +583,13 @@ def sort_images(
             gone.append((name, "it is gone since it was read"))
             continue
         place = target / (UNCLUSTERED_FOLDER if label < 0 else f"{label:03d}") / name
+        if place.exists():  # where A.png and a.png are one name
+            gone.append((name, "another file has its name there"))
+            continue
         place.parent.mkdir(parents=True, exist_ok=True)
         if link:
             place.symlink_to(os.path.abspath(path))
         else:
             shutil.copy2(path, place)
     if gone:
-        warnings.warn(f"{len(gone)} files are not in {str(target)!r}{listing(gone)}.", stacklevel=2)
+        warn(f"{len(gone)} files are not in {str(target)!r}{listing(gone)}.")

@@ -196,7 +196,7 @@ class _Work:
             "format": FORMAT,
             "version": VERSION,
             "embedder": settings,
-            "network": self.embedder._network().digest,
+            "network": self.embedder.network().digest,
             "files": hashlib.sha256(b"\0".join(self.names.tolist())).hexdigest(),
         }
         if not (self.to / PLAN).exists():
@@ -272,7 +272,8 @@ class _Work:
 
     def join(self) -> None:
         """Make one array of all blocks, and remove them."""
-        blocks = [self._block(block) for block in range(self.n_blocks)]
+        facts = ("kept", "skipped", "reasons", "bytes", "contents")
+        blocks = [self._block(block, facts) for block in range(self.n_blocks)]
         starts = self.size * np.arange(self.n_blocks)
         kept = np.concatenate([b["kept"] + s for b, s in zip(blocks, starts, strict=True)])
         skipped = np.concatenate([b["skipped"] + s for b, s in zip(blocks, starts, strict=True)])
@@ -280,9 +281,9 @@ class _Work:
         if not len(kept):
             raise ValueError(f"there is no readable image in {self.folder!r}: {reasons[0]}.")
         with whole_file(self.to / ROWS) as new, open(new, "wb") as file:
-            n_bytes, contents = (
-                np.concatenate([b[name] for b in blocks if name in b])
-                for name in ("bytes", "contents")
+            n_bytes = np.concatenate([b["bytes"] for b in blocks])
+            contents = np.concatenate(
+                [as_array([]), *(b["contents"] for b in blocks if "contents" in b)]
             )
             np.savez(
                 file, kept=kept, bytes=n_bytes, contents=contents, skipped=skipped, reasons=reasons
@@ -292,15 +293,17 @@ class _Work:
             rows = np.lib.format.open_memmap(new, "w+", np.float16, shape)
             start = 0
             for block in range(self.n_blocks):
-                part = self._block(block)["rows"]
+                part = self._block(block, ("rows",))["rows"]
                 rows[start : start + len(part)] = part
                 start += len(part)
             rows.flush()
             del rows  # or Windows could not rename it
         shutil.rmtree(self.to / BLOCKS, ignore_errors=True)
 
-    def _block(self, block: int) -> Any:
-        return np.load(self.file_of(block), allow_pickle=False)
+    def _block(self, block: int, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
+        """Some arrays of a block. Its file is closed: few can be open at once."""
+        with np.load(self.file_of(block), allow_pickle=False) as stored:
+            return {name: stored[name] for name in names if name in stored}
 
 
 def _is_bfloat16(embedder: ImageEmbedder) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from sklearn.utils import check_random_state
 
+from ...base.complaints import CLOUD
 from ...displays.choosing import flatten, small_pictures, surest_and_doubtful
 from ...displays.style import look_of
 from ...metrics import contingency_table
@@ -274,8 +275,8 @@ def _verdict(evidence: Evidence | None, told: list[str]) -> list[str]:
     """The verdict, less what a warning of the fit has said."""
     if evidence is None:
         return []
-    known = any(BETTER in warning for warning in told)
-    return [line for line in evidence.verdict if not (known and BETTER in line)]
+    known = [words for words in (BETTER, CLOUD) if any(words in warning for warning in told)]
+    return [line for line in evidence.verdict if not any(words in line for words in known)]
 
 
 def _n_examples(table: Assignments) -> int:
