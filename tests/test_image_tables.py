@@ -109,7 +109,7 @@ def test_features_that_were_embedded_in_shares_are_taken(table, tmp_path, mean_c
     assert main(embed) == 0
     printed = capsys.readouterr()
     assert f"complete: skdeepclust cluster {table} --column image --features {to}" in printed.out
-    assert "p/5.png (its content is not an image" in printed.err
+    assert "'p/5.png' (its content is not an image" in printed.err
     assert np.load(f"{to}/features.npy").shape == (N - 1, 2)
     assert cluster(table, out, "--features", to) == 0
     assert len(rows_of(out / "labels.csv")) == N - 1

@@ -10,7 +10,7 @@ from counted import N_FILES, Counting, embed
 
 from skdeepclust import ImageEmbedder
 from skdeepclust.pretrained.decoding import content_of
-from skdeepclust.workflow.shards import BLOCKS, FEATURES, PLAN, KeptFeatures
+from skdeepclust.workflow.shards import BLOCKS, FEATURES, PLAN, ROWS, KeptFeatures
 
 pytestmark = pytest.mark.usefixtures("counting")
 

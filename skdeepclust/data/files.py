@@ -8,11 +8,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-import numpy as np
-from numpy.typing import DTypeLike, NDArray
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike, NDArray
 
 try:
     import fcntl
@@ -112,6 +112,8 @@ def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
 
 def on_disk(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
     """Room for an array that memory may not have: a file without a name, gone with the array."""
+    import numpy as np  # late: the command line, which uses this file, answers --help without it
+
     if 0 in shape:
         return np.empty(shape, dtype)
     with tempfile.TemporaryFile() as file:
