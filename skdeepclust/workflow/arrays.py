@@ -16,15 +16,10 @@ from ..displays import ClusterMapDisplay
 from ..displays.poster import plot_clusters
 from .companion import CompanionTable
 from .settings import Settings
-from .sources import Clusters, Source, features_of
+from .sources import Clusters, Source, features_of, refuse_flags_of_folders
 from .table import Assignments
 
 ENDING = ".npy"
-_FOR_FOLDERS = {  # settings that need image files, with their flags
-    "score": "--labels-from-folders",
-    "sort_into": "--sort-into",
-    "link": "--link",
-}
 
 
 class RowAssignments(Assignments):
@@ -61,11 +56,7 @@ class ArrayFile(Source):
         return path.lower().endswith(ENDING) or is_table(path)
 
     def check(self, settings: Settings) -> None:
-        given = [flag for name, flag in _FOR_FOLDERS.items() if getattr(settings, name)]
-        if settings.on_error == "raise":
-            given.append("--strict")
-        if given:
-            raise ValueError(f"{given[0]} is for a folder of images. Got the array {self.place!r}.")
+        refuse_flags_of_folders(settings, f"the array {self.place!r}", reads_files=False)
 
     def read(self, settings: Settings) -> NDArray[Any]:
         self.rows = read_array(self.place) if self.table is None else self.table.to_array()

@@ -24,18 +24,13 @@ from ..datasets import check_on_error
 from .companion import CompanionTable
 from .images import SHOWN, ImageClusters, ImageFiles
 from .settings import Settings
-from .sources import features_of
+from .sources import features_of, refuse_flags_of_folders
 
 ENDINGS = (".json", ".csv")
 CROP = (224, 224, 3)  # what networks see; the page shows less
 CHUNK = 512  # crops that are in memory at once
 LEAST_CONFIDENCE = 0.2  # of a detection by MegaDetector, whose files hold all; its own advice
 COLUMNS = ("path", "x", "y", "width", "height")  # of a CSV file, in pixels
-_FOR_FOLDERS = {  # settings that need a file for each sample, with their flags
-    "score": "--labels-from-folders",
-    "sort_into": "--sort-into",
-    "link": "--link",
-}
 
 
 @dataclass(frozen=True)
@@ -168,9 +163,7 @@ class BoxFile(ImageFiles):
         return path.lower().endswith(ENDINGS) and not os.path.isdir(path)
 
     def check(self, settings: Settings) -> None:
-        given = [flag for name, flag in _FOR_FOLDERS.items() if getattr(settings, name)]
-        if given:
-            raise ValueError(f"{given[0]} is for a folder of images. Got the boxes {self.file!r}.")
+        refuse_flags_of_folders(settings, f"the boxes {self.file!r}")
         if not os.path.isdir(self.place):
             raise FileNotFoundError(f"--images {self.place!r} is no folder.")
         root = os.path.abspath(self.place)

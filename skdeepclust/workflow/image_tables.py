@@ -18,14 +18,9 @@ from ..datasets import check_on_error, tell_left_out
 from .companion import CompanionTable
 from .images import SHOWN, ImageClusters, ImageFiles
 from .settings import Settings
-from .sources import count_of_files, features_of
+from .sources import count_of_files, features_of, refuse_flags_of_folders
 
 CHUNK = 512  # encoded images that are in memory at once
-_FOR_FOLDERS = {  # settings that need a file for each sample, with their flags
-    "score": "--labels-from-folders",
-    "sort_into": "--sort-into",
-    "link": "--link",
-}
 
 
 class ImageTable(ImageFiles):
@@ -43,9 +38,7 @@ class ImageTable(ImageFiles):
         self.encoded = self.table.images()
 
     def check(self, settings: Settings) -> None:
-        given = [flag for name, flag in _FOR_FOLDERS.items() if getattr(settings, name)]
-        if given:
-            raise ValueError(f"{given[0]} is for a folder of images. Got the table {self.place!r}.")
+        refuse_flags_of_folders(settings, f"the table {self.place!r}")
 
     def read(self, settings: Settings) -> NDArray[Any]:
         check_on_error(settings.on_error)

@@ -1,6 +1,7 @@
 """What the pipeline asks of samples, wherever they come from, and of their clusters.
 
-A kind of source is a class of one file: `images.py`, `boxes.py` and `arrays.py` have the three.
+A kind of source is a class of one file: `images.py`, `boxes.py`, `image_tables.py` and `arrays.py`
+have the four.
 """
 
 from __future__ import annotations
@@ -66,6 +67,13 @@ class Clusters:
         return name_of(type(self.estimator))
 
 
+_FOR_FOLDERS = {  # settings that need a file for each sample, with their flags
+    "score": "--labels-from-folders",
+    "sort_into": "--sort-into",
+    "link": "--link",
+}
+
+
 class Source(ABC):
     """Samples to be clustered.
 
@@ -120,6 +128,15 @@ class Source(ABC):
     @abstractmethod
     def counts(self) -> tuple[str, str]:
         """How many samples there are, and what was left out, in words."""
+
+
+def refuse_flags_of_folders(settings: Settings, what: str, *, reads_files: bool = True) -> None:
+    """Refuse what needs a file for each sample, and --strict where there is none to be read."""
+    given = [flag for name, flag in _FOR_FOLDERS.items() if getattr(settings, name)]
+    if settings.on_error == "raise" and not reads_files:
+        given.append("--strict")
+    if given:
+        raise ValueError(f"{given[0]} is for a folder of images. Got {what}.")
 
 
 def features_of(
