@@ -179,6 +179,12 @@ def test_rows_that_are_no_vectors_are_named(write, cells, message, tmp_path):
         Table(path).to_array()
 
 
+def test_a_row_far_down_is_named_by_its_number(tmp_path):
+    path = write_parquet(pyarrow.table({"z": [[1.0, 2.0]] * 4097 + [[3.0, None]]}), tmp_path / "t")
+    with pytest.raises(ValueError, match="lacks a number in row 4097;"):
+        Table(path).to_array()
+
+
 def test_vectors_are_no_images_and_images_no_vectors(tmp_path):
     path = write_parquet(pyarrow.table(BOTH), tmp_path / "t")
     with pytest.raises(ValueError, match=r"'image' .* holds images; skdeepclust.ImageEmbedder"):

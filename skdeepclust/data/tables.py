@@ -128,10 +128,10 @@ class Table:
             )
         flat = cells.flatten()
         if flat.null_count:
-            row = start + np.flatnonzero(flat.is_null().to_numpy(zero_copy_only=False))[0]
+            place = np.flatnonzero(flat.is_null().to_numpy(zero_copy_only=False))[0]
             raise ValueError(
                 f"column {self.column!r} of {self.path!r} lacks a number in row "
-                f"{row // self.width}; leave such rows out, or fill them."
+                f"{start + place // self.width}; leave such rows out, or fill them."
             )
         numbers: NDArray[np.float32] = flat.to_numpy(zero_copy_only=False).astype(np.float32)
         return numbers.reshape(len(cells), self.width)
