@@ -26,6 +26,19 @@ def test_parts_are_joined_in_order(toy, array, tmp_path, monkeypatch):
     assert parts.to_csv() == whole.to_csv()
 
 
+def test_an_array_without_a_row_is_refused(toy, array, tmp_path):
+    assert cluster(array, tmp_path / "out", *toy, "--seed", "0") == 0
+    np.save(tmp_path / "empty.npy", np.load(array)[:0])
+    with pytest.raises(ValueError, match=r"empty.npy' holds no row\."):
+        predict(tmp_path / "out", str(tmp_path / "empty.npy"))
+
+
+def test_flags_that_say_nothing_about_the_samples_are_refused(tmp_path):
+    for source, told in (("new", {"column": "image"}), ("new.npy", {"images": tmp_path})):
+        with pytest.raises(ValueError, match=rf"^--{next(iter(told))} is for .*Got 'new.*instead"):
+            predict(tmp_path, source, **told)
+
+
 def test_without_a_result_nothing_is_predicted(folder, tmp_path):
     with pytest.raises(FileNotFoundError, match="no result"):
         predict(tmp_path, str(folder))

@@ -55,20 +55,17 @@ def source_of(path: str, images: Path | None = None, column: str | None = None) 
     """
     from ..data.tables import Table, is_table
     from ..workflow.arrays import ArrayFile
-    from ..workflow.boxes import BoxFile
+    from ..workflow.boxes import BoxFile, refuse_stray_flags
     from ..workflow.image_tables import ImageTable
     from ..workflow.images import ImageFiles
 
     path = os.path.expanduser(path)
+    refuse_stray_flags(path, images, column)
     if BoxFile.takes(path):
         return BoxFile(path, images)
-    if images is not None:
-        raise ValueError(f"--images is for a file of boxes, .json or .csv. Got {path!r} instead.")
     if is_table(path):
         kind = ImageTable if Table(path, column).holds_images else ArrayFile
         return kind(path, column)
-    if column is not None:
-        raise ValueError(f"--column is for a table. Got {path!r} instead.")
     return ArrayFile(path) if ArrayFile.takes(path) else ImageFiles(path)
 
 

@@ -18,7 +18,7 @@ from ..data.tables import Table, is_table
 from ..data.telling import warn
 from ..pretrained.embedder import ImageEmbedder
 from .arrays import ENDING, RowAssignments, read_array
-from .boxes import BoxFile
+from .boxes import BoxFile, refuse_stray_flags
 from .images import names_in
 from .likeness import Company, at_unit_length
 from .relabeling import Head
@@ -85,6 +85,7 @@ def predict(
     ValueError
         If the samples are not of the kind that was clustered, or none can be read.
     """
+    refuse_stray_flags(source, images, column)
     summary = read_summary(out)
     oracle = Oracle.of(out, summary)
     table_of_samples = Table(source, column or summary.get("column")) if is_table(source) else None
@@ -93,7 +94,8 @@ def predict(
         what = f"{len(table_of_samples):,} rows"
     elif source.lower().endswith(ENDING):
         rows = read_array(source)
-        tables = oracle.tables_of_rows(rows[part] for part in gen_batches(len(rows), CHUNK))
+        starts = range(0, len(rows), CHUNK)
+        tables = oracle.tables_of_rows(rows[start : start + CHUNK] for start in starts)
         what = f"{len(rows):,} rows"
     elif BoxFile.takes(source):
         oracle.check_sees_images(out, source)
@@ -107,7 +109,9 @@ def predict(
         what = ", ".join(boxes.counts())
     else:
         oracle.check_sees_images(out, source)
-        root, paths = ("", table_of_samples.images()) if table_of_samples else files_of(source)
+        root, paths = (
+            files_of(source) if table_of_samples is None else ("", table_of_samples.images())
+        )
         skipped: list[tuple[str, str]] = []
         tables = [
             oracle.table(Assignments, names_in(root, map(os.fspath, readable)), seen)
@@ -116,6 +120,8 @@ def predict(
         _check_any(tables, source, skipped)
         n_read = sum(map(len, tables))
         what = f"{n_read:,} images, {count_of_files(skipped)} skipped"
+    if not tables:
+        raise ValueError(f"{source!r} holds no row.")
     table = tables[0].joined(tables[1:])
     return Prediction(table, int(oracle.company.are_strangers(table.outlier_scores).sum()), what)
 
