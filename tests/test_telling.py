@@ -48,6 +48,12 @@ def test_a_direct_call_is_its_own_line():
     assert caught[0].filename == __file__
 
 
+def test_code_without_a_name_is_warned_too():
+    with pytest.warns(UserWarning, match="so") as caught:
+        exec(compile("warn('so')", "cell", "exec"), {"warn": warn})
+    assert caught[0].filename == "cell"
+
+
 def test_nothing_else_in_the_package_warns():
     calls = {
         path.relative_to(PACKAGE).as_posix()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from types import FrameType
 
 # Whose frames are passed over: ours, and those through which scikit-learn and torch call us.
 BETWEEN = {"skdeepclust", "sklearn", "torch", "joblib", "contextlib"}
@@ -12,6 +13,11 @@ BETWEEN = {"skdeepclust", "sklearn", "torch", "joblib", "contextlib"}
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
     """Warn at the line that called this package."""
     level, frame = 1, sys._getframe()
-    while frame.f_back is not None and frame.f_globals["__name__"].partition(".")[0] in BETWEEN:
+    while frame.f_back is not None and _package_of(frame) in BETWEEN:
         level, frame = level + 1, frame.f_back
     warnings.warn(message, category, stacklevel=level)
+
+
+def _package_of(frame: FrameType) -> str:
+    """Name of the package that a frame is of; "" for code of `exec`, which may have no name."""
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
