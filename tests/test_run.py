@@ -8,7 +8,7 @@ from toys import Toy, fit
 
 from skdeepclust.data.samples import Samples, Scaling
 from skdeepclust.engine import Hook
-from skdeepclust.engine.run import Phase, Run, batch_sizes, shuffled
+from skdeepclust.engine.run import Phase, Run, batch_sizes, draw_enough, shuffled
 
 
 def run_of(n=10, batch_size=4, seed=0, **length):
@@ -53,6 +53,12 @@ def test_planned_epochs_count_a_partial_last_one(length, planned):
     run = run_of(**length)
     assert run.steps_per_epoch == 3
     assert run.n_epochs_planned == planned
+
+
+def test_a_phase_in_steps_that_draws_its_samples_is_planned_by_those_that_stand_for_all():
+    run = run_of(n_steps=6, draw=draw_enough)
+    run.objective.n_enough = 8
+    assert run.n_epochs_planned == 3  # 8 samples are 2 batches
 
 
 def test_a_lone_last_sample_makes_no_step():

@@ -117,7 +117,8 @@ class Run:
         """Length of the current phase in epochs, a partial last one counted."""
         if self.phase.n_epochs is not None:
             return self.phase.n_epochs
-        sizes = batch_sizes(len(self.samples), self.phase.batch_size or self.batch_size)
+        n = len(self.samples) if self.phase.draw is None else self.n_enough
+        sizes = batch_sizes(n, self.phase.batch_size or self.batch_size)
         return math.ceil((self.phase.n_steps or 0) / len(sizes))
 
     def seed(self) -> int:
@@ -147,7 +148,9 @@ class Run:
     def place(self, numbers: Tensor) -> Tensor:
         """Where samples lie among those that are `enough`, whose numbers these are."""
         some = self.enough()
-        return numbers if some is None else torch.searchsorted(some.to(numbers.device), numbers)
+        if some is None:
+            return numbers
+        return torch.searchsorted(some.to(numbers.device, non_blocking=True), numbers)
 
     def on_demand(self, fn: Callable[[Tensor], Tensor]) -> OnDemand:
         """What `forward` gives, computed for those samples that are asked for."""
