@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Literal, Protocol
 
 import torch
@@ -92,6 +93,7 @@ def searched(n: int) -> Tensor:
     return torch.arange(n) if n <= MOST_SEARCHED else stand_ins(n, KNOWN)
 
 
+@lru_cache(maxsize=2)  # each step of a fit may ask for them
 def stand_ins(n: int, size: int) -> Tensor:
     """Numbers of ``size`` of n samples, rising, the same in every call.
 
