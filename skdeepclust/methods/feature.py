@@ -1,4 +1,4 @@
-"""Clusters of ready features: of several candidates, the one that the others bear out best.
+"""Clusters of ready features: of several candidates, the one that suits the sizes of the classes.
 
 The candidates are TURTLE with clusters of like and of free sizes, and k-means on the features and
 on their neighbour embedding. Not from a paper.
@@ -178,7 +178,7 @@ def cut(heads: Tensor, tails: Tensor, weights: Tensor, labels: Tensor) -> float:
 
 
 class FeatureClustering(NeighborTransformer, BaseDeepClustering):
-    """Clusters of ready features, by the candidate that the others bear out best.
+    """Clusters of ready features, by the candidate that suits the sizes of the classes.
 
     The default for features of photos, texts or anything else. No method is best everywhere, and
     without labels none can be seen to be. So four find clusters: TURTLE with clusters of like size

@@ -149,7 +149,7 @@ class ImageEmbedder(
 
         Parameters
         ----------
-        X : sequence of image paths, or array (n_samples, H, W) or (n_samples, H, W, C)
+        X : sequence of image paths, images of `open_table`, or array (n_samples, H, W[, C])
             Arrays are uint8, or float in [0, 1]; C in 1, 3, 4.
 
         Returns
