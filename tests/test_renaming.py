@@ -36,6 +36,9 @@ def test_a_renamed_photo_keeps_its_row_and_label(out, folder, capsys):
     assert after.pop("right/other name.png") == before.pop("left/3.png")
     assert after == before
     assert "right/other name.png" in (out / "report.html").read_text()
+    polars = pytest.importorskip("polars")
+    frame = polars.read_parquet(out / "labels.parquet")
+    assert dict(zip(frame["path"], map(str, frame["cluster"]), strict=True)) == labels(out)
     assert main(["add", str(out), str(folder)]) == 0
     assert "renamed" not in capsys.readouterr().out
 

@@ -144,7 +144,7 @@ def _added(
         if not n_known:
             raise ValueError(f"there is no readable image in {images!r}.")
         if renamed:
-            rewritten(out, summary)
+            rewritten(out, summary, renamed=True)
         none = opened.clusters.assignments.at(np.array([], np.intp))
         return Addition(
             assignments=none,

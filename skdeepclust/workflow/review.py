@@ -8,9 +8,20 @@ from typing import Any
 
 from .companion import columns_again
 from .description import described
-from .results import RESULT_FILES, changing, names_below, new_files, read_result, source_again
+from .refinement import with_gone
+from .results import (
+    RESULT_FILES,
+    changing,
+    embedding_of_run,
+    names_below,
+    new_files,
+    read_decided,
+    read_result,
+    source_again,
+)
 from .scoring import agreement, in_clusters
 from .summary import facts_of
+from .wide import write_table
 
 
 def rewrite_page(out: Path, folder: str | None = None) -> Path:
@@ -38,8 +49,13 @@ def rewrite_page(out: Path, folder: str | None = None) -> Path:
         return rewritten(out, summary, folder)
 
 
-def rewritten(out: Path, summary: dict[str, Any], folder: str | None = None) -> Path:
-    """`rewrite_page` of a folder that nobody else changes meanwhile."""
+def rewritten(
+    out: Path, summary: dict[str, Any], folder: str | None = None, *, renamed: bool = False
+) -> Path:
+    """`rewrite_page` of a folder that nobody else changes meanwhile.
+
+    Where images were renamed, `labels.parquet` is written, too, if it is there.
+    """
     if "array" in summary:
         raise ValueError(f"{str(out)!r} is the result of an array, which has no page.")
     folder = folder or summary["folder"]
@@ -53,7 +69,12 @@ def rewritten(out: Path, summary: dict[str, Any], folder: str | None = None) -> 
         some = in_clusters(result.labels)
         scores = {summary["method"]: agreement(result.classes[some], result.labels[some])}
     facts = facts_of(summary["method"], scores, summary["seconds"])
-    page = "report.html"
+    page, wide = "report.html", "labels.parquet"
     with new_files(out, kept=RESULT_FILES) as stage:
         source_again(summary, folder).views(result, facts, out)[page](stage / page)
+        if renamed and (out / wide).exists():
+            table, decisions = read_decided(out, summary)
+            table = replace(table, labels=decisions.applied(table))
+            everything, shown = with_gone(result, table, embedding_of_run(out, table))
+            write_table(everything, out, stage / wide, shown=shown)
     return out / page
