@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from functools import partial
 from numbers import Integral
@@ -74,6 +74,7 @@ class BaseDeepTransformer(
     }
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
+    _lengths: Mapping[str, int] = {}  # of a fit; a network that was loaded needs none
 
     encoder: Any
     embedding_dim: int
@@ -170,6 +171,7 @@ class BaseDeepTransformer(
             rows = read_input(self, X, reset=True)
             self._settle(rows)
             self._check_size(rows.shape[0])
+            self._lengths = self._auto_lengths(self.image_shape_, rows.shape[0])
             seed = draw_seed(self.random_state)
             with self._guarded_random_state(seed, device), torch.enable_grad():
                 objective = self._build_objective(seed).to(device)
@@ -206,6 +208,11 @@ class BaseDeepTransformer(
     ) -> dict[str, int]:
         """What "auto" means in the lengths of the training, by parameter, for so many samples."""
         return {}
+
+    def _length(self, name: str) -> int:
+        """Return a length of the training, as it was given or as "auto" means it in this fit."""
+        given = getattr(self, name)
+        return self._lengths.get(name, 1) if isinstance(given, str) else int(given)
 
     def _stored_stages(self, rows: Any, seed: int, device: torch.device) -> list[Hook]:
         """Hooks that reuse what an earlier fit has computed; none by default."""

@@ -12,13 +12,14 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from ..base.constraints import MEMORY, POSITIVE_INTEGER, POSITIVE_REAL
+from ..base.estimator import BaseDeepClustering
 from ..base.memory import stored_pretraining
 from ..base.objective import Core
 from ..engine import Hook, LossTerms, Run
 from ..nn import build_trunk, hidden_layer, instance_head
 from ..ops import pair_contrast
 from .logits import LinearHeads
-from .views import Views, ViewsClustering, ViewsObjective, auto_batch_size
+from .views import VIEWS, Views, ViewsObjective, auto_batch_size, auto_epochs
 
 
 @dataclass(frozen=True)
@@ -80,11 +81,12 @@ class TwoHeadsObjective(LinearHeads, ViewsObjective):
         super().finish()
 
 
-class TwoHeadsClustering(ViewsClustering):
+class TwoHeadsClustering(BaseDeepClustering):
     """Estimators with an instance head and a cluster head; a subclass adds ``__init__``."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **ViewsClustering._parameter_constraints,
+        **BaseDeepClustering._parameter_constraints,
+        **VIEWS,
         "instance_dim": [POSITIVE_INTEGER],
         "instance_temperature": [POSITIVE_REAL],
         "cluster_temperature": [POSITIVE_REAL],
@@ -115,18 +117,24 @@ class TwoHeadsClustering(ViewsClustering):
     init: str
     lr: float
     weight_decay: float
+    max_epochs: int | str
     augment: Any
     memory: Any
 
     def _resolve_batch_size(self, n_samples: int) -> int:
         return auto_batch_size(self.batch_size, n_samples)
 
+    def _auto_lengths(
+        self, image_shape: tuple[int, int, int] | None, n_samples: int
+    ) -> dict[str, int]:
+        return {"max_epochs": auto_epochs(self, image_shape, n_samples)}
+
     @property
     def _n_contrast(self) -> int:
         """The first of the epochs, in which samples are contrasted alone."""
         if isinstance(self.contrast_epochs, str):  # "auto"
-            return self._n_epochs // 3
-        return min(self.contrast_epochs, self._n_epochs)
+            return self._length("max_epochs") // 3
+        return min(self.contrast_epochs, self._length("max_epochs"))
 
     @property
     def _stage(self) -> str:
@@ -167,7 +175,7 @@ class TwoHeadsClustering(ViewsClustering):
             instance_head=head,
             instance_temperature=self.instance_temperature,
             cluster_temperature=self.cluster_temperature,
-            max_epochs=self._n_epochs,
+            max_epochs=self._length("max_epochs"),
             contrast_epochs=self._n_contrast,
             init=self.init,
             lr=self.lr,

@@ -7,14 +7,14 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from ..base.constraints import POSITIVE_INTEGER, WEIGHT
-from ..base.estimator import BaseDeepClustering
+from ..base.estimator import BaseDeepTransformer
 from ..base.objective import Core, Objective
 from ..data.augment import Augment, Compose
 from ..data.views import auto_views
@@ -25,7 +25,7 @@ from ..ops import Rows, nearest
 # Constraints of the parameters that all of them have, and of those with neighbours.
 VIEWS: dict[str, list[Any]] = {
     "hidden_dim": [POSITIVE_INTEGER],
-    "max_epochs": [POSITIVE_INTEGER],
+    "max_epochs": [StrOptions({"auto"}), POSITIVE_INTEGER],
     "batch_size": [StrOptions({"auto"}), Interval(Integral, 2, None, closed="left")],
     "weight_decay": [WEIGHT],
     "augment": [StrOptions({"auto"}), callable, tuple],
@@ -35,6 +35,7 @@ NEIGHBORS: dict[str, list[Any]] = {
     "n_neighbors": [POSITIVE_INTEGER],
 }
 Pair = tuple[Augment, Augment]
+EPOCHS, MOST_BATCHES = 60, 2600  # of "auto"; batches of vectors
 FEWEST_EPOCHS = 4  # of vectors, however many these are
 
 
@@ -114,44 +115,6 @@ class ViewsObjective(Objective):
         super().finish()
 
 
-class ViewsClustering(BaseDeepClustering):
-    """Estimators whose ``max_epochs`` may be "auto"; a subclass adds ``__init__``."""
-
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **BaseDeepClustering._parameter_constraints,
-        **VIEWS,
-        "max_epochs": [StrOptions({"auto"}), POSITIVE_INTEGER],
-    }
-    _EPOCHS: ClassVar[int] = 60  # of "auto"
-    _MOST_BATCHES: ClassVar[int] = 2600  # of vectors, which then have fewer epochs
-    _auto_epochs = 1  # of "auto" in a fit; a network that was loaded needs none
-
-    max_epochs: int | str
-
-    def _check_size(self, n_samples: int) -> None:
-        super()._check_size(n_samples)
-        self._auto_epochs = self._epochs_for(self.image_shape_, n_samples)
-
-    @property
-    def _n_epochs(self) -> int:
-        """Passes over the data in all."""
-        return self._auto_epochs if isinstance(self.max_epochs, str) else self.max_epochs
-
-    def _auto_lengths(
-        self, image_shape: tuple[int, int, int] | None, n_samples: int
-    ) -> dict[str, int]:
-        return {"max_epochs": self._epochs_for(image_shape, n_samples)}
-
-    def _epochs_for(self, image_shape: tuple[int, int, int] | None, n_samples: int) -> int:
-        if not isinstance(self.max_epochs, str):
-            return self.max_epochs
-        if image_shape is not None:
-            return self._EPOCHS
-        steps_per_epoch = len(batch_sizes(n_samples, self._resolve_batch_size(n_samples)))
-        enough = round(self._MOST_BATCHES / max(steps_per_epoch, 1))
-        return min(self._EPOCHS, max(FEWEST_EPOCHS, enough))
-
-
 def trunk_and_projector(
     encoder: Any,
     sample_shape: tuple[int, ...],
@@ -173,6 +136,21 @@ def auto_batch_size(
         return int(batch_size)
     fifth = 1 << int(math.log2(max(n_samples / 5, 1)))
     return min(max(fifth, least), most)
+
+
+def auto_epochs(
+    estimator: BaseDeepTransformer,
+    image_shape: tuple[int, int, int] | None,
+    n_samples: int,
+    *,
+    usual: int = EPOCHS,
+    most: int = MOST_BATCHES,
+) -> int:
+    """Passes over the data: as usual, or those of at most so many batches of vectors."""
+    if image_shape is not None:
+        return usual
+    steps_per_epoch = len(batch_sizes(n_samples, estimator._resolve_batch_size(n_samples)))
+    return min(usual, max(FEWEST_EPOCHS, round(most / max(steps_per_epoch, 1))))
 
 
 def pair_of(

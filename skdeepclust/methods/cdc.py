@@ -18,16 +18,18 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from ..base.constraints import MEMORY, POSITIVE_INTEGER, POSITIVE_REAL
+from ..base.estimator import BaseDeepClustering
 from ..base.memory import stored_pretraining
 from ..base.objective import Core
 from ..data.augment import Compose, FeatureResampling, GaussianNoise
 from ..data.views import auto_views, strong_view
 from ..engine import Hook, LossTerms, Phase, Run, shuffled
 from ..families.self_supervision import METHODS, SelfSupervisedObjective, SelfSupervision, heads
-from ..families.views import Pair, Views, ViewsClustering, pair_of
+from ..families.views import VIEWS, Pair, Views, auto_epochs, pair_of
 from ..nn import build_trunk, count_features, projector
 from ..ops import center_rows, imbalance, kmeans, set_apart, weighted_means
 
+EPOCHS, MOST_STEPS = 50, 1500  # of max_epochs="auto"; steps of vectors
 GROUP_ITER = 20  # of the k-means of a batch on a GPU, which waits for nothing
 
 
@@ -272,7 +274,7 @@ def calibration_loss(logits: Tensor, targets: Tensor, entropy_weight: float) -> 
     return F.cross_entropy(logits, targets) - entropy_weight * entropy
 
 
-class CDCClustering(ViewsClustering):
+class CDCClustering(BaseDeepClustering):
     """Calibrated deep clustering (CDC): labels, and probabilities that may be believed.
 
     From an embedding that is learnt first, or given, two small heads start at prototypes. One
@@ -399,7 +401,8 @@ class CDCClustering(ViewsClustering):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **ViewsClustering._parameter_constraints,
+        **BaseDeepClustering._parameter_constraints,
+        **VIEWS,
         "pretraining": [StrOptions(set(METHODS))],
         "pretrain_epochs": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
         "batch_size": [Interval(Integral, 2, None, closed="left")],
@@ -414,7 +417,6 @@ class CDCClustering(ViewsClustering):
         "augment": [StrOptions({"auto"}), tuple],
         "memory": MEMORY,
     }
-    _EPOCHS, _MOST_BATCHES = 50, 1500
 
     # The embedding that is learnt first depends on these and on its number of epochs.
     PRETRAINING_PARAMS: ClassVar[tuple[str, ...]] = (
@@ -487,6 +489,13 @@ class CDCClustering(ViewsClustering):
     def _resolve_batch_size(self, n_samples: int) -> int:
         return max(2, min(int(self.batch_size), n_samples) // self.n_updates)
 
+    def _auto_lengths(
+        self, image_shape: tuple[int, int, int] | None, n_samples: int
+    ) -> dict[str, int]:
+        return {
+            "max_epochs": auto_epochs(self, image_shape, n_samples, usual=EPOCHS, most=MOST_STEPS)
+        }
+
     def _build_encoder(self, generator: torch.Generator) -> nn.Module:
         if self._takes_features:
             return nn.Identity()
@@ -541,7 +550,7 @@ class CDCClustering(ViewsClustering):
             entropy_weight=self.entropy_weight,
             lr=self.lr,
             encoder_lr=self.encoder_lr,
-            max_epochs=self._n_epochs,
+            max_epochs=self._length("max_epochs"),
             pretraining_views=auto_views(sample_shape),
         )
 

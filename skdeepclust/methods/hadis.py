@@ -19,15 +19,17 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from ..base.constraints import POSITIVE_INTEGER, POSITIVE_REAL, WEIGHT
+from ..base.estimator import BaseDeepClustering
 from ..base.objective import Core
 from ..engine import LossTerms, Phase, Run, rising_momentum, warmup_cosine
 from ..families.logits import UnitEmbeddings
 from ..families.views import (
     NEIGHBORS,
+    VIEWS,
     Views,
-    ViewsClustering,
     ViewsObjective,
     auto_batch_size,
+    auto_epochs,
     trunk_and_projector,
     views_of,
 )
@@ -310,7 +312,7 @@ def balanced(run: Run, active: Tensor) -> Tensor:
     return active[weight.multinomial(len(active), replacement=True, generator=run.generator)]
 
 
-class HaDisClustering(ViewsClustering):
+class HaDisClustering(BaseDeepClustering):
     """Diffused sampling and hardness-aware self-distillation (HaDis).
 
     A student network learns to predict from one augmented view of a sample what its slowly moving
@@ -453,7 +455,8 @@ class HaDisClustering(ViewsClustering):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **ViewsClustering._parameter_constraints,
+        **BaseDeepClustering._parameter_constraints,
+        **VIEWS,
         **NEIGHBORS,
         "warmup_epochs": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
         "lr_warmup_epochs": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
@@ -578,6 +581,11 @@ class HaDisClustering(ViewsClustering):
     def _resolve_batch_size(self, n_samples: int) -> int:
         return auto_batch_size(self.batch_size, n_samples)
 
+    def _auto_lengths(
+        self, image_shape: tuple[int, int, int] | None, n_samples: int
+    ) -> dict[str, int]:
+        return {"max_epochs": auto_epochs(self, image_shape, n_samples)}
+
     def _build_encoder(self, generator: torch.Generator) -> nn.Module:
         return trunk_and_projector(
             self.encoder, self._sample_shape, self.hidden_dim, self.embedding_dim, generator
@@ -596,8 +604,8 @@ class HaDisClustering(ViewsClustering):
             temperature=self.temperature,
             hsd_weight=self.hsd_weight,
             pcl_weight=self.pcl_weight,
-            max_epochs=self._n_epochs,
-            warmup_epochs=min(self._epochs(self.warmup_epochs, share), self._n_epochs),
+            max_epochs=self._length("max_epochs"),
+            warmup_epochs=min(self._epochs(self.warmup_epochs, share), self._length("max_epochs")),
             lr_warmup_epochs=self._epochs(self.lr_warmup_epochs, 0.1),
             ema_momentum=self.ema_momentum,
             ema_increase=self.ema_increase,
@@ -608,4 +616,4 @@ class HaDisClustering(ViewsClustering):
         )
 
     def _epochs(self, epochs: int | str, share: float) -> int:
-        return round(share * self._n_epochs) if isinstance(epochs, str) else epochs
+        return round(share * self._length("max_epochs")) if isinstance(epochs, str) else epochs

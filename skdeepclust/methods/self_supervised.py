@@ -130,6 +130,7 @@ class SelfSupervisedEncoder(BaseDeepTransformer):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseDeepTransformer._parameter_constraints,
         **VIEWS,
+        "max_epochs": [POSITIVE_INTEGER],
         "method": [StrOptions(set(METHODS))],
         "projection_dim": [POSITIVE_INTEGER],
         "temperature": [POSITIVE_REAL],
