@@ -655,7 +655,8 @@ def growth() -> str:
         "held for itself at most, less what it held when the fit began; pages of the memory map "
         "don't count. The exponent is that of CPU seconds in the number of samples, fitted to all "
         "sizes. Targets: 2,048 MiB and 1,800 CPU seconds at a million samples; an exponent of at "
-        "most 1.1. The machine was busy with other work: wall times mean nothing."
+        "most 1.1. The machine was busy with other work: wall times mean nothing. A size that is "
+        "missing has not been run."
     )
     head = ["method", "samples", "CPU s", "MiB", "MiB of the process", "ARI", "exponent"]
     return f"## How it grows\n\n{text}\n\n{table(head, lines)}\n{provenance(rows)}\n"
