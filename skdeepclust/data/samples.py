@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from sklearn.utils import gen_batches
 from sklearn.utils.sparsefuncs import mean_variance_axis
 from torch import Tensor
 
+from ..device.ranks import alone, by_parts
 from .latent import DIMENSIONS, latent_directions
 
 Array = np.ndarray[Any, Any]
@@ -54,6 +56,11 @@ class Scaling:
         """Range of the pixel values."""
         low, high = float(images.min()), float(images.max())
         return cls(np.asarray(low), (high - low) or 1.0)
+
+    def digest(self, rows: Any) -> str:
+        """A text that other rows hardly share: their shape and kind, and this scaling."""
+        numbers = hashlib.blake2b(np.append(self.shift, self.scale).tobytes(), digest_size=8)
+        return f"{rows.shape} {rows.dtype} {numbers.hexdigest()}"
 
 
 def column_sums(rows: Array, parts: list[slice]) -> Array:
@@ -122,7 +129,8 @@ class Samples:
             rows = self.rows if some is None else self.rows[some.numpy()]
             return latent_directions(rows).to(self.device)
         if some is None:
-            return self.map(partial(torch.flatten, start_dim=1))
+            with alone():  # the rows of others would take as long to arrive
+                return self.map(partial(torch.flatten, start_dim=1))
         parts = torch.split(some, TILE[self.device.type])  # sparse rows are dense in parts only
         return torch.cat([self.batch(part) for part in parts]).flatten(1)
 
@@ -175,8 +183,13 @@ class Samples:
     def map(self, fn: Callable[[Tensor], Tensor]) -> Tensor:
         """Apply ``fn`` to all samples in tiles of fixed size and concatenate the results."""
         tile = TILE[self.device.type]
-        parts = self._in_turn(gen_batches(len(self), tile))
-        return torch.cat([self._tile(fn, x, tile) for x in parts])
+
+        def of_part(part: slice) -> Tensor:
+            starts = range(part.start, part.stop, tile)
+            parts = self._in_turn(slice(i, min(i + tile, part.stop)) for i in starts)
+            return torch.cat([self._tile(fn, x, tile) for x in parts])
+
+        return by_parts(of_part, len(self), tile)
 
     def _tile(self, fn: Callable[[Tensor], Tensor], x: Tensor, tile: int) -> Tensor:
         if len(x) == tile:

@@ -12,6 +12,7 @@ from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
 from .._optional import available, optional
+from ..device.ranks import by_parts
 
 Search = Callable[[Tensor, Tensor, int], Tensor]
 
@@ -49,7 +50,8 @@ def knn(
         raise ValueError(f"k={k} neighbours need more samples than that. Got {len(z)} instead.")
     x = F.normalize(z) if metric == "cosine" else z - z.mean(0)
     known = searched(len(z)).to(z.device)
-    found = choose_search(x)(x, x if len(known) == len(x) else x[known], k + 1)
+    among, search = x if len(known) == len(x) else x[known], choose_search(x)
+    found = by_parts(lambda part: search(x[part], among, k + 1), len(x))
     distances, indices = nearest_others(x, known[found])
     return (distances.square() / 2 if metric == "cosine" else distances), indices
 

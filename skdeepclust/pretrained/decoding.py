@@ -35,6 +35,10 @@ class Files:
     def __len__(self) -> int:
         return len(self.paths)
 
+    def part(self, some: slice) -> Files:
+        """Some of them."""
+        return Files(self.paths[some])
+
     def key(self, i: int) -> bytes:
         """Content hash."""
         try:
@@ -65,6 +69,10 @@ class Pixels:
 
     def __len__(self) -> int:
         return len(self.pixels)
+
+    def part(self, some: slice) -> Pixels:
+        """Some of them."""
+        return Pixels(self.pixels[some])
 
     def key(self, i: int) -> bytes:
         """Content hash."""

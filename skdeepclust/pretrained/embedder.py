@@ -18,6 +18,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..data.guard import unlike_images
 from ..device import resolve_device, uses_bfloat16
+from ..device.ranks import by_parts, ranks
 from .decoding import Images, Pixels, images_of, new_images
 from .networks import Network, find_network
 from .store import FORMAT, KEY_BYTES, Progress, Store
@@ -177,15 +178,30 @@ class ImageEmbedder(
         images, network = images_of(X), self._network()
         if isinstance(images, Pixels) and (message := unlike_images(images.pixels)):
             warnings.warn(message, UserWarning, stacklevel=4)
+        here, n = ranks(), len(images)
+        progress = heard or (Progress(n) if self.verbose and here.is_first else None)
+
+        def hear(done: int, computed: int) -> None:
+            """Take the parts of other processes for done as far as our own."""
+            if progress is not None:
+                progress(min(n, done * here.size), computed * here.size)
+
+        def of_part(part: slice) -> torch.Tensor:
+            return torch.from_numpy(self._rows(images.part(part), network, hear))
+
+        return by_parts(of_part, n).numpy()
+
+    def _rows(
+        self, images: Images, network: Network, hear: Callable[[int, int], None]
+    ) -> NDArray[np.float32]:
+        """Features of images, computed or found."""
         store = Store(self._folder(network), network.n_features)
-        progress = heard or (Progress(len(images)) if self.verbose else None)
         keys: list[bytes] = []  # of all images; `new` are those of a batch
         n_computed = 0
         for new, pixels in self._batches(images, store, network, keys):
             store.add(new, self._features(pixels, network))
             n_computed += len(new)
-            if progress is not None:
-                progress(len(keys), n_computed)
+            hear(len(keys), n_computed)
         return store.rows(keys)
 
     def _batches(
