@@ -1,5 +1,6 @@
 """A file is written whole or not at all."""
 
+import threading
 from contextlib import suppress
 
 import pytest
@@ -54,3 +55,22 @@ def test_a_folder_is_held_once_and_free_again_after_an_error(tmp_path):
         raise KeyError
     with alone_in(tmp_path):
         assert names(tmp_path) == []
+
+
+@pytest.mark.skipif(files.fcntl is None, reason="Windows has no such lock")
+def test_one_after_the_other_takes_its_turn(tmp_path):
+    order, entered = [], threading.Event()
+
+    def second():
+        entered.wait(60)
+        with files.in_turn(tmp_path / "turn"):
+            order.append("second")
+
+    other = threading.Thread(target=second)
+    other.start()
+    with files.in_turn(tmp_path / "turn"):
+        entered.set()
+        order.append("first")
+    other.join()
+    assert order == ["first", "second"]
+    assert not (tmp_path / "turn").exists()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -67,6 +67,24 @@ def alone_in(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(opened)
+
+
+@contextmanager
+def in_turn(file: Path) -> Iterator[None]:
+    """Wait until nobody else is in such a block for this file, whatever ends theirs.
+
+    The file says who is; it goes with the block. Windows has no such lock: there, nobody waits.
+    """
+    if fcntl is None:
+        yield
+        return
+    with open(file, "ab") as opened:
+        with suppress(OSError):  # a file system that knows no locks
+            fcntl.flock(opened, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            file.unlink(missing_ok=True)
 
 
 def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
