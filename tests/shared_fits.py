@@ -97,7 +97,7 @@ class CutOff(Hook):
     """Fails in the second epoch of the second phase, in every process."""
 
     def on_epoch_start(self, run):
-        if run.phase_number == 1 and run.epoch == 2:
+        if run.phase_number == 1 and run.epoch == 1:
             raise RuntimeError("cut off")
 
 

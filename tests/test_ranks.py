@@ -182,7 +182,7 @@ def test_other_data_in_another_process_is_refused(tmp_path):
 def test_a_killed_process_ends_the_others_with_a_sentence_and_one_goes_on_alone(tmp_path):
     write_folder(tmp_path / "in")
     flags = ["--method=dec", "--encoder=pixels", "--pretrain-epochs=500", "--max-iter=2"]
-    flags += ["-k2", "--random-state=0", "--device=cpu", "--out", tmp_path / "out"]
+    flags += ["-k2", "--seed=0", "--device=cpu", "--out", tmp_path / "out"]
     command = ["-m", "skdeepclust", "cluster", tmp_path / "in", *flags]
     first, second = start(command, 2)
     state = tmp_path / "out" / "checkpoint" / "checkpoint.pt"

@@ -30,8 +30,8 @@ from torch.nn.modules.dropout import _DropoutNd
 
 FEWEST_ROWS = 2  # of a process: fewer are no batch, and are not worth a message
 LOST = (
-    "another process of this fit has ended, so this one ends, too. Start them again, in any "
-    "number: with checkpoint= (--resume on the command line) the fit goes on where it was."
+    "another process of this fit has ended, so this one ends, too; start them again, in any "
+    "number: with checkpoint= the fit goes on where it was."
 )
 
 
