@@ -249,17 +249,12 @@ def odd_array(rng: random.Random) -> Any:
     return (row for row in x) if kind == 6 else x
 
 
-def try_array(seed: int) -> str:
-    """Fit odd samples and predict them; return what went wrong, "" if nothing did."""
-    X = odd_array(random.Random(seed))
+def fault_of(X: Any, encoder: str = "mlp:5") -> str:
+    """Fit samples and predict them; return what went wrong, "" if nothing did."""
     before = X.copy() if isinstance(X, np.ndarray) else None
     try:
         model = skdeepclust.DECClustering(
-            2,
-            encoder="auto" if seed % 9 == 0 else "mlp:5",
-            pretrain_epochs=1,
-            max_iter=1,
-            random_state=0,
+            2, encoder=encoder, pretrain_epochs=1, max_iter=1, random_state=0
         )
         labels = model.fit_predict(X)
         if not np.array_equal(labels, model.predict(X)):
@@ -365,7 +360,8 @@ def attacks(seconds: float, first: int = 0, count: int | None = None) -> tuple[i
                     kept.mkdir()
                 (folder / door.file).write_bytes(valid[door.file])
                 n += 1
-            if problem := try_array(seed):
+            encoder = "auto" if seed % 9 == 0 else "mlp:5"
+            if problem := fault_of(odd_array(random.Random(seed)), encoder):
                 findings.append(f"array, seed {seed}: {problem}")
             n += 1
             seed += 1

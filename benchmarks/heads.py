@@ -234,12 +234,20 @@ def main() -> None:
                 if (name, method, seed) in done:
                     continue
                 some = subsample(len(X), AT_MOST if method in SLOW else len(X))
-                with stopwatch() as seconds:
-                    labels, facts = METHODS[method](X[some], n_clusters, seed)
-                for facts_of_one in facts.get("candidates", {}).values():
-                    facts_of_one |= scores(y[some], facts_of_one.pop("labels"))
-                row = {"data": name, "method": method, "seed": seed, "n": len(some), **facts}
-                record("heads", **row, **scores(y[some], labels), **seconds)
+                row = {"data": name, "method": method, "seed": seed, "n": len(some)}
+                found = measured(METHODS[method], X[some], y[some], n_clusters, seed)
+                record("heads", **row, **found)
+
+
+def measured(
+    method: Method, X: np.ndarray, y: np.ndarray, n_clusters: int, seed: int
+) -> dict[str, Any]:
+    """What a method tells of itself, its scores and its seconds."""
+    with stopwatch() as seconds:
+        labels, facts = method(X, n_clusters, seed)
+    for facts_of_one in facts.get("candidates", {}).values():
+        facts_of_one |= scores(y, facts_of_one.pop("labels"))
+    return {**facts, **scores(y, labels), **seconds}
 
 
 def subsample(n: int, at_most: int) -> np.ndarray:

@@ -3,7 +3,7 @@
     python benchmarks/write_pages.py
 
 In docs/methods/NAME.md the lines between the two marks are replaced by the rows of that method, in
-docs/profiles.md by the profiles.
+docs/profiles.md by the profiles, in docs/scale.md by how time and memory grow.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from common import HERE, recorded
-from write_results import Row, grouped, profiles, spread, table
+from write_results import Row, grouped, growth, growth_neighbors, profiles, spread, table
 
 BEGIN, END = "<!-- measured, by benchmarks/write_pages.py -->", "<!-- end of measured -->"
 HEAD = ["data", "setting", "seeds", "ACC %", "NMI %", "ARI %", "fits that warned", "CPU s"]
@@ -85,6 +85,9 @@ def main() -> None:
     for name, rows in pages().items():
         insert(docs / "methods" / f"{name}.md", measured(rows))
     insert(docs / "profiles.md", profiles().partition("\n")[2])  # without its title
+    insert(
+        docs / "scale.md", growth().partition("\n")[2] + growth_neighbors().replace("## ", "### ")
+    )
 
 
 if __name__ == "__main__":

@@ -115,12 +115,19 @@ HEAD = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"
 text {{ font: 10.5px sans-serif; fill: #444 }}
 .name {{ font: bold 14px sans-serif; fill: #222 }}
 rect {{ fill: #f4f7fb; fill-opacity: 0.8; stroke: #3f90da }}  /* long arrows pass behind */
+rect.page {{ fill: #fff; fill-opacity: 1; stroke: none }}
 path {{ fill: none; stroke: #94a4a2; stroke-width: 1.5; marker-end: url(#tip) }}
+@media (prefers-color-scheme: dark) {{
+text {{ fill: #c8cdd2 }}
+.name {{ fill: #fff }}
+rect {{ fill: #1e2a3a; stroke: #5aa5ea }}
+rect.page {{ fill: #14181e }}
+}}
 </style>
 <marker id="tip" viewBox="0 0 6 6" refX="1" refY="3" markerWidth="6" markerHeight="6"
   orient="auto"><path d="M0 0L6 3L0 6z" style="fill: #94a4a2; stroke: none; marker-end: none"/>
 </marker>
-<rect width="{width}" height="{height}" style="fill: #fff; fill-opacity: 1; stroke: none"/>"""
+<rect class="page" width="{width}" height="{height}"/>"""
 
 
 if __name__ == "__main__":

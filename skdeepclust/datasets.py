@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from skdeepclust.data.images import (
     read_readable_images,
     survey_images,
 )
+from skdeepclust.data.telling import warn
 
 __all__ = ["load_image_folder", "make_digits_folder"]
 
@@ -180,10 +180,8 @@ def tell_left_out(skipped: list[tuple[str, str]], n_files: int, place: str, on_e
     if len(skipped) == n_files:
         raise ValueError(f"there is no readable image in {place}{listing(skipped)}.")
     if skipped and on_error == "warn":
-        warnings.warn(
+        warn(
             f"{len(skipped)} of {n_files} files in {place} are left out{listing(skipped)}.",
-            UserWarning,
-            stacklevel=3,
         )
 
 

@@ -1,7 +1,9 @@
 """Settings that must come before torch, and small data for all tests."""
 
+import importlib.util
 import os
 import pickle
+import sys
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads slow down busy machines
@@ -17,6 +19,7 @@ from torch import nn
 import skdeepclust
 from skdeepclust.pretrained.networks import Network
 
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 torch.set_num_threads(1)
 
 
@@ -81,3 +84,14 @@ def mean_colour(monkeypatch):
     monkeypatch.setattr("skdeepclust.pretrained.embedder.find_network", lambda *which: network)
     monkeypatch.setattr(Halves, "seen", 0)
     return Halves
+
+
+@pytest.fixture(scope="session")
+def fuzz():
+    """The module benchmarks/fuzz.py."""
+    spec = importlib.util.spec_from_file_location("fuzz", BENCHMARKS / "fuzz.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["fuzz"] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules["fuzz"]

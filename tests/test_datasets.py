@@ -8,6 +8,7 @@ from numpy.testing import assert_array_equal
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from skdeepclust.data.folders import LEADS_OUT
 from skdeepclust.data.images import ImageReadError, read_image, read_images, resolve_image_shape
 from skdeepclust.datasets import load_image_folder, make_digits_folder
 
@@ -254,7 +255,7 @@ def test_links_are_read_inside_the_folder_only(tmp_path):
     os.symlink(tmp_path / "gone.png", root / "a" / "broken.png")
     folder = load_image_folder(root, on_error="skip")
     assert relative(root, folder.data) == ["a/1.png", "a/inside.png"]
-    outside = "it is a symbolic link that leads outside the folder"
+    outside = LEADS_OUT
     assert [reason for _, reason in folder.skipped] == [
         "it is a broken symbolic link",
         outside,

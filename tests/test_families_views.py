@@ -17,7 +17,7 @@ from skdeepclust import (
 )
 from skdeepclust.engine import Hook
 from skdeepclust.families import views
-from skdeepclust.ops import knn
+from skdeepclust.ops import nearest
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -109,7 +109,9 @@ def test_neighbours_are_no_views_of_the_sample(method, blobs):
 
 def test_neighbours_are_mined_once(blobs, monkeypatch):
     mined = []
-    monkeypatch.setattr(views, "knn", lambda *args, **kw: mined.append(1) or knn(*args, **kw))
+    monkeypatch.setattr(
+        views, "nearest", lambda *args, **kw: mined.append(1) or nearest(*args, **kw)
+    )
     near(contrast_epochs=2).fit(blobs[0])
     near().set_params(views="augment").fit(blobs[0])
     assert mined == [1]

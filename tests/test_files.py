@@ -1,12 +1,16 @@
 """A file is written whole or not at all."""
 
+import os
+import stat
 import threading
+import time
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 from skdeepclust.data import files
-from skdeepclust.data.files import alone_in, whole_file, write_whole
+from skdeepclust.data.files import alone_in, at_home, in_turn, whole_file, write_whole
 
 
 def names(folder):
@@ -46,31 +50,60 @@ def test_a_missing_folder_is_named(tmp_path):
         write_whole(tmp_path / "missing" / "u.npz", b"")
 
 
-def test_a_folder_is_held_once_and_free_again_after_an_error(tmp_path):
-    if files.fcntl is None:
-        pytest.skip("Windows has no such lock")
-    with suppress(KeyError), alone_in(tmp_path):
-        with pytest.raises(FileExistsError, match="another run is writing to"):
-            alone_in(tmp_path).__enter__()
+class LikeWindows:
+    """What msvcrt does, as far as a lock needs it: errors as there, the lock is of the opener."""
+
+    LK_NBLCK = 2
+
+    @staticmethod
+    def locking(opened, mode, n_bytes):
+        fcntl = pytest.importorskip("fcntl")
+        assert (mode, n_bytes) == (LikeWindows.LK_NBLCK, 1)
+        assert not stat.S_ISDIR(os.fstat(opened).st_mode)  # os.open fails there
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise PermissionError(13, "Permission denied") from error
+
+
+@pytest.mark.parametrize("windows", [False, True])
+def test_a_folder_is_held_once_and_free_again_after_an_error(tmp_path, monkeypatch, windows):
+    if windows:
+        monkeypatch.setattr(files, "fcntl", None)
+        monkeypatch.setattr(files, "msvcrt", LikeWindows)
+    folder, other = tmp_path / "folder", tmp_path / "other"
+    for each in (folder, other):
+        each.mkdir()
+    with suppress(KeyError), alone_in(folder):
+        with alone_in(other), pytest.raises(FileExistsError, match="another run is writing to"):
+            alone_in(folder).__enter__()
         raise KeyError
-    with alone_in(tmp_path):
-        assert names(tmp_path) == []
+    with alone_in(folder):
+        assert names(folder) == []
 
 
-@pytest.mark.skipif(files.fcntl is None, reason="Windows has no such lock")
+def test_a_tilde_is_the_folder_of_its_user(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    write_whole("~/model", b"")
+    assert names(tmp_path) == ["model"]
+    assert at_home("~/model") == tmp_path / "model"
+    assert at_home("~nobody.of.this.name") == Path("~nobody.of.this.name")
+
+
 def test_one_after_the_other_takes_its_turn(tmp_path):
     order, entered = [], threading.Event()
 
     def second():
         entered.wait(60)
-        with files.in_turn(tmp_path / "turn"):
+        with in_turn(tmp_path / "turn"):
             order.append("second")
 
     other = threading.Thread(target=second)
     other.start()
-    with files.in_turn(tmp_path / "turn"):
+    with in_turn(tmp_path / "turn"):
         entered.set()
+        time.sleep(0.05)  # for the other one to ask
         order.append("first")
     other.join()
     assert order == ["first", "second"]
-    assert not (tmp_path / "turn").exists()

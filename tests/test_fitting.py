@@ -230,5 +230,5 @@ def test_an_interruption_says_how_far_the_fit_got(history, epoch, says):
     phase = SimpleNamespace(name="pretrain")
     run = SimpleNamespace(history=history, epoch=epoch, n_epochs_planned=8, phase=phase)
     with pytest.warns(ConvergenceWarning, match=says) as caught:
-        warn_of_interruption(run, 1)
+        warn_of_interruption(run)
     assert caught[0].filename == __file__

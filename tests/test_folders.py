@@ -1,10 +1,12 @@
 """The files of a folder: which are worth reading, which lead out of it, and how they are named."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
-from skdeepclust.data.folders import N_LISTED, find_files, listing
+from skdeepclust.data.folders import LEADS_OUT, N_LISTED, find_files, listing
 
 
 def test_files_of_all_levels_are_found_by_their_parts(tmp_path):
@@ -28,7 +30,7 @@ def test_links_that_lead_out_say_so(tmp_path):
         pytest.skip("this system makes no links")
     found, _ = find_files(str(inside))
     assert found[("own",)] is None
-    assert "leads outside" in found[("out",)]
+    assert found[("out",)] == LEADS_OUT
     assert "broken" in found[("gone",)]
 
 
@@ -37,3 +39,19 @@ def test_a_listing_names_a_few_and_counts_the_rest():
     assert listing([("a.txt", "no image")]) == ": 'a.txt' (no image)"
     many = [(f"{i}.txt", "no image") for i in range(N_LISTED + 2)]
     assert listing(many).endswith("; and 2 more")
+
+
+def test_folders_may_lie_deeper_than_python_calls_itself(tmp_path):
+    levels, place = sys.getrecursionlimit() + 50, os.getcwd()
+    os.chdir(tmp_path)
+    try:
+        for _ in range(levels):  # the whole path would be too long for one call
+            os.mkdir("d")
+            os.chdir("d")
+        open("a.png", "w").close()
+        os.chdir(tmp_path)
+        found, _ = find_files(".")
+        assert found == {(*["d"] * levels, "a.png"): None}
+    finally:
+        os.chdir(place)
+        subprocess.run(["rm", "-rf", str(tmp_path / "d")], check=True)  # shutil.rmtree recurses

@@ -1,12 +1,9 @@
 """Files of strangers and odd arrays at random; what was found so far is kept by name."""
 
-import importlib.util
 import io
 import json
-import sys
 import time
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,20 +18,12 @@ from skdeepclust.workflow.results import read_company, read_summary
 from skdeepclust.workflow.table import Assignments
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-FILE = Path(__file__).parents[1] / "benchmarks" / "fuzz.py"
 N_SEEDS, MOST_SECONDS = 12, 120  # some ten seconds; benchmarks/fuzz.py tries others
 HEADER = "model.json"
 
 
-def test_files_and_arrays_at_random_end_in_a_result_or_a_sentence():
-    spec = importlib.util.spec_from_file_location("fuzz", FILE)
-    fuzz = importlib.util.module_from_spec(spec)
-    sys.modules["fuzz"] = fuzz  # dataclasses look their module up
-    try:
-        spec.loader.exec_module(fuzz)
-        n, findings = fuzz.attacks(MOST_SECONDS, count=N_SEEDS)  # always the same
-    finally:
-        del sys.modules["fuzz"]
+def test_files_and_arrays_at_random_end_in_a_result_or_a_sentence(fuzz):
+    n, findings = fuzz.attacks(MOST_SECONDS, count=N_SEEDS)  # always the same
     assert n > 0
     assert not findings, "\n".join(findings)
 
@@ -93,6 +82,30 @@ def test_a_changed_model_is_refused_at_once(model_file, change, words):
     assert time.process_time() - start < 5
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda h, a: a["shift"].fill(-1e38),
+        lambda h, a: h.update(scale=1e-300),
+        lambda h, a: [v.fill(1e14) for k, v in a.items() if k.endswith("weight")],
+    ],
+)
+@pytest.mark.parametrize("method", ["predict", "predict_proba"])
+@pytest.mark.filterwarnings("ignore:X is unlike")
+def test_a_model_whose_results_overflow_says_so(model_file, change, method, blobs):
+    rewrite(model_file, change)
+    with pytest.raises(ValueError, match="no numbers for sample 0 of X"):
+        getattr(skdeepclust.load(model_file), method)(blobs[0])
+
+
+def test_a_wrapper_without_what_its_fit_publishes_is_refused(blobs, tmp_path):
+    model = skdeepclust.SelectiveClustering(quick(skdeepclust.DECClustering, 3))
+    model.fit(blobs[0]).save(tmp_path / "model")
+    rewrite(tmp_path / "model", lambda h, a: h["fitted"].pop("prototypes_"))
+    with pytest.raises(ValueError, match="it lacks 'prototypes_'"):
+        skdeepclust.load(tmp_path / "model")
+
+
 def test_nothing_larger_than_the_file_is_unfolded(model_file):
     rewrite(model_file, lambda h, a: a.update(bomb=np.zeros(10**6)), zipfile.ZIP_DEFLATED)
     with pytest.raises(ValueError, match="would unfold to"):
@@ -111,6 +124,7 @@ def test_nothing_larger_than_the_file_is_unfolded(model_file):
         (lambda state: {**state, "model": {}}, True),
         (lambda state: {**state, "generator": torch.zeros(3)}, True),
         (lambda state: {**state, "listeners": {"Checkpoint 0": {"restore": 1}}}, True),
+        (lambda state: {**state, "listeners": {"DECObjective 0": {"warnings": 1}}}, True),
     ],
 )
 def test_a_state_that_makes_no_sense_is_refused_or_passed_over(blobs, tmp_path, change, refused):

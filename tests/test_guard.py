@@ -114,3 +114,13 @@ def test_an_embedder_warns_at_the_callers_line(mean_colour):
     with pytest.warns(UserWarning, match="^X is unlike images.*0 to 1 of 0 to 255") as caught:
         ImageEmbedder(cache_dir=None).transform(dark)
     assert caught[0].filename == __file__
+
+
+@pytest.mark.filterwarnings("ignore:X is unlike")
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "transform"])
+def test_a_sample_beyond_all_numbers_is_named(method, blobs):
+    model = quick(DECClustering, 3).fit(blobs[0])
+    X = blobs[0].copy()
+    X[7] = 1e300
+    with pytest.raises(ValueError, match="no numbers for sample 7 of X"):
+        getattr(model, method)(X)

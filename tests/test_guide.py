@@ -33,7 +33,7 @@ def snippets():
 
 def import_what_is_needed(code):
     """Skip code that needs another package than ours where that is missing."""
-    for package in ("bertopic", "matplotlib"):
+    for package in ("bertopic", "matplotlib", "onnxruntime"):
         if package in code:
             pytest.importorskip(package)
 

@@ -467,7 +467,7 @@ def test_clusters_keep_their_names_from_epoch_to_epoch(blobs):
 def test_balanced_epochs_draw_each_cluster_equally_often():
     labels = torch.tensor([0] * 600 + [1] * 300 + [2] * 100)
     run = type("R", (), {})()
-    run.objective = type("O", (), {"pseudo_labels": labels})
+    run.objective, run.told = type("O", (), {"pseudo_labels": labels}), {}
     run.generator = torch.Generator().manual_seed(0)
     drawn = balanced(run, torch.arange(1000))
     assert len(drawn) == 1000

@@ -690,3 +690,9 @@ def test_survey_passes_over_files_without_a_header(tmp_path):
     shape, unreadable = survey_images([good, "missing"])
     assert shape == read_image(good).shape
     assert [(i, error.reason) for i, error in unreadable.items()] == [(1, "there is no such file")]
+
+
+def test_a_path_from_an_array_is_told_as_text():
+    (path,) = np.array(["missing.png"])
+    with pytest.raises(ImageReadError, match=r"^cannot read image 'missing\.png': there is"):
+        read_image(path)

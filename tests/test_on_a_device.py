@@ -278,10 +278,6 @@ class Waits(Hook):
 TARGETS = {"update_interval": 140}  # a review is a wait in a step
 WRAPPERS = [x for x in ALL if x not in OWN]  # of DEC, here
 SELDOM = dict.fromkeys([DECClustering, skdeepclust.IDECClustering, *WRAPPERS], TARGETS)
-BEYOND_ONE = {  # per epoch, beside the losses; docs/profiles.md says why
-    "HaDisClustering": 1,  # names of clusters
-    "SelectiveClustering": 1,  # who takes part
-}
 
 
 @each(ALL)
@@ -299,9 +295,7 @@ def test_no_step_waits_for_the_device_and_an_epoch_once(estimator, kind, fits, k
     with FakeGPU(free_bytes=2**36 if fits else 0) as gpu:
         waits = Waits(gpu)
         model.fit_with(kinds[kind], [waits])
-    per_step, per_epoch = waits.most()
-    assert per_step == 0, gpu.waits
-    assert per_epoch <= 1 + BEYOND_ONE.get(estimator.__name__, 0), gpu.waits
+    assert waits.most() == (0, 1), gpu.waits
 
 
 SETTINGS = {
@@ -312,6 +306,10 @@ SETTINGS = {
     "MoCo": (skdeepclust.SelfSupervisedEncoder, {"method": "moco"}),
     "SimCLR": (skdeepclust.SelfSupervisedEncoder, {"method": "simclr"}),
     "neighbours": (skdeepclust.CCClustering, {"views": "neighbors", "n_neighbors": 4}),
+    "HaDis, balanced": (
+        skdeepclust.HaDisClustering,
+        {"max_epochs": 5, "warmup_epochs": 1, "balance_clusters": True},
+    ),
     "a fixed threshold": (skdeepclust.DECSClustering, {"threshold": 0.5}),
 }
 
@@ -329,7 +327,7 @@ def test_selection_does_not_wait_in_a_step(gpu, kinds):
     model = SelectiveClustering(base, selection="dynamic", eps=2.0)
     model.fit_with(kinds["vectors"], [waits])
     assert min(record["n_active"] for record in model.history_) < len(kinds["vectors"])
-    assert waits.most() == (0, 2), gpu.waits
+    assert waits.most() == (0, 1), gpu.waits
 
 
 @pytest.mark.parametrize("estimator", [DECClustering, skdeepclust.DECSClustering])

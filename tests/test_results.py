@@ -116,6 +116,15 @@ def test_images_of_one_name_do_not_meet(tmp_path):
         check_sort_target(target, str(tmp_path / "left"), tmp_path / "out")
 
 
+def test_names_that_are_one_on_this_file_system_lose_no_image(tmp_path):
+    for name in ("A.png", "b.png"):
+        (tmp_path / name).write_text(name)
+    paths = [tmp_path / "A.png", tmp_path / "b.png"]
+    with pytest.warns(UserWarning, match=r"1 files are not in .*another file has its name there"):
+        sort_images(tmp_path / "sorted", paths, ["a.png", "a.png"], [0, 0], link=False)
+    assert (tmp_path / "sorted" / "000" / "a.png").read_text() == "A.png"
+
+
 def test_unclustered_images_have_a_folder_of_their_own(tmp_path):
     (tmp_path / "0.png").write_text("stranger")
     sort_images(tmp_path / "sorted", [tmp_path / "0.png"], ["0.png"], [-1], link=False)

@@ -115,3 +115,12 @@ def test_batches_read_ahead_are_the_same_batches(sizes):
     assert len(ahead) == len(sizes)
     for batch, index in zip(ahead, indices, strict=True):
         assert torch.equal(batch, samples.batch(index))
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("power", [-1000, -560, 530, 1000])
+def test_multiplying_all_data_by_any_constant_changes_nothing(kind, power):
+    X = np.random.RandomState(0).rand(50, 4)
+    ordinary = vectors(kind(X)).batch(slice(None))
+    scaled = vectors(kind(X * 2.0**power)).batch(slice(None))
+    np.testing.assert_allclose(scaled, ordinary, rtol=0, atol=1e-6)

@@ -9,7 +9,7 @@ import pytest
 from counted import N_FILES, Counting, embed, use, write_photos
 
 from skdeepclust import ImageEmbedder
-from skdeepclust.workflow.shards import FEATURES, PLAN, KeptFeatures
+from skdeepclust.workflow.shards import BLOCKS, FEATURES, PLAN, KeptFeatures
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +55,20 @@ def test_shards_in_any_order_give_the_file_of_one_run(photos, tmp_path):
     counts = [embed(photos, tmp_path / "many", (i, 4)).n_missing for i in (3, 1, 4, 2)]
     assert counts == [128, 64, 64, 0]  # blocks of 64, 64 and 22 files; the fourth share is empty
     assert (features(tmp_path / "one") == features(tmp_path / "many")).all()
+
+
+def test_no_block_stays_open(photos, tmp_path, monkeypatch):
+    opened, real = {}, np.load
+
+    def load(file, **options):
+        found = opened[str(file)] = real(file, **options)
+        return found
+
+    monkeypatch.setattr(np, "load", load)
+    embed(photos, tmp_path / "to")
+    blocks = [found for file, found in opened.items() if BLOCKS in file]
+    assert len(blocks) == 3
+    assert all(found.zip is None for found in blocks)
 
 
 def test_a_share_that_died_is_gone_on_with(photos, tmp_path):

@@ -141,6 +141,14 @@ def test_other_separators_are_named(tmp_path, mark, named):
         Assignments.read_csv(tmp_path / "labels.csv")
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_is_named(tmp_path, encoding):
+    text = Assignments.of(["a", "b", "c"], PROBA, EMBEDDING).to_csv().decode()
+    (tmp_path / "labels.csv").write_bytes(("\ufeff" + text).encode(encoding))
+    with pytest.raises(ValueError, match="its text is UTF-16; save it as UTF-8"):
+        Assignments.read_csv(tmp_path / "labels.csv")
+
+
 def test_a_sample_with_two_rows_is_refused(tmp_path):
     table = Assignments.of(["a", "b", "a"], PROBA, EMBEDDING)
     (tmp_path / "labels.csv").write_bytes(table.to_csv())

@@ -259,6 +259,15 @@ def test_a_phase_without_views_reads_no_sample(monkeypatch):
 
 
 def test_groups_of_scalars_are_read_at_once():
-    a, b = torch.tensor(1.5), torch.tensor(2)
-    assert read({"a": a, "b": b}, {}, {"c": a > 1}) == [{"a": 1.5, "b": 2.0}, {}, {"c": 1.0}]
+    a, b = torch.tensor(1.5), torch.tensor(2**40 + 1)
+    assert read({"a": a, "b": b}, {}, {"c": a > 1}) == [{"a": 1.5, "b": 2**40 + 1}, {}, {"c": True}]
     assert read({}) == [{}]
+
+
+def test_tensors_are_read_with_the_scalars():
+    mask = torch.tensor([True, False, True])  # what comes next begins at an odd byte
+    counts, loss = torch.arange(6).view(2, 3).T, torch.tensor(0.5, dtype=torch.float64)
+    told = read({"mask": mask, "counts": counts, "loss": loss})[0]
+    assert told["loss"] == 0.5
+    assert torch.equal(told["mask"], mask)
+    assert torch.equal(told["counts"], counts)

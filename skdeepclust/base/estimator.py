@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from functools import partial
@@ -24,9 +23,10 @@ from sklearn.utils._param_validation import Interval, InvalidParameterError, Str
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from ..data.guard import ruled_by_few, unlike_fit
+from ..data.guard import refuse_no_numbers, ruled_by_few, unlike_fit
 from ..data.inputs import read_input
 from ..data.samples import Array, Samples, Scaling
+from ..data.telling import warn
 from ..device import (
     available_device,
     borrowed_random_state,
@@ -34,17 +34,17 @@ from ..device import (
     resolve_device,
     uses_bfloat16,
 )
-from ..device.ranks import check_alike, warn_if_apart
-from ..engine import Checkpoint, Hook, Progress, Run, Trainer
+from ..device.ranks import check_alike, what_is_apart
+from ..engine import Checkpoint, Hook, Progress, Run, Trainer, held_back
 from ..nn import build_encoder, check_encoder
 from ..ops.n_clusters import find_n_clusters
 from .callbacks import CallbackSupportMixin, callback_hooks, with_callbacks
 from .complaints import TINY, complaint_of_neighbors, is_a_group
 from .constraints import FOUND_OR_GIVEN, POSITIVE_INTEGER, POSITIVE_REAL
 from .fingerprint import brief, fingerprint
-from .fitting import USER_LEVEL, all_or_nothing, draw_seed, fitted_attributes, warn_of_interruption
+from .fitting import all_or_nothing, draw_seed, fitted_attributes, warn_of_interruption
 from .notebook import facts_html
-from .objective import Core, Objective, threads_of
+from .objective import Core, Objective, refuse_nan, threads_of
 from .saving import StoredModel, load_module_arrays, module_arrays, write_model
 
 PRESERVED_DTYPES = ["float64", "float32"]
@@ -169,7 +169,8 @@ class BaseDeepTransformer(
             hooks = list(hooks)
             self._validate_params()
             self._refuse_bools()
-            warn_if_apart(USER_LEVEL - 1)
+            if message := what_is_apart():
+                warn(message)
             device = resolve_device(self.device)
             rows = read_input(self, X, reset=True)
             self._settle(rows)
@@ -179,7 +180,7 @@ class BaseDeepTransformer(
                 objective = self._build_objective(seed).to(device)
                 scaling = Scaling.of_vectors(rows) if rows.ndim == 2 else Scaling.of_images(rows)
                 if message := ruled_by_few(rows, scaling):
-                    warnings.warn(message, UserWarning, stacklevel=USER_LEVEL - 1)
+                    warn(message)
                 samples = Samples(rows, scaling, device)
                 check_alike(brief(self.get_params(deep=False)) | {"X": scaling.digest(rows)})
                 shown = [Progress()] if self.verbose else []
@@ -192,7 +193,9 @@ class BaseDeepTransformer(
                 )
                 stored = self._stored_stages(rows, seed, device)
                 run = trainer.fit(objective, samples, [*shown, *stored, *hooks])
-            self._publish(run, objective, scaling)
+            with held_back(run):
+                self._publish(run, objective, scaling)
+            self._warn_of(run)
         return self
 
     def _settle(self, rows: Any) -> None:
@@ -283,10 +286,13 @@ class BaseDeepTransformer(
         self.__dict__.update(objective.fitted_attributes())
         self._n_features_out = int(objective.prototypes.shape[1])
         self._publish_clusters(run.samples)
-        for message in objective.warnings:
-            warnings.warn(message, ConvergenceWarning, stacklevel=USER_LEVEL)
+
+    def _warn_of(self, run: Run) -> None:
+        """Say what is odd about a fit that is published."""
+        for message in self.objective_.warnings:
+            warn(message, ConvergenceWarning)
         if run.interrupted:
-            warn_of_interruption(run, USER_LEVEL)
+            warn_of_interruption(run)
 
     def _publish_clusters(self, samples: Samples) -> None:
         """Publish what the paper has found beside the embedding; nothing by default."""
@@ -310,6 +316,7 @@ class BaseDeepTransformer(
         samples = self._samples(X)
         with plain_torch():
             out = samples.map(getattr(self.objective_, what)).cpu().numpy()
+        refuse_no_numbers(out)
         return out, np.float64 if samples.rows.dtype == np.float64 else np.float32
 
     def _samples(self, X: Any) -> Samples:
@@ -317,7 +324,7 @@ class BaseDeepTransformer(
         check_is_fitted(self)
         rows = read_input(self, X, reset=False)
         if message := unlike_fit(rows, self.scaling_):
-            warnings.warn(message, UserWarning, stacklevel=4)
+            warn(message)
         return Samples(rows, self.scaling_, self.objective_.prototypes.device)
 
     def __sklearn_tags__(self) -> Any:
@@ -446,7 +453,9 @@ class BaseDeepClustering(ClusterMixin, BaseDeepTransformer):  # type: ignore[mis
 
     def _publish_clusters(self, samples: Samples) -> None:
         """Label the samples by the code of `predict`, and drop the clusters that label none."""
-        used, labels = torch.unique(samples.map(self.objective_.predict), return_inverse=True)
+        found = samples.map(self.objective_.predict_if_finite)
+        used, labels = torch.unique(found, return_inverse=True)
+        refuse_nan(bool(used[0] >= 0))
         self.objective_.keep_clusters(used)
         labels = labels.cpu()
         self.labels_ = labels.numpy()
@@ -491,7 +500,7 @@ class BaseDeepClustering(ClusterMixin, BaseDeepTransformer):  # type: ignore[mis
         -------
         labels : ndarray of shape (n_samples,), int64, from 0
         """
-        return self._infer(X, "predict")[0]
+        return self._infer(X, "predict_if_finite")[0]
 
     def predict_proba(self, X: Any) -> Array:
         """Probability of each cluster for each sample; rows sum to 1.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,12 +10,9 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
+from ..data.telling import warn
 from ..device.ranks import from_first
 from ..engine import Run
-from .callbacks import CALLBACKS_SUPPORTED
-
-# Stack levels from a warning in `_publish` to the caller of `fit`.
-USER_LEVEL = 4 + CALLBACKS_SUPPORTED
 
 
 def fitted_attributes(estimator: Any) -> dict[str, Any]:
@@ -65,16 +61,15 @@ def all_or_nothing(estimator: Any) -> Iterator[None]:
         raise
 
 
-def warn_of_interruption(run: Run, stacklevel: int) -> None:
-    """Say how far a fit got before Ctrl-C, ``stacklevel`` from the caller."""
+def warn_of_interruption(run: Run) -> None:
+    """Say how far a fit got before Ctrl-C."""
     if not run.history:
         where = "before the first epoch ended"
     elif run.epoch < run.n_epochs_planned:
         where = f"in epoch {run.epoch + 1} of {run.n_epochs_planned} of the {run.phase.name} phase"
     else:
         where = f"after the {run.phase.name} phase"
-    warnings.warn(
+    warn(
         f"Training was interrupted {where}; the estimator is fitted with what it had learnt.",
         ConvergenceWarning,
-        stacklevel=stacklevel + 1,
     )

@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import os
-import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import fields, is_dataclass
@@ -19,7 +18,8 @@ import torch
 from torch import nn
 
 from .. import _version
-from ..data.files import in_turn
+from ..data.files import at_home, in_turn
+from ..data.telling import warn
 from ..device import uses_bfloat16
 from ..device.ranks import from_first, ranks
 from ..engine import Hook, Run
@@ -168,7 +168,7 @@ class PretrainingCache(Hook):
             write_sealed(self._file, buffer.getbuffer())
             self._forget_the_oldest()
         except OSError as error:  # the pretraining is there; only another fit will miss it
-            warnings.warn(f"memory={str(self._folder)!r} keeps nothing: {error}.", stacklevel=2)
+            warn(f"memory={str(self._folder)!r} keeps nothing: {error}.")
 
     def _forget_the_oldest(self) -> None:
         """Keep the folder small; what was used longest ago goes first."""
@@ -217,7 +217,7 @@ class PretrainingCache(Hook):
 def _folder_of(memory: Any) -> Path:
     """Folder of pretrainings in a folder, or in that of a `joblib.Memory`."""
     place = getattr(memory, "location", memory)
-    return Path(os.fspath(place)).expanduser() / "skdeepclust"
+    return at_home(place) / "skdeepclust"
 
 
 def _below(state: dict[str, Any], prefix: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,16 @@ from ..device import threads_for
 from ..device.ranks import in_shares
 from ..engine import Hook, Phase, Run
 from ..nn import multiplications
-from ..ops import cluster_by_parts, keep_names, kmeans, weighted_means
+from ..ops import (
+    cluster_by_parts,
+    keep_names,
+    kmeans,
+    means_of_sums,
+    weighted_means,
+    weighted_sums,
+)
+
+PART = 2**16  # samples whose embedding is at hand at once
 
 
 @dataclass(frozen=True)
@@ -112,25 +121,28 @@ class Objective(nn.Module, Hook):
         """Label each sample of a batch with its closest cluster, (B,)."""
         return self.logits(self.embed(x)).argmax(1)
 
+    def predict_if_finite(self, x: Tensor) -> Tensor:
+        """Label each sample of a batch; -1 where the network gives no numbers, (B,)."""
+        logits = self.logits(self.embed(x))
+        return logits.argmax(1).where(logits.logsumexp(1).isfinite(), -1)
+
     def place_prototypes(
         self,
         run: Run,
         *,
         n_init: int | None = None,
-        n_iter_gpu: int | None = None,
         previous: Tensor | None = None,
     ) -> Tensor:
         """Cluster the clean embedding; the centres become the prototypes.
 
-        ``run.sample_weight`` turns each centre into a weighted mean of its cluster.
+        Of more than 131,072 samples so many shape them, and all are labelled by them.
+        ``run.sample_weight`` turns each centre into a weighted mean of its cluster, of all samples.
 
         Parameters
         ----------
         run : Run
         n_init : int, default=None
             Restarts of k-means; None means those of the objective.
-        n_iter_gpu : int, default=None
-            As in `kmeans`.
         previous : Tensor of shape (n_samples,), default=None
             Labels of the placing before this one: clusters keep their names.
 
@@ -140,23 +152,28 @@ class Objective(nn.Module, Hook):
         """
         if previous is None:  # a later placing comes after an epoch whose loss was finite
             self.check_finite(run.samples)
-        z = run.forward(self.embed)
-        n_init = n_init or self.n_init
-        centers, labels = self.find_clusters(z, n_init, run.seed(), n_iter_gpu)
+        some = run.enough() if run.sample_weight is None else None
+        z = run.forward(self.embed, some)
+        centers, labels = self.find_clusters(z, n_init or self.n_init, run.seed())
         if previous is not None:
-            labels, centers = keep_names(labels, previous, centers)
+            known = previous if some is None else previous[some.to(previous.device)]
+            labels, centers = keep_names(labels, known, centers)
+        self.adopt_clusters(run, z, centers, labels)
+        return labels if some is None else run.forward(self.predict)
+
+    def adopt_clusters(self, run: Run, z: Tensor, centers: Tensor, labels: Tensor) -> None:
+        """Make centres (K, d), or the weighted means of clusters of z (n, d), the prototypes."""
         if run.sample_weight is not None:
             centers = weighted_means(z, labels, run.sample_weight(z, labels), centers)
             centers = nn.functional.normalize(centers, dim=1) if self.spherical else centers
         with torch.no_grad():
             self.prototypes.copy_(centers)
         self.placed = True
-        return labels
 
     def find_clusters(
         self, z: Tensor, n_init: int, seed: int, n_iter_gpu: int | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Centres (K, d) and labels (n,) of clusters of an embedding."""
+        """Centres (K, d) and labels (n,) of clusters of an embedding; see `kmeans`."""
         n_clusters = len(self.prototypes)
         if self.init == "k-means":
             return kmeans(
@@ -171,6 +188,32 @@ class Objective(nn.Module, Hook):
         anywhere = z[:1].expand(n_clusters, -1)  # for a cluster without samples
         means = weighted_means(z, labels, z.new_ones(len(z)), anywhere)
         return nn.functional.normalize(means, dim=1) if self.spherical else means, labels
+
+    @torch.no_grad()
+    def means(
+        self,
+        run: Run,
+        labels: Tensor,
+        fallback: Tensor,
+        fn: Callable[[Tensor], Tensor] | None = None,
+    ) -> Tensor:
+        """Mean of each cluster, (K, d), in the embedding, which never is there as a whole.
+
+        Parameters
+        ----------
+        run : Run
+        labels : Tensor of shape (n_samples,), int64
+        fallback : Tensor of shape (K, d)
+            What a cluster without a sample gets.
+        fn : callable (batch) -> Tensor of shape (B, d), default=None
+            Another embedding than `embed`.
+        """
+        sums, total = torch.zeros_like(fallback), fallback.new_zeros(len(fallback))
+        for part in torch.split(torch.arange(len(labels)), PART):
+            z = run.forward(fn or self.embed, part)
+            own = weighted_sums(z, labels[part].to(z.device), z.new_ones(len(z)), len(fallback))
+            sums, total = sums + own[0], total + own[1]
+        return means_of_sums(sums, total, fallback)
 
     def predict_proba(self, x: Tensor) -> Tensor:
         """Probability of each cluster for each sample of a batch, (B, K)."""

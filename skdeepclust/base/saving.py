@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,8 +16,9 @@ import torch
 from torch import nn
 
 from .. import _version
-from ..data.files import whole_file
+from ..data.files import at_home, whole_file
 from ..data.samples import Array, Scaling
+from ..data.telling import warn
 from ..device.ranks import ranks
 from .fitting import is_fitted_attribute
 
@@ -105,7 +105,7 @@ def read_model(path: Any) -> StoredModel:
         If it can't be read.
     """
     with refusing(path):
-        header, content = _read_archive(path)
+        header, content = _read_archive(at_home(path))
         written_by, file_format = header["skdeepclust"], int(header["format"])
     if file_format > FORMAT:
         raise ValueError(
@@ -215,9 +215,7 @@ def _plain_params(params: dict[str, Any]) -> dict[str, Any]:
                 ) from None
             plain[name] = str(value) if name == "device" else TRAINING_ONLY[name]
             if name != "device":
-                warnings.warn(
-                    f"{name}={value!r} is not saved: only a new fit would use it.", stacklevel=4
-                )
+                warn(f"{name}={value!r} is not saved: only a new fit would use it.")
     return plain
 
 

@@ -35,12 +35,12 @@ def run(args: argparse.Namespace) -> None:
         console.say(f"{what} proposed: {proposed}")
     strange, area = found.drift.strange, found.drift.told_apart
     console.say(
-        f"{strange:.1%} of the new resemble nothing that was clustered (of that, 1 % would)"
+        f"{strange:.1%} of the new resemble nothing that was clustered (1 % would, of the old)"
     )
     if area is not None:
         console.say(
-            f"they are told from the old with an area of {area:.2f} under the curve (0.5: not at "
-            "all)"
+            f"a classifier tells them from the old with an area of {area:.2f} under the curve "
+            "(0.5: not at all)"
         )
     page = args.result / "report.html"
     if page.exists():

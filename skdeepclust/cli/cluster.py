@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..data.files import at_home
 from ..workflow.listening import Listener
 from . import console
 from .signatures import estimator_class
@@ -45,7 +46,7 @@ def run(args: argparse.Namespace) -> None:
 
 def default_out(folder: str) -> Path:
     """The result folder beside a folder or file, ``photos-clusters`` for ``photos``."""
-    place = Path(folder).expanduser()
+    place = at_home(folder)
     place = place if place.name not in ("", "..") else place.resolve()
     return place.with_name(f"{place.stem if place.is_file() else place.name}-clusters")
 

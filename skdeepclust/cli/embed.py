@@ -11,6 +11,7 @@ from . import console
 def run(args: argparse.Namespace) -> None:
     """Compute the features of a folder, or a share of them."""
     from .. import ImageEmbedder
+    from ..data.folders import listing
     from ..workflow.shards import embed_folder
 
     pretrained = {"weights": args.weights, "image_size": args.image_size, "device": args.device}
@@ -28,8 +29,8 @@ def run(args: argparse.Namespace) -> None:
             "without --shard"
         )
         return
-    for name, reason in found.skipped:
-        console.tell(f"left out: {name} ({reason})")
+    if found.skipped:
+        console.tell(f"{len(found.skipped):,} files are left out{listing(found.skipped)}.")
     console.say(f"complete: skdeepclust cluster {args.folder} --features {args.to}")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .._version import __version__
+from ..data.files import at_home
 from . import add, cluster, embed, predict, refine, report
 from .signatures import AUTO, Signature, methods
 from .wording import OWN, flag_of, for_help
@@ -33,11 +34,11 @@ def parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     top.set_defaults(after_interruption="")
     commands = top.add_subparsers(metavar=_COMMANDS)
     _add_cluster(commands, argv)
+    _add_refine(commands)
+    _add_add(commands)
     _add_predict(commands)
     _add_report(commands)
     _add_embed(commands)
-    _add_refine(commands)
-    _add_add(commands)
     return top
 
 
@@ -59,11 +60,12 @@ def _add_report(commands: Any) -> None:
     command = commands.add_parser(
         "report",
         help="write the page of a result again, such as after correcting labels.csv",
+        usage="skdeepclust report OUT [--folder DIR]",
         allow_abbrev=False,
     )
     command.set_defaults(run=report.run)
     command.add_argument("result", metavar="OUT", type=place, help="result folder of `cluster`")
-    command.add_argument("--folder", metavar="FOLDER", help="where the images are now")
+    _add_folder(command, "where the images are now")
 
 
 def _add_embed(commands: Any) -> None:
@@ -103,7 +105,7 @@ def _add_refine(commands: Any) -> None:
     command = commands.add_parser(
         "refine",
         help="keep what was decided on the page, and cluster the rest again",
-        usage="skdeepclust refine OUT [--decisions FILE] [-k K] [--folder FOLDER]",
+        usage="skdeepclust refine OUT [--decisions FILE] [-k K] [--folder DIR]",
         allow_abbrev=False,
     )
     command.set_defaults(run=refine.run)
@@ -122,22 +124,24 @@ def _add_refine(commands: Any) -> None:
         metavar="K",
         help="number of clusters for what is not decided (default: auto)",
     )
-    command.add_argument(
-        "--folder", metavar="FOLDER", help="where the images, or the .npy file, are now"
-    )
+    _add_folder(command, "where the images, or the .npy file, are now")
 
 
 def _add_add(commands: Any) -> None:
     command = commands.add_parser(
         "add",
         help="add new images to a result, whose clusters stay what they are",
-        usage="skdeepclust add OUT FOLDER",
+        usage="skdeepclust add OUT FOLDER [--folder DIR]",
         allow_abbrev=False,
     )
     command.set_defaults(run=add.run)
     command.add_argument("result", metavar="OUT", type=place, help="result folder of `cluster`")
     command.add_argument("more", metavar="FOLDER", help="folder of images, or one image")
-    command.add_argument("--folder", metavar="DIR", help="where the images of OUT are now")
+    _add_folder(command, "where the images of OUT are now")
+
+
+def _add_folder(command: Any, text: str) -> None:
+    command.add_argument("--folder", metavar="DIR", help=text)
 
 
 def _add_cluster(commands: Any, argv: Sequence[str]) -> None:
@@ -345,7 +349,7 @@ def share_of_samples(text: str) -> float | str:
 
 def place(text: str) -> Path:
     """A file or folder; ``~`` is that of the user."""
-    return Path(text).expanduser()
+    return at_home(text)
 
 
 def literal(text: str) -> Any:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,6 +15,18 @@ try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
+try:
+    import msvcrt
+except ImportError:  # everything else
+    msvcrt = None  # type: ignore[assignment]
+
+
+PATIENCE = 0.1  # seconds between two looks at a lock
+
+
+def at_home(path: str | os.PathLike[str]) -> Path:
+    """A path in which ``~`` is the folder of its user; the name of a file may begin with it."""
+    return Path(os.path.expanduser(os.fspath(path)))
 
 
 @contextmanager
@@ -28,7 +43,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     FileNotFoundError
         If its folder does not exist.
     """
-    target = Path(path)
+    target = at_home(path)
     if not target.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {str(target.parent)!r} to write a file into.")
     new = target.with_name(f".{target.name}.{uuid4().hex}")
@@ -43,48 +58,70 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
 def alone_in(folder: Path) -> Iterator[None]:
     """Hold a folder, until the block or the process ends in whatever way.
 
-    Windows has no such lock: there, two runs are not kept apart.
+    Windows can't lock a folder: a file in that for temporary files stands for it, so that runs of
+    other users and machines are not seen there.
 
     Raises
     ------
     FileExistsError
         If another run holds it.
     """
-    if fcntl is None:
-        yield
-        return
-    opened = os.open(folder, os.O_RDONLY)
+    if fcntl is not None:
+        opened = os.open(folder, os.O_RDONLY)
+    else:
+        opened = os.open(_stand_in(folder), os.O_RDWR | os.O_CREAT)
     try:
-        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(opened)
+        _lock(opened)
+        yield
+    except _Held:
         raise FileExistsError(
             f"another run is writing to {str(folder)!r}; wait for it, or give another folder."
         ) from None
-    except OSError:  # a file system that knows no locks
-        pass
+    finally:
+        os.close(opened)  # which gives the lock back
+
+
+class _Held(Exception):
+    """Another run holds the lock."""
+
+
+def _lock(opened: int) -> None:
+    """Lock an open file or folder for this run alone; nothing where the file system can't."""
     try:
+        if fcntl is not None:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        else:
+            msvcrt.locking(opened, msvcrt.LK_NBLCK, 1)
+    except (BlockingIOError, PermissionError):  # the second is what Windows says
+        raise _Held from None
+    except OSError:
+        pass
+
+
+def _stand_in(folder: Path) -> Path:
+    """The file that is locked in place of a folder."""
+    name = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:32]
+    return Path(tempfile.gettempdir(), f"skdeepclust-{name}.lock")
+
+
+@contextmanager
+def in_turn(file: Path) -> Iterator[None]:
+    """Wait until nobody else is in such a block for this file, in whatever way theirs ends."""
+    opened = os.open(file, os.O_RDWR | os.O_CREAT)
+    try:
+        while not _is_ours(opened):
+            time.sleep(PATIENCE)
         yield
     finally:
         os.close(opened)
 
 
-@contextmanager
-def in_turn(file: Path) -> Iterator[None]:
-    """Wait until nobody else is in such a block for this file, whatever ends theirs.
-
-    The file says who is; it goes with the block. Windows has no such lock: there, nobody waits.
-    """
-    if fcntl is None:
-        yield
-        return
-    with open(file, "ab") as opened:
-        with suppress(OSError):  # a file system that knows no locks
-            fcntl.flock(opened, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            file.unlink(missing_ok=True)
+def _is_ours(opened: int) -> bool:
+    try:
+        _lock(opened)
+    except _Held:
+        return False
+    return True
 
 
 def write_whole(path: str | os.PathLike[str], content: bytes) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 # Left behind by file managers; what starts with a dot is ignored as well.
 _LITTER = {"__macosx", "@eadir", "thumbs.db", "ehthumbs.db", "desktop.ini"}
 
+LEADS_OUT = "it is a symbolic link that leads outside the folder; give the folder that it leads to"
 N_LISTED = 5  # files that a message names
 
 Parts = tuple[str, ...]
@@ -30,29 +31,32 @@ def find_files(root: str) -> tuple[dict[Parts, str | None], list[tuple[Parts, st
         Files and folders that are hidden, or litter of an operating system.
     """
     ignored: list[tuple[Parts, str]] = []
-    return dict(_walk(root, (), os.path.realpath(root), ignored)), sorted(ignored)
+    return dict(_walk(root, os.path.realpath(root), ignored)), sorted(ignored)
 
 
 def _walk(
-    root: str, parts: Parts, real_root: str, ignored: list[tuple[Parts, str]]
+    root: str, real_root: str, ignored: list[tuple[Parts, str]]
 ) -> Iterator[tuple[Parts, str | None]]:
     """Files below `root` in any order: the parts of the path, and why not to read it (or None)."""
-    try:
-        with os.scandir(os.path.join(root, *parts)) as scan:
-            entries = list(scan)
-    except OSError as error:
-        yield parts, f"the folder cannot be listed ({error.strerror})"
-        return
-    for entry in entries:
-        below = (*parts, entry.name)
-        if (reason := _why_ignored(entry.name)) is not None:
-            ignored.append((below, reason))
-        elif entry.is_symlink():
-            yield below, _link_problem(entry.path, real_root)
-        elif entry.is_dir():
-            yield from _walk(root, below, real_root, ignored)
-        else:
-            yield below, None
+    folders: list[Parts] = [()]  # a list, as recursion ends at a depth of a thousand
+    while folders:
+        parts = folders.pop()
+        try:
+            with os.scandir(os.path.join(root, *parts)) as scan:
+                entries = list(scan)
+        except OSError as error:
+            yield parts, f"the folder cannot be listed ({error.strerror})"
+            continue
+        for entry in entries:
+            below = (*parts, entry.name)
+            if (reason := _why_ignored(entry.name)) is not None:
+                ignored.append((below, reason))
+            elif entry.is_symlink():
+                yield below, _link_problem(entry.path, real_root)
+            elif entry.is_dir():
+                folders.append(below)
+            else:
+                yield below, None
 
 
 def _why_ignored(name: str) -> str | None:
@@ -67,7 +71,7 @@ def _link_problem(link: str, real_root: str) -> str | None:
         return "it is a broken symbolic link"
     target = os.path.realpath(link)
     if not Path(target).is_relative_to(real_root):
-        return "it is a symbolic link that leads outside the folder"
+        return LEADS_OUT
     if os.path.isdir(target):
         return "it is a symbolic link to a folder, which is not followed"
     return None

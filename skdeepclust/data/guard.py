@@ -45,6 +45,17 @@ def unlike_fit(rows: Any, scaling: Scaling) -> str:
     return ""
 
 
+def refuse_no_numbers(out: Array) -> None:
+    """Raise ValueError if a row of what a network made of X is not finite, or a label is -1."""
+    odd = out < 0 if out.ndim == 1 else ~np.isfinite(out).all(axis=1)
+    if odd.any():
+        raise ValueError(
+            f"The network gives no numbers for sample {int(odd.argmax())} of X: the sample is too "
+            "far from those of fit, or the file of the network is damaged. Scale X as it was "
+            "scaled before fit."
+        )
+
+
 def unlike_images(pixels: Array) -> str:
     """Return what is odd about images of 0 to 255 for a network, in a sentence; "" for nothing."""
     some = pixels[:: max(1, len(pixels) // LOOKED_AT)]

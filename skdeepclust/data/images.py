@@ -39,6 +39,7 @@ from joblib import Parallel, delayed
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from .shapes import checked_image_shape
+from .telling import warn
 
 __all__ = [
     "ImageReadError",
@@ -98,7 +99,7 @@ class ImageReadError(ValueError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"cannot read image {self.path!r}: {self.reason}."
+        return f"cannot read image {str(self.path)!r}: {self.reason}."
 
 
 def read_image(path: StrPath, image_shape: Sequence[int] | None = None) -> UInt8Array:
@@ -529,11 +530,10 @@ def _tell_if_flattened(values: npt.NDArray[Any], grey: UInt8Array) -> None:
     """Warn where values of 16 bits differ, but few of their differences are left at 8 bits."""
     spread, left = int(values.max()) - int(values.min()), int(grey.max()) - int(grey.min())
     if spread > left and left < FEW_LEVELS:
-        warnings.warn(
+        warn(
             f"16-bit files fill a small part of 0 to 65535 (one of them {values.min()} to "
             f"{values.max()}), and keep {left + 1} grey levels of 256. Read them into an array, "
-            "and cluster that: its own range is used.",
-            stacklevel=2,
+            "and cluster that: its own range is used."
         )
 
 

@@ -25,6 +25,21 @@ Array = np.ndarray[Any, Any]
 # product of one row rounds differently from one of many, and then predict(X)[i] would depend
 # on the neighbours of sample i.
 TILE = {"cpu": 64, "cuda": 1024}
+SMALLEST, LARGEST = 1e-140, 1e140  # spread whose squares are numbers
+
+
+@dataclass(frozen=True)
+class OnDemand:
+    """Rows (n, d) that exist when they are asked for, and never all at once."""
+
+    n: int
+    read: Callable[[Tensor], Tensor]  # (m,) indices -> (m, d)
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __getitem__(self, index: Tensor) -> Tensor:
+        return self.read(index)
 
 
 @dataclass(frozen=True)
@@ -42,14 +57,13 @@ class Scaling:
     @classmethod
     def of_vectors(cls, rows: Array | sp.csr_array, chunk: int = 2**20) -> Scaling:
         """Centre and root mean variance of the rows, in float64, without copying the data."""
-        if sp.issparse(rows):
-            mean, variance = (np.asarray(m, np.float64) for m in mean_variance_axis(rows, axis=0))
-            return cls(mean, float(np.sqrt(variance.mean())) or 1.0)
-        parts = list(gen_batches(len(rows), max(1, chunk // rows.shape[1])))
-        mean = column_sums(rows, parts) / len(rows)
-        in_order = (np.ascontiguousarray(rows[part]) for part in parts)
-        squares = sum(float(np.square(part - mean).sum()) for part in in_order)
-        return cls(mean, float(np.sqrt(squares / rows.size)) or 1.0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            shift, scale = moments(rows, chunk)
+        if SMALLEST < scale < LARGEST:
+            return cls(shift, scale)
+        unit = max(abs(float(rows.max())), abs(float(rows.min()))) or 1.0
+        shift, scale = moments(rows / unit, chunk)
+        return cls(shift * unit, scale * unit or 1.0)
 
     @classmethod
     def of_images(cls, images: Array) -> Scaling:
@@ -61,6 +75,18 @@ class Scaling:
         """A text that other rows hardly share: their shape and kind, and this scaling."""
         numbers = hashlib.blake2b(np.append(self.shift, self.scale).tobytes(), digest_size=8)
         return f"{rows.shape} {rows.dtype} {numbers.hexdigest()}"
+
+
+def moments(rows: Array | sp.csr_array, chunk: int) -> tuple[Array, float]:
+    """Mean of each column, and the root of the mean variance."""
+    if sp.issparse(rows):
+        mean, variance = (np.asarray(m, np.float64) for m in mean_variance_axis(rows, axis=0))
+        return mean, float(np.sqrt(variance.mean()))
+    parts = list(gen_batches(len(rows), max(1, chunk // rows.shape[1])))
+    mean = column_sums(rows, parts) / len(rows)
+    in_order = (np.ascontiguousarray(rows[part]) for part in parts)
+    squares = sum(float(np.square(part - mean).sum()) for part in in_order)
+    return mean, float(np.sqrt(squares / rows.size))
 
 
 def column_sums(rows: Array, parts: list[slice]) -> Array:
@@ -125,14 +151,21 @@ class Samples:
         some : Tensor of shape (n,), default=None
             Indices; None: all samples.
         """
-        if sp.issparse(self.rows) and self.rows.shape[1] > DIMENSIONS:
+        if self.is_wide_and_sparse:
             rows = self.rows if some is None else self.rows[some.numpy()]
             return latent_directions(rows).to(self.device)
-        if some is None:
-            with alone():  # the rows of others would take as long to arrive
-                return self.map(partial(torch.flatten, start_dim=1))
-        parts = torch.split(some, TILE[self.device.type])  # sparse rows are dense in parts only
-        return torch.cat([self.batch(part) for part in parts]).flatten(1)
+        with alone():  # the rows of others would take as long to arrive
+            return self.map(partial(torch.flatten, start_dim=1), some)
+
+    def to_compare(self) -> Tensor | OnDemand:
+        """All rows of `comparable`, which are read when they are asked for."""
+        return (
+            self.comparable() if self.is_wide_and_sparse else OnDemand(len(self), self.comparable)
+        )
+
+    @property
+    def is_wide_and_sparse(self) -> bool:
+        return bool(sp.issparse(self.rows) and self.rows.shape[1] > DIMENSIONS)
 
     def batch(self, index: Tensor | slice) -> Tensor:
         """Return the samples at ``index``, shape (B, d) or (B, C, H, W)."""
@@ -180,16 +213,27 @@ class Samples:
         return x.permute(0, 3, 1, 2) if self.is_image else x
 
     @torch.no_grad()
-    def map(self, fn: Callable[[Tensor], Tensor]) -> Tensor:
-        """Apply ``fn`` to all samples in tiles of fixed size and concatenate the results."""
+    def map(self, fn: Callable[[Tensor], Tensor], some: Tensor | None = None) -> Tensor:
+        """Apply ``fn`` to samples in tiles of fixed size and concatenate the results.
+
+        Parameters
+        ----------
+        fn : callable (batch) -> Tensor of shape (B, ...)
+        some : Tensor of shape (m,), default=None
+            Indices; None: all samples.
+        """
         tile = TILE[self.device.type]
+        n = len(self) if some is None else len(some)
 
         def of_part(part: slice) -> Tensor:
             starts = range(part.start, part.stop, tile)
-            parts = self._in_turn(slice(i, min(i + tile, part.stop)) for i in starts)
-            return torch.cat([self._tile(fn, x, tile) for x in parts])
+            tiles: Iterable[Any] = (slice(i, min(i + tile, part.stop)) for i in starts)
+            if some is not None:
+                tiles = torch.split(some[part], tile)
+            made = (self._tile(fn, x, tile) for x in self._in_turn(tiles))
+            return joined(made, part.stop - part.start)
 
-        return by_parts(of_part, len(self), tile)
+        return by_parts(of_part, n, tile)
 
     def _tile(self, fn: Callable[[Tensor], Tensor], x: Tensor, tile: int) -> Tensor:
         if len(x) == tile:
@@ -197,3 +241,16 @@ class Samples:
         padded = x.new_zeros((tile, *x.shape[1:]))
         padded[: len(x)] = x
         return fn(padded)[: len(x)]
+
+
+def joined(parts: Iterable[Tensor], n: int) -> Tensor:
+    """Concatenate parts of n rows in all, each let go as soon as it is copied."""
+    parts = iter(parts)
+    first = next(parts)
+    whole = first.new_empty((n, *first.shape[1:]))
+    end = len(first)
+    whole[:end] = first
+    for part in parts:
+        whole[end : end + len(part)] = part
+        end += len(part)
+    return whole

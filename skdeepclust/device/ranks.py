@@ -125,15 +125,14 @@ def started_alone() -> bool:
     return int(os.environ.get("WORLD_SIZE", "1")) < 2 or "RANK" not in os.environ
 
 
-def warn_if_apart(stacklevel: int) -> None:
-    """Warn of a fit that each process of ``torchrun`` does by itself."""
-    if _now.size == 1 and not started_alone():
-        warnings.warn(
-            f"this is one of {os.environ['WORLD_SIZE']} processes, and each fits by itself. To "
-            "share the work, call fit inside of `with skdeepclust.together():`.",
-            UserWarning,
-            stacklevel=stacklevel + 1,
-        )
+def what_is_apart() -> str:
+    """A warning of a fit that each process of ``torchrun`` does by itself; empty if none does."""
+    if _now.size > 1 or started_alone():
+        return ""
+    return (
+        f"this is one of {os.environ['WORLD_SIZE']} processes, and each fits by itself. To share "
+        "the work, call fit inside of `with skdeepclust.together():`."
+    )
 
 
 @contextmanager

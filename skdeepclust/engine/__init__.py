@@ -2,6 +2,7 @@
 
 from .checkpoint import Checkpoint
 from .hooks import Hook
+from .interruption import held_back
 from .optimizers import JointOptimizer
 from .progress import Progress
 from .run import LossTerms, Phase, Run, batch_sizes, shuffled
@@ -19,6 +20,7 @@ __all__ = [
     "Run",
     "Trainer",
     "batch_sizes",
+    "held_back",
     "read",
     "rising_momentum",
     "shuffled",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import time
-import warnings
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,8 @@ from uuid import uuid4
 import torch
 from torch import Tensor
 
+from ..data.files import at_home
+from ..data.telling import warn
 from ..device.ranks import from_first, ranks
 from .hooks import Hook
 from .run import Run
@@ -53,7 +54,7 @@ class Checkpoint(Hook):
     """
 
     def __init__(self, folder: Any, fingerprint: dict[str, str] | None = None) -> None:
-        self._folder = None if folder is None else Path(folder).expanduser()
+        self._folder = None if folder is None else at_home(folder)
         self._fingerprint = fingerprint or {}
         self._state = None if self._folder is None else self._look_up(self._folder)
         self._told = False  # that a state could not be written
@@ -126,10 +127,9 @@ class Checkpoint(Hook):
             _write_in_turn(self._folder, content)
         except OSError as error:  # hours of training must not be lost for want of a copy
             if not self._told:
-                warnings.warn(
+                warn(
                     f"the state of the training could not be kept in {str(self._folder)!r}: "
-                    f"{error}. Training goes on.",
-                    stacklevel=2,
+                    f"{error}. Training goes on."
                 )
             self._told = True
 
@@ -150,7 +150,7 @@ class Checkpoint(Hook):
             if state is not None:
                 self._check(path, state)
                 return state
-            warnings.warn(f"{path} is damaged; it is passed over.", stacklevel=2)
+            warn(f"{path} is damaged; it is passed over.")
         return None
 
     def _check(self, path: Path, state: dict[str, Any]) -> None:
@@ -182,9 +182,12 @@ def _restore(run: Run, state: dict[str, Any]) -> None:
 
 
 def _checked(stored: dict[str, Any], listener: Any) -> dict[str, Any]:
-    """The stored attributes, none of which hides a method."""
+    """The stored attributes, of which none hides a method, or takes the place of a list."""
     if hidden := [name for name in stored if callable(getattr(type(listener), name, None))]:
         raise ValueError(f"it sets {hidden[0]!r} of {type(listener).__name__}")
+    ours = {k: type(v) for k, v in vars(listener).items() if isinstance(v, list | dict)}
+    if odd := [k for k, v in stored.items() if type(v) is not ours.get(k, type(v))]:
+        raise ValueError(f"{odd[0]!r} of {type(listener).__name__} is no {ours[odd[0]].__name__}")
     return stored
 
 

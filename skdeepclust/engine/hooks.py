@@ -33,8 +33,8 @@ class Hook:
     def on_last_step_end(self, run: Run) -> None:
         """After the last step of an epoch, before its losses are read from the device.
 
-        Scalars in ``run.asked`` are read with them, so that the host waits once; `on_epoch_end`
-        finds them in ``run.told``.
+        Tensors in ``run.asked`` are read with them, so that the host waits once; `on_epoch_end`
+        finds them in ``run.told``, scalars as numbers.
         """
 
     def on_epoch_end(self, run: Run) -> None:

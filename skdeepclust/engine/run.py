@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..data.augment import Augment
-from ..data.samples import Samples
+from ..data.samples import OnDemand, Samples
 
 LossTerms = dict[str, Tensor]
+
+ENOUGH = 2**17  # samples that stand for any number of them, so that memory stays flat
 
 
 @dataclass
@@ -90,7 +93,7 @@ class Run:
     batch: Tensor = field(init=False)  # the last one, clean, on the device
     index: Tensor = field(init=False)  # its samples, (B,), on the device
     asked: dict[str, Tensor] = field(default_factory=dict)  # to be read at the end of this epoch
-    told: dict[str, float] = field(default_factory=dict)  # what it was
+    told: dict[str, Any] = field(default_factory=dict)  # what it was
     stop_phase: bool = False
     interrupted: bool = False
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -122,12 +125,31 @@ class Run:
         """Draw a seed for a library that wants an integer."""
         return int(torch.randint(2**31 - 1, (1,), generator=self.generator))
 
-    def forward(self, fn: Callable[[Tensor], Tensor]) -> Tensor:
-        """Apply ``fn`` to all samples, clean and in inference mode; rows in order."""
+    def forward(self, fn: Callable[[Tensor], Tensor], some: Tensor | None = None) -> Tensor:
+        """Apply ``fn`` to all or some samples, clean and in inference mode; rows in order."""
         self.objective.eval()
-        out = self.samples.map(fn)
+        out = self.samples.map(fn, some)
         self.objective.train()
         return out
+
+    def enough(self) -> Tensor | None:
+        """Samples that stand for all where these are more than 131,072, the same in every call.
+
+        Their numbers, rising; None: all samples.
+        """
+        if self.n_enough == len(self.samples):
+            return None
+        order = torch.randperm(len(self.samples), generator=torch.Generator().manual_seed(0))
+        return order[: self.n_enough].sort().values
+
+    @property
+    def n_enough(self) -> int:
+        """How many samples `enough` are."""
+        return min(len(self.samples), ENOUGH)
+
+    def on_demand(self, fn: Callable[[Tensor], Tensor]) -> OnDemand:
+        """What `forward` gives, computed for those samples that are asked for."""
+        return OnDemand(len(self.samples), partial(self.forward, fn))
 
 
 def batch_sizes(n_samples: int, batch_size: int, smallest: int = 2) -> list[int]:

@@ -15,6 +15,7 @@ from ..device import at_most_threads
 from ..device.ranks import average_gradients, ranks
 from .checkpoint import Checkpoint
 from .hooks import Hook
+from .interruption import held_back, load_torch
 from .run import LossTerms, Phase, Run, batch_sizes, shuffled
 
 
@@ -74,6 +75,7 @@ class Trainer:
             keeper.restore(run)
             return run
         try:
+            load_torch(run)
             for number, phase in enumerate(objective.phases(run)):
                 run.phase, run.phase_number = phase, number
                 if number >= keeper.first_phase:
@@ -82,7 +84,8 @@ class Trainer:
             if ranks().size > 1:  # others are at another step: there is nothing to go on with
                 raise
             run.interrupted = True
-        _announce("on_fit_end", run)
+        with held_back(run):
+            _announce("on_fit_end", run)
         return run
 
     def _train_phase(self, run: Run, keeper: Checkpoint) -> None:
@@ -202,10 +205,22 @@ def _scale_lr(optimizer: torch.optim.Optimizer, factor: float) -> None:
             group["lr"] = group.setdefault("full_lr", group["lr"]) * factor
 
 
-def read(*groups: dict[str, Tensor]) -> list[dict[str, float]]:
-    """Bring groups of scalars from the device, all at once: the host waits for it a single time."""
-    scalars = [value for group in groups for value in group.values()]
-    values = iter(torch.stack(scalars).tolist() if scalars else [])
+def read(*groups: dict[str, Tensor]) -> list[dict[str, Any]]:
+    """Bring groups of tensors from the device, all at once: the host waits for it a single time.
+
+    Scalars become numbers; other tensors stay what they are, on the CPU.
+    """
+    tensors = [tensor for group in groups for tensor in group.values()]
+    if not tensors:
+        return [{} for _ in groups]
+    packed = torch.cat([tensor.reshape(-1).view(torch.uint8) for tensor in tensors]).cpu()
+    parts = packed.split([tensor.nbytes for tensor in tensors])  # type: ignore[no-untyped-call]
+    # A copy begins where any dtype may begin.
+    here = (
+        part.clone().view(tensor.dtype).view(tensor.shape)
+        for part, tensor in zip(parts, tensors, strict=True)
+    )
+    values = (value if value.dim() else value.item() for value in here)
     return [{name: next(values) for name in group} for group in groups]
 
 

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..base.objective import Core
-from ..engine import JointOptimizer, LossTerms, Phase, Run
+from ..engine import JointOptimizer, LossTerms, Phase, Run, shuffled
 from ..ops import weighted_means
 from .neighboring import NeighborObjective
 
@@ -77,13 +77,15 @@ class LabellingObjective(NeighborObjective):
 
     W starts where it ended in the step before. Several candidates, restarts of each g, learn side
     by side: the C of them are rows of the same products, and share nothing but the batch. Spaces
-    are the principal components of the samples' own, then the neighbour embeddings. Eqs. are
+    are the principal components of the samples' own, then the neighbour embeddings. Of more than
+    131,072 samples so many, drawn at random, stand for all; the others only get labels. Eqs. are
     numbered here.
     """
 
     means_of_batches = True
     in_use: Tensor  # (K,), bool: clusters that label a sample
-    _spaces: tuple[Tensor, ...]  # of all samples
+    _spaces: tuple[Tensor, ...]  # of the samples that are drawn
+    _drawn: Tensor | None  # which these are; None: all
 
     def __init__(
         self,
@@ -128,6 +130,7 @@ class LabellingObjective(NeighborObjective):
             n_steps=self.n_outer,
             views=(),
             batch_size=min(self.outer_batch, len(run.samples)),
+            draw=None if run.enough() is None else self.draw_rows,
             start=self.start,
         )
 
@@ -143,17 +146,27 @@ class LabellingObjective(NeighborObjective):
             self._inner = run.phase.optimizer.parts[1]  # type: ignore[attr-defined]
 
     def on_epoch_start(self, run: Run) -> None:
-        """Map all samples to all spaces, once."""
+        """Map samples to all spaces, once."""
         super().on_epoch_start(run)
         if run.phase.name == "label" and not hasattr(self, "_spaces"):
-            self._spaces = self.cut(run.forward(self.encoder))
+            some = run.enough()
+            self._spaces = self.cut(run.forward(self.encoder, some))
+            self._drawn = None if some is None else some.to(run.samples.device)
+
+    def draw_rows(self, run: Run, active: Tensor) -> Tensor:
+        """Shuffle those samples whose spaces are at hand."""
+        some = torch.zeros_like(run.active)
+        some[run.enough()] = True
+        drawn = active[some[active]]
+        return shuffled(run, drawn if len(drawn) else some.nonzero().squeeze(1))
 
     # --- Training -----------------------------------------------------------------------------
 
     def loss(self, views: tuple[Tensor, ...], index: Tensor) -> LossTerms:
         """Eq. (2.3) after Eq. (2.2), the mean over candidates."""
         whole = len(index) == len(self._spaces[0])  # then the order means nothing
-        z = self._spaces if whole else tuple(space[index] for space in self._spaces)
+        rows = index if self._drawn is None else torch.searchsorted(self._drawn, index)
+        z = self._spaces if whole else tuple(space[rows] for space in self._spaces)
         gamma = torch.tensor(self.gammas).repeat_interleave(self.n_restarts)
         return self.outer_loss(z, gamma.to(index.device, non_blocking=True))
 
@@ -196,14 +209,14 @@ class LabellingObjective(NeighborObjective):
 
     @torch.no_grad()
     def all_labels(self, run: Run) -> Tensor:
-        """Labels of all samples by each candidate, (C, n), on the CPU."""
-        z = run.forward(self.encoder)
+        """Labels of all samples that may be drawn by each candidate, (C, n), on the CPU."""
+        z = run.forward(self.encoder, run.enough())
         parts = (torch.stack(self.assign(self.cut(some))) for some in torch.split(z, CHUNK))
         return torch.cat([tau.mean(0).argmax(1) for tau in parts], dim=1).cpu()
 
     def place_means(self, run: Run, labels: Tensor) -> None:
-        """Make the means of clusters in the chart their prototypes; labels (n,)."""
-        z = run.forward(self.chart)
+        """Make the means of clusters in the chart their prototypes; labels (n,), as above."""
+        z = run.forward(self.chart, run.enough())
         with torch.no_grad():
             equal = torch.ones_like(z[:, 0])
             self.prototypes.copy_(weighted_means(z, labels.to(z.device), equal, self.prototypes))
@@ -236,7 +249,7 @@ class LabellingObjective(NeighborObjective):
             n_clusters = len(self.in_use)
             self.task.keep(slice(self.chosen * n_clusters, (self.chosen + 1) * n_clusters))
         self.classifiers = None
-        for name in ("_spaces", "_inner"):
+        for name in ("_spaces", "_drawn", "_inner"):
             self.__dict__.pop(name, None)
         super().finish()
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ..base.estimator import BaseDeepTransformer
 from ..base.objective import Core, Objective
-from ..data.samples import Array, Samples
+from ..data.samples import Array, Samples, joined
 from ..engine import LossTerms, Phase, Run
 from ..nn import PrincipalSpaces, normalized_mlp
 from ..ops import fuzzy_graph, principal_axes
@@ -118,7 +118,7 @@ class NeighborObjective(Objective):
     def embedding_phases(self, run: Run) -> Iterator[Phase]:
         """Train one embedding after the other."""
         for number, network in enumerate(self.encoder.embeddings):
-            n_steps = steps_for(len(run.samples)) if self.n_steps == "auto" else int(self.n_steps)
+            n_steps = steps_for(run.n_enough) if self.n_steps == "auto" else int(self.n_steps)
             yield Phase(
                 "embed" if number == 0 else f"embed {number + 1}",
                 partial(self.neighbor_loss, number),
@@ -147,24 +147,33 @@ class NeighborObjective(Objective):
             space.set_axes(*principal_axes(columns, principal.n_axes[number]))  # type: ignore[operator]
 
     def graph_of(self, run: Run) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the edges of Eq. (E1), found once; a fit that resumes finds the same."""
+        """Return the edges of Eq. (E1), found once; a fit that resumes finds the same.
+
+        Of more than 131,072 samples so many have edges; ends are places among `Run.enough`.
+        """
         if self.graph is None:
+            some, principal = run.enough(), self.encoder.principal
             with torch.no_grad():
-                p = torch.cat([self.encoder.principal(x) for x in read_rows(run.samples)])
+                p = joined(map(principal, read_rows(run.samples, some)), run.n_enough)
             k = min(self.n_neighbors, len(p) - 1)
             self.graph = fuzzy_graph(p, k)
         return self.graph
 
     def draw_edges(self, run: Run, active: Tensor) -> Tensor:
-        """Draw full batches of edges, at least as many as samples, Eq. (E2); return their heads."""
+        """Draw full batches of edges, at least as many as samples that have some, Eq. (E2).
+
+        Return their heads.
+        """
         heads, tails, weights = self.graph_of(run)
         heights = weights.double().cumsum(0)
-        n_edges = math.ceil(len(active) / run.batch_size) * run.batch_size
+        some = run.enough()
+        n_edges = math.ceil(min(len(active), run.n_enough) / run.batch_size) * run.batch_size
         chance = torch.rand(n_edges, generator=run.generator, dtype=torch.float64)
         edges = torch.searchsorted(heights, chance * heights[-1], right=True)
         edges = edges.clamp(max=len(heads) - 1)
-        self._tails = tails[edges]
-        return heads[edges]
+        ends = heads[edges], tails[edges]
+        first, self._tails = ends if some is None else (some[end] for end in ends)
+        return first
 
     def other_ends(self, run: Run, order: Tensor) -> Tensor:
         """Second ends of the edges that were drawn last."""
@@ -176,12 +185,13 @@ class NeighborObjective(Objective):
         return {"neighbors": neighbor_contrast(*ends.chunk(2))}
 
     def standardize(self, run: Run) -> None:
-        """Centre the embeddings and give each one standard deviation, once."""
+        """Centre the embeddings and give each one standard deviation, once; on enough samples."""
         if self.standardized:
             return
         with torch.no_grad():
             for number, network in enumerate(self.encoder.embeddings):
-                network.standardize(run.forward(partial(self.encoder.embed, number=number)))  # type: ignore[operator]
+                embed = partial(self.encoder.embed, number=number)
+                network.standardize(run.forward(embed, run.enough()))  # type: ignore[operator]
         self.standardized = True
 
     def chart(self, x: Tensor) -> Tensor:
@@ -273,6 +283,7 @@ def half_cosine(n_steps: int, run: Run) -> float:
     return (1 + math.cos(math.pi * run.step / n_steps)) / 2
 
 
-def read_rows(samples: Samples) -> Iterable[Tensor]:
-    """All samples, flattened, in large parts."""
-    return (x.flatten(1) for x in samples.stream(torch.arange(len(samples)), READ))
+def read_rows(samples: Samples, some: Tensor | None = None) -> Iterable[Tensor]:
+    """All or some samples, flattened, in large parts."""
+    order = torch.arange(len(samples)) if some is None else some
+    return (x.flatten(1) for x in samples.stream(order, READ))

@@ -20,9 +20,10 @@ from ..base.constraints import POSITIVE_INTEGER
 from ..base.estimator import BaseDeepClustering
 from ..base.objective import Core
 from ..data.shapes import are_small_and_grey
-from ..engine import Length, LossTerms, Phase, Run, warmup_cosine
-from ..ops import kmeans, merged_labels, neighbor_affinity, weighted_means
-from .consensus import typical
+from ..engine import Length, LossTerms, Phase, Run, shuffled, warmup_cosine
+from ..ops import kmeans, neighbor_affinity, weighted_means
+from ..ops.modularity import groups_of_labels
+from .consensus import MOST_COMPARED, most_typical
 from .views import VIEWS, Views, ViewsObjective, auto_batch_size
 
 # Settled on digits, USPS and 10,000 images of MNIST: neighbours by pixels, and parts to join. For
@@ -49,6 +50,14 @@ class Plan(NamedTuple):
     def n_clustering(self) -> int:
         """Epochs of the paper's own clustering."""
         return self.n_epochs - self.n_contrast - self.n_self_label
+
+
+class Divisions(NamedTuple):
+    """Embeddings divided by k-means, once and again."""
+
+    centers: list[Tensor]  # of each division, (K', d)
+    some: Tensor | None = None  # (m,), the samples that shape them
+    near: Tensor | None = None  # (m, k), their neighbours by embedding among each other
 
 
 class PartsObjective(ViewsObjective):
@@ -108,51 +117,87 @@ class PartsObjective(ViewsObjective):
         self.further_heads = nn.ParameterList()
         return parts
 
+    def choose_drawn(self, run: Run) -> None:
+        """Choose the samples that clusters are learnt from, if these are not all."""
+        if self.plan.n_drawn < (n := len(run.samples)):
+            self.drawn = torch.randperm(n, generator=run.generator) < self.plan.n_drawn
+
+    def draw(self, run: Run, active: Tensor) -> Tensor:
+        """Shuffle those that clusters are learnt from; all, if hardly any of them is active."""
+        if self.drawn is not None:
+            drawn = active[self.drawn[active]]
+            if len(drawn) >= run.batch_size:
+                return shuffled(run, drawn)
+            self.drawn = self.neighbors = None  # from now on, as the others need neighbours
+        return shuffled(run, active)
+
     def merge(self, parts: list[nn.Parameter], run: Run) -> None:
         """Merge parts anew for each head and several divisions by k-means; name all samples."""
         self.unmerged = parts
-        z = run.forward(self.embed)
         near = self.neighbors_of(run)
-        found = [self.groups(self.part_of(z, w), near) for w in parts]
-        if self.plan.n_parts >= FEWEST_PARTS:
-            found += self.groups_of_divisions(z, near, len(parts[0]), run)
-        labels = typical(found).to(z.device)
-        weight = z.new_ones(len(z))
-        if run.sample_weight is not None:
-            weight = run.sample_weight(z, labels)
-        with torch.no_grad():
-            means = weighted_means(z, labels, weight, torch.zeros_like(self.prototypes))
-            self.prototypes.copy_(F.normalize(means, dim=1))
+        divisions = self.divide(run, len(parts[0]))
+        part = self.parts_of_all([*parts, *divisions.centers], run)
+        labels = self.most_typical_groups(part, near, divisions).to(parts[0].device)
+        self.place_groups(run, labels)
         self.targets, self.unmerged = labels, []
 
-    def part_of(self, z: Tensor, w: Tensor) -> Tensor:
-        """Closest prototype of each embedding, (n,)."""
-        return (z @ (F.normalize(w, dim=1) if self.spherical else w).T).argmax(1)
+    def divide(self, run: Run, n_parts: int) -> Divisions:
+        """Divide embeddings by k-means, several times, if heads learn many parts.
 
-    def groups(self, part: Tensor, near: Tensor, of: Tensor | slice = slice(None)) -> Tensor:
-        """Group of each sample, (n,), on the CPU; ``near``: neighbours, among them, of some."""
-        part = part.cpu()
-        affinity = neighbor_affinity(part[of], near, int(part.max()) + 1)
-        return merged_labels(part, affinity, self.n_clusters)
+        Of few parts k-means makes less pure ones than a head has learnt.
+        """
+        if self.plan.n_parts < FEWEST_PARTS:
+            return Divisions([])
+        some = torch.randperm(len(run.samples), generator=run.generator)[:MOST_DIVIDED]
+        z = run.forward(self.embed, some)
+        near = some[self.mine(z, "cosine").long()]
+        n_parts = min(n_parts, len(some))
+        seeds = [run.seed() for _ in range(DIVISIONS)]
+        found = [kmeans(z, n_parts, n_init=1, seed=seed, spherical=True)[0] for seed in seeds]
+        return Divisions(found, some, near)
 
-    def groups_of_divisions(
-        self, z: Tensor, near: Tensor, n_parts: int, run: Run
-    ) -> Iterator[Tensor]:
-        """Groups of parts that k-means makes of the embeddings, by neighbours in x and then in z.
+    def parts_of_all(self, centers: Sequence[Tensor], run: Run) -> Tensor:
+        """Closest of each set of centres to each sample's embedding, (n, sets), on the CPU."""
+        rows = [F.normalize(w, dim=1) if self.spherical else w for w in centers]
+
+        def parts(x: Tensor) -> Tensor:
+            z = self.embed(x)
+            return torch.stack([(z @ w.T).argmax(1) for w in rows], dim=1).int()
+
+        return run.forward(parts).cpu()
+
+    def most_typical_groups(self, part: Tensor, near: Tensor, divisions: Divisions) -> Tensor:
+        """Group of each sample, (n,), by that grouping of parts with which the others agree most.
 
         Which union is most modular is often a near thing, so that of equally pure parts some lead
         to the right groups and some to two that are united. What most lead to is seldom wrong.
-        Of few parts k-means makes less pure ones than a head has learnt.
         """
-        some = torch.randperm(len(z), generator=run.generator)[:MOST_DIVIDED]
-        shaping = z[some.to(z.device)]
-        close = self.mine(shaping, "cosine")
-        n_parts = min(n_parts, len(some))
-        for _ in range(DIVISIONS):
-            centers, _ = kmeans(shaping, n_parts, n_init=1, seed=run.seed(), spherical=True)
-            part = self.part_of(z, centers)
-            yield self.groups(part, near)
-            yield self.groups(part, close, of=some)
+        n_heads = part.shape[1] - len(divisions.centers)
+        found = []  # column of part, and group of each of its parts
+        for number, own in enumerate(part.T):
+            found.append((number, self.groups(own.long(), near, self.mined)))
+            if number >= n_heads:
+                found.append((number, self.groups(own.long(), divisions.near, divisions.some)))
+        some = part[:: -(-len(part) // MOST_COMPARED)]
+        number, group = found[most_typical([group[some[:, n].long()] for n, group in found])]
+        return group[part[:, number].long()]
+
+    def groups(self, part: Tensor, near: Tensor | None, of: Tensor | None) -> Tensor:
+        """Group of each part, (K',); ``near``: neighbours of some samples, or of all."""
+        assert near is not None
+        affinity = neighbor_affinity(part, near, int(part.max()) + 1, of)
+        return groups_of_labels(torch.unique(part), affinity, self.n_clusters)
+
+    def place_groups(self, run: Run, labels: Tensor) -> None:
+        """Make the mean directions of groups, labels (n,), the prototypes."""
+        nowhere = torch.zeros_like(self.prototypes)
+        if run.sample_weight is None:
+            means = self.means(run, labels, nowhere)
+        else:
+            z = run.forward(self.embed)
+            means = weighted_means(z, labels, run.sample_weight(z, labels), nowhere)
+        with torch.no_grad():
+            self.prototypes.copy_(F.normalize(means, dim=1))
 
     def naming_loss(self, views: tuple[Tensor, ...], index: Tensor) -> LossTerms:
         """Cross-entropy of an augmented view with the sample's group."""

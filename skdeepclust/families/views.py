@@ -19,7 +19,7 @@ from ..data.augment import Augment, Compose
 from ..data.views import auto_views
 from ..engine import Run
 from ..nn import build_trunk, projector
-from ..ops import knn
+from ..ops import Rows, nearest
 
 # Constraints of the parameters that all of them have, and of those with neighbours.
 VIEWS: dict[str, list[Any]] = {
@@ -60,7 +60,8 @@ class ViewsObjective(Objective):
     views : Views
     """
 
-    neighbors: Tensor | None = None  # (n_samples, k), int32, on the CPU
+    neighbors: Tensor | None = None  # (m, k), int32, on the CPU, of those that are drawn
+    drawn: Tensor | None = None  # (n_samples,), bool, on the CPU; None: all are
 
     def __init__(self, core: Core, views: Views) -> None:
         super().__init__(core)
@@ -74,20 +75,31 @@ class ViewsObjective(Objective):
 
     def draw_neighbors(self, run: Run, order: Tensor) -> Tensor:
         """Draw a neighbour of each sample, (n,)."""
-        near = self.neighbors_of(run)
+        near, mined = self.neighbors_of(run), self.mined
         place = torch.randint(near.shape[1], (len(order),), generator=run.generator)
-        return near[order, place].long()
+        row = order if mined is None else torch.searchsorted(mined, order)
+        return near[row, place].long()
+
+    @property
+    def mined(self) -> Tensor | None:
+        """Samples that have neighbours, those that are drawn: rising numbers; None: all."""
+        return None if self.drawn is None else self.drawn.nonzero().squeeze(1)
 
     def neighbors_of(self, run: Run) -> Tensor:
-        """Indices of each sample's neighbours, (n, k); mined in the input if nobody did."""
+        """Neighbours of each sample that is mined, (m, k); in the input if nobody did it before."""
         if self.neighbors is None:
-            self.neighbors = self.mine(run.samples.comparable())
+            self.neighbors = self.mine(run.samples.to_compare(), of=self.mined)
         return self.neighbors
 
-    def mine(self, x: Tensor, metric: Literal["euclidean", "cosine"] = "euclidean") -> Tensor:
-        """Indices of the nearest others of each row of x, (n, k), int32, on the CPU."""
+    def mine(
+        self,
+        x: Rows,
+        metric: Literal["euclidean", "cosine"] = "euclidean",
+        of: Tensor | None = None,
+    ) -> Tensor:
+        """Indices of the nearest others of rows of x, of all or some, int32, on the CPU."""
         assert self.n_neighbors is not None
-        return knn(x, min(self.n_neighbors, len(x) - 1), metric=metric)[1].int().cpu()
+        return nearest(x, min(self.n_neighbors, len(x) - 1), metric=metric, of=of)
 
     def note(self, z: Tensor) -> None:
         """Keep what was made of the sample, and nothing of its neighbour."""
@@ -96,7 +108,7 @@ class ViewsObjective(Objective):
 
     def finish(self) -> None:
         """Let go of the neighbours."""
-        self.neighbors = None
+        self.neighbors = self.drawn = None
         super().finish()
 
 

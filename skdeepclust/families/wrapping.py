@@ -192,6 +192,9 @@ class WrappedClustering(
         self.base_ = clone(self.base)
         self.base_._restore(model)
         self._adopt()
+        published = [name for name in type(self).__annotations__ if name.endswith("_")]
+        if missing := [name for name in published if not hasattr(self, name)]:
+            raise ValueError(f"it lacks {missing[0]!r}")
 
     def __sklearn_tags__(self) -> Any:
         tags, inner = super().__sklearn_tags__(), get_tags(self.base)

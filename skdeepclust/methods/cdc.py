@@ -125,7 +125,7 @@ class CDCObjective(SelfSupervisedObjective):
     def place_heads(self, run: Run) -> None:
         """Make the rows of both heads prototypes: of the features, then of hidden activations."""
         self.check_finite(run.samples)
-        z = run.forward(self.embed)
+        z = run.forward(self.embed, run.enough() if run.sample_weight is None else None)
         n, n_clusters = len(z), len(self.prototypes)
         layer = self.clustering_head[0]  # type: ignore[index]
         # A row for about ten samples; further units would be noise, and stay silent.
@@ -212,10 +212,9 @@ class CDCObjective(SelfSupervisedObjective):
         """Publish the mean embedding of each cluster as its prototype."""
         if not self.placed:
             self.place_heads(run)
-        z, labels = run.forward(self.embed), run.forward(self.predict)
+        means = self.means(run, run.forward(self.predict), self.prototypes)
         with torch.no_grad():
-            equal = torch.ones_like(z[:, 0])
-            self.prototypes.copy_(weighted_means(z, labels, equal, self.prototypes))
+            self.prototypes.copy_(means)
 
     def finish(self) -> None:
         """Keep encoder and heads alone."""

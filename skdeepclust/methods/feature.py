@@ -28,7 +28,7 @@ from ..families.labelling import (
 )
 from ..families.neighboring import NeighborTransformer, Spaces
 from ..metrics.unsupervised import agreement_with_others
-from ..ops import kmeans, regroup
+from ..ops import kmeans, nearest, regroup
 
 LIKE, FREE = "turtle-like", "turtle-free"
 ON_FEATURES, ON_EMBEDDING = "kmeans", "kmeans-neighbors"
@@ -62,12 +62,28 @@ class FeatureObjective(LabellingObjective):
     def on_fit_end(self, run: Run) -> None:
         """Take a candidate, let linear heads learn it, and publish means of its clusters."""
         self.start(run)
-        z = run.forward(self.encoder)
+        z = run.forward(self.encoder, run.enough())
         found = self.find_candidates(run, z.cpu())
         self.judge(run, found)
         labels = found[self.taken].to(z.device)
         self.learn(z, labels, run.generator)
         self.place_means(run, labels)
+        self.partitions = self.spread(run, self.partitions)
+
+    def spread(self, run: Run, found: Tensor) -> Tensor:
+        """Labels of all samples by each candidate, (C, n); ``found``: of those that were looked at.
+
+        Each of the others takes those of the nearest one of these in the chart.
+        """
+        some = run.enough()
+        if some is None:
+            return found
+        near = nearest(run.on_demand(self.chart), 1)[:, 0].long()
+        place = torch.searchsorted(some, near)
+        assert torch.equal(some[place], near)  # they are searched among 32,768 of these
+        spread = found[:, place]
+        spread[:, some] = found
+        return spread
 
     def find_candidates(self, run: Run, z: Tensor) -> dict[str, Tensor]:
         """Labels (n,) by each candidate, on the CPU, once borders follow the neighbours."""
@@ -197,7 +213,7 @@ class FeatureClustering(NeighborTransformer, BaseDeepClustering):
         Nearest others of each sample that the embedding keeps together.
     n_steps : int or "auto", default="auto"
         Steps of the neighbour embedding. ``"auto"`` is 300 up to 10,000 samples, and beyond in
-        proportion.
+        proportion, up to 131,072: so many, drawn at random, are learnt from.
     n_init : int, default=3
         Restarts of TURTLE for either kind of sizes; the one with which its like agree most is the
         candidate.
@@ -240,7 +256,8 @@ class FeatureClustering(NeighborTransformer, BaseDeepClustering):
         ``n_clusters`` that hold a sample; ``stayed``, the adjusted Rand index of its clusters
         before and after their borders were moved; from 0.9 on, "turtle-like" is left as it was.
     candidate_labels_ : ndarray of shape (n_candidates, n_samples), int64
-        What each candidate found, in the order of `candidates_`.
+        What each candidate found, in the order of `candidates_`. Of more than 131,072 samples
+        so many are divided; each of the others has the labels of a near one in the embedding.
     objective_ : torch.nn.Module
         The trained networks.
     history_ : list of dict

@@ -33,6 +33,7 @@ from ..families.views import (
     views_of,
 )
 from ..nn import MomentumCopy, predictor
+from ..ops import in_common, rename
 
 # Of `predict_proba`, about which the paper says nothing: at the 0.5 of Eq. (9) even clear cases
 # would be improbable.
@@ -62,6 +63,7 @@ class HaDisObjective(UnitEmbeddings, ViewsObjective):
 
     means_of_batches = True
     pseudo_labels: Tensor  # (n_samples,), of the last k-means
+    _found: tuple[Tensor, Tensor, Tensor]  # embedding, centres and labels that have no names yet
 
     def __init__(
         self,
@@ -155,10 +157,7 @@ class HaDisObjective(UnitEmbeddings, ViewsObjective):
 
     def assign(self, run: Run) -> None:
         """Give each sample the pseudo-label that k-means finds in the teacher's embedding."""
-        previous = getattr(self, "pseudo_labels", None)
-        self.pseudo_labels = self.place_prototypes(
-            run, n_init=self.n_init_epoch, n_iter_gpu=ITERATIONS, previous=previous
-        )
+        self.pseudo_labels = self.place_prototypes(run, n_init=self.n_init_epoch)
 
     def on_phase_start(self, run: Run) -> None:
         """Draw the noise of Eq. (2) from the fit's own generator."""
@@ -169,10 +168,26 @@ class HaDisObjective(UnitEmbeddings, ViewsObjective):
         assert self.teacher is not None
         self.teacher.update(self.encoder, self.momentum_now(self._epochs_done(run)))  # (12)
 
+    def on_last_step_end(self, run: Run) -> None:
+        """Find new pseudo-labels; those of the last epoch are found in `on_fit_end`.
+
+        The host, which names clusters, is told of them together with the losses.
+        """
+        if not run.phase.clusters or run.epoch + 1 == run.n_epochs_planned:
+            return
+        z = run.forward(self.embed).nan_to_num()  # where training diverged, the losses will tell
+        centers, labels = self.find_clusters(z, self.n_init_epoch, run.seed(), ITERATIONS)
+        self._found = z, centers, labels
+        run.asked["common"] = in_common(labels, self.pseudo_labels, len(centers))
+        if self.balances:
+            run.asked["labels"] = labels
+
     def on_epoch_end(self, run: Run) -> None:
-        """Renew the pseudo-labels; those of the last epoch are found in `on_fit_end`."""
-        if run.phase.clusters and run.epoch + 1 < run.n_epochs_planned:
-            self.assign(run)
+        """Take the new pseudo-labels over, under the names that the clusters had."""
+        if "common" in run.told:
+            z, centers, labels = self.__dict__.pop("_found")
+            self.pseudo_labels, centers = rename(labels, centers, run.told["common"])
+            self.adopt_clusters(run, z, centers, self.pseudo_labels)
 
     def on_fit_end(self, run: Run) -> None:
         """Place the clusters that are reported, with all restarts."""
@@ -208,7 +223,8 @@ class HaDisObjective(UnitEmbeddings, ViewsObjective):
         assert self.teacher is not None
         self.encoder = self.teacher.net
         self.teacher = self.predictor = None
-        self.__dict__.pop("pseudo_labels", None)
+        for name in ("pseudo_labels", "_found"):
+            self.__dict__.pop(name, None)
         super().finish()
 
 
@@ -289,7 +305,8 @@ def prototype_contrast(
 
 def balanced(run: Run, active: Tensor) -> Tensor:
     """Draw, with replacement, as many samples as are active, from each cluster equally often."""
-    labels = run.objective.pseudo_labels.cpu()[active]
+    told = run.told.get("labels")  # with the last losses; a phase that starts waits for them
+    labels = (run.objective.pseudo_labels.cpu() if told is None else told)[active]
     weight = 1 / labels.bincount().float()[labels]
     return active[weight.multinomial(len(active), replacement=True, generator=run.generator)]
 

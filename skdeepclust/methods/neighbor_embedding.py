@@ -58,7 +58,7 @@ class NeighborEmbedding(NeighborTransformer):
         whole, fewer show detail.
     n_steps : int or "auto", default="auto"
         Steps of the neighbour embedding. ``"auto"`` is 300 up to 10,000 samples, and beyond in
-        proportion.
+        proportion, up to 131,072: so many, drawn at random, are learnt from.
     batch_size : int, default=512
         Neighbouring pairs in a step, each the others' rival; at most one for each sample.
     lr : float, default=0.001

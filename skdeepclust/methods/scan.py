@@ -27,6 +27,8 @@ from ..families.views import NEIGHBORS, Views, views_of
 from ..nn import build_trunk, linear_map, projector
 from ..ops import imbalance, pair_contrast
 
+ENOUGH = 80_000  # samples to learn parts of clusters from: four passes of 2500 batches
+
 
 class SCANObjective(LinearHeads, PartsObjective):
     """z = encoder(x): embedding (B, d).  w: prototypes (K', d), one matrix for each head.
@@ -83,6 +85,7 @@ class SCANObjective(LinearHeads, PartsObjective):
             self.loss,
             n_epochs=self.plan.n_clustering,
             views=self.pair,
+            draw=None if self.plan.n_drawn == len(run.samples) else self.draw,
             partner=self.partner,
             start=self.start,
         )
@@ -100,9 +103,10 @@ class SCANObjective(LinearHeads, PartsObjective):
 
     def start(self, run: Run) -> None:
         """If the embedding is learnt, mine the neighbours in it, and place the prototypes."""
+        self.choose_drawn(run)
         if self.plan.n_contrast > 0:
             self.check_finite(run.samples)
-            self.neighbors = self.mine(run.forward(self.embed), "cosine")
+            self.neighbors = self.mine(run.on_demand(self.embed), "cosine", of=self.mined)
             self.place_directions(run)
         self.placed = True
 
@@ -202,7 +206,8 @@ class SCANClustering(PartsClustering):
     max_epochs : int or "auto", default="auto"
         Passes over the data, all phases together. ``"auto"`` is 40, or, where parts of clusters
         are learnt, as many as make 59 batches for each unit of the root of the number of samples,
-        at most 2500; but at least 4.
+        at most 2500; but at least 4. Parts are learnt from at most 80,000 samples, drawn once; all
+        learn the names of the clusters.
     batch_size : int or "auto", default="auto"
         Samples in a batch. ``"auto"`` is 128, or less so that an epoch has about five batches, but
         at least 16.
@@ -378,14 +383,15 @@ class SCANClustering(PartsClustering):
 
     def _plan_for(self, image_shape: tuple[int, int, int] | None, n_samples: int) -> Plan:
         n_parts = self._n_parts(image_shape, n_samples)
-        n_epochs = self._n_epochs(n_parts, n_samples, n_samples)
+        n_drawn = min(ENOUGH, n_samples) if n_parts > 1 else n_samples
+        n_epochs = self._n_epochs(n_parts, n_drawn, n_samples)
         return Plan(
             n_parts=n_parts,
             n_neighbors=self._n_neighbors(n_parts),
             n_epochs=n_epochs,
             n_contrast=self._n_contrast(image_shape, n_parts, n_epochs),
-            n_self_label=n_naming(n_parts, n_epochs, n_samples, n_samples),
-            n_drawn=n_samples,
+            n_self_label=n_naming(n_parts, n_epochs, n_drawn, n_samples),
+            n_drawn=n_drawn,
         )
 
     def _n_parts(self, image_shape: tuple[int, int, int] | None, n_samples: int) -> int:

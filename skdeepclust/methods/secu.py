@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from ..base.constraints import FOUND_OR_GIVEN, POSITIVE_REAL, WEIGHT
 from ..base.objective import Core
 from ..data.views import secu_views
-from ..engine import JointOptimizer, Length, LossTerms, Phase, Run, shuffled
+from ..engine import JointOptimizer, Length, LossTerms, Phase, Run
 from ..families.logits import UnitEmbeddings
 from ..families.parts import PartsClustering, PartsObjective, Plan, auto_parts, n_naming
 from ..families.views import Views, auto_batch_size, trunk_and_projector, views_of
@@ -57,7 +57,6 @@ class SeCuObjective(UnitEmbeddings, PartsObjective):
     """
 
     labels: Tensor  # (heads, n_samples), int32
-    drawn: Tensor  # (n_samples,), bool: the samples that clusters are learnt from
 
     def __init__(
         self,
@@ -117,8 +116,7 @@ class SeCuObjective(UnitEmbeddings, PartsObjective):
                 centers.copy_(placed)
         self.placed = True
         self.labels = torch.full((len(self.heads), n), UNSEEN, dtype=torch.int32, device=device)
-        if self.plan.n_drawn < n:
-            self.drawn = torch.randperm(n, generator=run.generator) < self.plan.n_drawn
+        self.choose_drawn(run)
         sizes = [len(centers) for centers in self.heads]
         self.counts = [torch.zeros(k, dtype=torch.float64, device=device) for k in sizes]
         self.duals = [torch.zeros(k, device=device) for k in sizes]
@@ -136,11 +134,6 @@ class SeCuObjective(UnitEmbeddings, PartsObjective):
         z = [self.embed(run.samples.batch(part)) for part in torch.chunk(index, 1 + n // 512)]
         self.train()
         return torch.cat(z)
-
-    def draw(self, run: Run, active: Tensor) -> Tensor:
-        """Shuffle those that clusters are learnt from; all, if hardly any of them is active."""
-        drawn = active[self.drawn[active]]
-        return shuffled(run, drawn if len(drawn) >= run.batch_size else active)
 
     def on_epoch_start(self, run: Run) -> None:
         """Freeze the centres that the network learns from in this epoch."""
@@ -203,8 +196,7 @@ class SeCuObjective(UnitEmbeddings, PartsObjective):
     def finish(self) -> None:
         """Keep the first head alone, and nothing of the training samples."""
         self.counts, self.duals = [], []
-        for name in ("labels", "drawn"):
-            self.__dict__.pop(name, None)
+        self.__dict__.pop("labels", None)
         super().finish()
 
 

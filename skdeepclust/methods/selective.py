@@ -200,19 +200,26 @@ class SampleSelection(Hook):
             self._measure(run, run.index, seen[0], seen[1])
         self._seconds += time.perf_counter() - start
 
-    def on_epoch_end(self, run: Run) -> None:
-        """Measure who rests, if it is time, and decide who takes part next."""
+    def on_last_step_end(self, run: Run) -> None:
+        """Measure who rests, if it is time, and ask who takes part next."""
         if self._all_take_part(run):
             return
-        start, record = time.perf_counter(), run.history[-1]
+        start = time.perf_counter()
         if self._is_due(run):
             self._measure_resting(run)
         self.advance()
-        active = self.choose_active(run.batch_size, self._generator).cpu()
+        run.asked["active"] = self.choose_active(run.batch_size, self._generator)
+        self._seconds += time.perf_counter() - start
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Let those take part who shall."""
+        if "active" not in run.told:
+            return
+        record, active = run.history[-1], run.told["active"]
         record["n_active"] = int(run.active.sum())
         record["n_returned"] = int((active & ~run.active).sum())
         record["seconds"] -= self._seconds
-        record["seconds_measuring"] = self._seconds + time.perf_counter() - start
+        record["seconds_measuring"] = self._seconds
         run.active = self.active = active
         run.objective.seen = []
         # A phase that counts batches would else spend those saved on further epochs.

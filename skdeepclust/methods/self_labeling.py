@@ -6,7 +6,6 @@ name that cluster in strongly distorted versions of them, too, and others come t
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Iterator
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -18,11 +17,12 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from ..base.constraints import POSITIVE_INTEGER, POSITIVE_REAL, WEIGHT
-from ..base.fitting import USER_LEVEL, draw_seed, seed_unseeded, warn_of_interruption
+from ..base.fitting import draw_seed, seed_unseeded, warn_of_interruption
 from ..base.objective import Objective, threads_of
 from ..data.augment import Augment
+from ..data.telling import warn
 from ..data.views import strong_view
-from ..engine import Hook, LossTerms, Phase, Progress, Run, Trainer
+from ..engine import Hook, LossTerms, Phase, Progress, Run, Trainer, held_back
 from ..families.wrapping import WrappedClustering
 from ..ops import cluster_mean_loss
 
@@ -86,6 +86,20 @@ class SelfLabelingObjective(nn.Module, Hook):
     def on_epoch_end(self, run: Run) -> None:
         """Tell the history which share of the samples was certain."""
         run.history[-1]["certain"] = run.told["certain"] / run.history[-1]["n_samples"]
+
+
+class Watch(Hook):
+    """Knows whether the fit that it hears of was interrupted, also while it was published."""
+
+    run: Run | None = None
+
+    def on_fit_start(self, run: Run) -> None:
+        self.run = run
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C has ended the training."""
+        return self.run is not None and self.run.interrupted
 
 
 class SelfLabelingClustering(WrappedClustering):
@@ -200,7 +214,10 @@ class SelfLabelingClustering(WrappedClustering):
         base = clone(self.base)
         if self.random_state is not None:
             seed_unseeded(base, seed)
-        base.fit_with(X, hooks)
+        watch = Watch()
+        base.fit_with(X, [watch, *hooks])
+        if watch.interrupted:
+            return base  # which has said so
         samples = base._samples(X)
         objective = SelfLabelingObjective(
             base.objective_,
@@ -213,16 +230,16 @@ class SelfLabelingClustering(WrappedClustering):
         n_threads = threads_of(base.objective_, samples, self.batch_size)
         trainer = Trainer(batch_size=self.batch_size, seed=seed, n_threads=n_threads)
         run = trainer.fit(objective, samples, [Progress()] if self.verbose else [])
-        base._publish_refined(run)
+        with held_back(run):
+            base._publish_refined(run)
         for message in base.objective_.warnings:
-            warnings.warn(message, ConvergenceWarning, stacklevel=USER_LEVEL)
+            warn(message, ConvergenceWarning)
         if run.interrupted:
-            warn_of_interruption(run, USER_LEVEL)
+            warn_of_interruption(run)
         elif not any(record["certain"] for record in run.history):
-            warnings.warn(
+            warn(
                 f"No sample has a probability above threshold={self.threshold}, so nothing was "
                 "learnt from certain ones. Lower threshold.",
                 ConvergenceWarning,
-                stacklevel=USER_LEVEL,
             )
         return base

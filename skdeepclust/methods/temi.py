@@ -21,12 +21,12 @@ from ..base.complaints import n_used
 from ..base.constraints import FOUND_OR_GIVEN, POSITIVE_INTEGER, POSITIVE_REAL, WEIGHT
 from ..base.estimator import BaseDeepClustering
 from ..base.objective import Core, Objective
-from ..data.samples import Samples
+from ..data.samples import OnDemand, Samples
 from ..engine import LossTerms, Phase, Run
 from ..families.consensus import most_typical
 from ..metrics.unsupervised import kept_together
 from ..nn import CosineHeads, MomentumCopy, parse_encoder, perceptron
-from ..ops import knn
+from ..ops import nearest
 
 HIDDEN = (128,)  # widths of encoder="auto"; 256 was no better on digits
 MOST_FEATURES = 256  # that heads read; more are reduced to so many principal components
@@ -139,11 +139,11 @@ class TEMIObjective(Objective):
     def start(self, run: Run) -> None:
         """Find the principal components, if there are many features, and the neighbours."""
         self.axes = leading_axes(run.samples, run.generator)
-        x = run.samples.comparable()
-        if self.axes is not None and x.shape[1] == len(self.axes):  # sparse rows are shorter
-            x = x @ self.axes
-        k = self.n_neighbors or auto_neighbors(len(x), len(self.prototypes))
-        self.neighbors = knn(x, min(k, len(x) - 1))[1].int().cpu()
+        x, n = run.samples.to_compare(), len(run.samples)
+        if self.axes is not None and isinstance(x, OnDemand):  # sparse rows are shorter
+            x = OnDemand(n, lambda some: self.features(run.samples.comparable(some)))
+        k = self.n_neighbors or auto_neighbors(n, len(self.prototypes))
+        self.neighbors = nearest(x, min(k, n - 1))
         self.adopt(0)
         self.placed = True
 
@@ -189,7 +189,8 @@ class TEMIObjective(Objective):
         self.teachers.update(self.heads, teacher_momentum(self.n_steps))
 
     def on_last_step_end(self, run: Run) -> None:
-        """Look at the labels now and then."""
+        """Let the first head predict; look at the labels now and then."""
+        self.adopt(0)
         settling = 2 * run.step >= self.n_steps
         due = run.step - self.reviewed_step >= self.n_steps / REVIEWS
         if self.tol is not None and settling and due:
@@ -205,16 +206,15 @@ class TEMIObjective(Objective):
 
     def on_epoch_end(self, run: Run) -> None:
         """Stop when the labels of no head change any more."""
-        self.adopt(0)
         if "changed" in run.told:
             changed = run.history[-1]["changed"] = run.told["changed"]
-            run.stop_phase = changed < self.tol  # type: ignore[operator]
+            run.stop_phase = changed < self.tol
 
     def label(self, x: Tensor) -> Tensor:
         """Label a batch by every teacher, (B, H)."""
         assert self.teachers is not None
         found: Tensor = self.teachers(self.features(x)).argmax(2)
-        return found.T
+        return found.T.int()
 
     def labels_of_heads(self, run: Run) -> Tensor:
         """Label of each sample by every teacher, (n_samples, H), on the CPU."""

@@ -48,7 +48,7 @@ class TURTLEObjective(LabellingObjective):
         """
         if len(self.gammas) == 1:
             return 0, f"gamma={self.gammas[0]:g} was given."
-        chart, edges, seed = run.forward(self.chart), self.graph_of(run), run.seed()
+        chart, edges, seed = run.forward(self.chart, run.enough()), self.graph_of(run), run.seed()
         kept = []
         for restarts in labels.split(self.n_restarts):  # type: ignore[no-untyped-call]
             own = typical(list(restarts))
@@ -105,7 +105,7 @@ class TURTLEClustering(NeighborTransformer, BaseDeepClustering):
         Nearest others of each sample that the embedding keeps together.
     n_steps : int or "auto", default="auto"
         Steps of the neighbour embedding. ``"auto"`` is 300 up to 10,000 samples, and beyond in
-        proportion.
+        proportion, up to 131,072: so many, drawn at random, are learnt from.
     n_init : int, default=3
         Restarts; the one with which the others agree most is taken.
     n_outer : int, default=150

@@ -1,18 +1,26 @@
 """Operations on embeddings and probabilities. No paper, no network and no training loop."""
 
 from .counting import count_labels
-from .density import center_rows, density_weights, set_apart, weighted_means
+from .density import (
+    center_rows,
+    density_weights,
+    means_of_sums,
+    set_apart,
+    weighted_means,
+    weighted_sums,
+)
 from .fuzzy_graph import fuzzy_graph
-from .kmeans import keep_names, kmeans
+from .kmeans import in_common, keep_names, kmeans, rename
 from .losses import cluster_mean_loss, imbalance, pair_contrast, queue_contrast
 from .modularity import merge_by_modularity, merged_labels, neighbor_affinity
-from .neighbors import knn
+from .neighbors import Rows, knn, nearest
 from .parts import cluster_by_parts
 from .principal import principal_axes
 from .regroup import regroup
 from .student_t import squared_distances, student_t_log_affinity
 
 __all__ = [
+    "Rows",
     "center_rows",
     "cluster_by_parts",
     "cluster_mean_loss",
@@ -20,18 +28,23 @@ __all__ = [
     "density_weights",
     "fuzzy_graph",
     "imbalance",
+    "in_common",
     "keep_names",
     "kmeans",
     "knn",
+    "means_of_sums",
     "merge_by_modularity",
     "merged_labels",
+    "nearest",
     "neighbor_affinity",
     "pair_contrast",
     "principal_axes",
     "queue_contrast",
     "regroup",
+    "rename",
     "set_apart",
     "squared_distances",
     "student_t_log_affinity",
     "weighted_means",
+    "weighted_sums",
 ]

@@ -84,10 +84,23 @@ def weighted_means(z: Tensor, labels: Tensor, weight: Tensor, fallback: Tensor) 
     weight : Tensor of shape (n,), >= 0
     fallback : Tensor of shape (K, d). What a cluster without weight gets.
     """
+    sums, total = weighted_sums(z, labels, weight, len(fallback))
+    return means_of_sums(sums, total, fallback)
+
+
+def weighted_sums(
+    z: Tensor, labels: Tensor, weight: Tensor, n_clusters: int
+) -> tuple[Tensor, Tensor]:
+    """Weighted sum of each cluster, (K, d), and its weight, (K,); arguments as `weighted_means`."""
     weight = weight * (labels >= 0)
-    member = F.one_hot(labels.clamp(min=0), len(fallback)).to(z.dtype) * weight[:, None]
-    total = member.sum(0)[:, None]
-    return torch.where(total > 0, (member.T @ z) / total.clamp(min=1e-12), fallback)
+    member = F.one_hot(labels.clamp(min=0), n_clusters).to(z.dtype) * weight[:, None]
+    return member.T @ z, member.sum(0)
+
+
+def means_of_sums(sums: Tensor, total: Tensor, fallback: Tensor) -> Tensor:
+    """Means (K, d) of `weighted_sums`; a cluster without weight gets its row of ``fallback``."""
+    total = total[:, None]
+    return torch.where(total > 0, sums / total.clamp(min=1e-12), fallback)
 
 
 def center_rows(a: Tensor) -> Tensor:

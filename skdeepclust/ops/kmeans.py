@@ -73,8 +73,16 @@ def keep_names(labels: Tensor, previous: Tensor, centers: Tensor) -> tuple[Tenso
     -------
     labels, centers : the same clusters under their new names
     """
-    n_clusters = len(centers)
-    common = count_labels(previous * n_clusters + labels, n_clusters**2)
-    _, cluster = linear_sum_assignment(common.view(n_clusters, -1).cpu(), maximize=True)
+    return rename(labels, centers, in_common(labels, previous, len(centers)).cpu())
+
+
+def in_common(labels: Tensor, previous: Tensor, n_clusters: int) -> Tensor:
+    """How many samples each previous cluster shares with each present one, (K, K)."""
+    return count_labels(previous * n_clusters + labels, n_clusters**2).view(n_clusters, -1)
+
+
+def rename(labels: Tensor, centers: Tensor, common: Tensor) -> tuple[Tensor, Tensor]:
+    """Do what `keep_names` does where ``common``, of `in_common`, is on the CPU already."""
+    _, cluster = linear_sum_assignment(common, maximize=True)
     renamed = torch.as_tensor(cluster).to(labels.device, non_blocking=True)  # name -> old number
     return renamed.argsort()[labels], centers[renamed]

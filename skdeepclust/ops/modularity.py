@@ -125,22 +125,33 @@ def merged_labels(labels: Tensor, affinity: Tensor, n_groups: int) -> Tensor:
     affinity : Tensor of shape (K', K'), as in `merge_by_modularity`
     n_groups : int, >= 1
     """
-    used, labels = torch.unique(labels, return_inverse=True)
-    used = used.to(affinity.device)
-    group = merge_by_modularity(affinity[used][:, used], n_groups)
+    group = groups_of_labels(torch.unique(labels), affinity, n_groups)
     return group.to(labels.device)[labels]
 
 
-def neighbor_affinity(labels: Tensor, neighbors: Tensor, n_labels: int) -> Tensor:
+def groups_of_labels(used: Tensor, affinity: Tensor, n_groups: int) -> Tensor:
+    """Group of each label, (K',), int64; 0 for those that are not among the ``used``."""
+    used = used.to(affinity.device)
+    groups = used.new_zeros(len(affinity))
+    groups[used] = merge_by_modularity(affinity[used][:, used], n_groups).to(used.device)
+    return groups
+
+
+def neighbor_affinity(
+    labels: Tensor, neighbors: Tensor, n_labels: int, of: Tensor | None = None
+) -> Tensor:
     """How many neighbours of samples with one label have another or the same, (K', K').
 
     Parameters
     ----------
     labels : Tensor of shape (n,), int64 in [0, K')
-    neighbors : Tensor of shape (n, k), int
+    neighbors : Tensor of shape (m, k), int
         Indices of samples.
     n_labels : int
         K'.
+    of : Tensor of shape (m,), default=None
+        Whose neighbours these are; None: those of all samples, m = n.
     """
-    pairs = labels[:, None] * n_labels + labels[neighbors.long()]
+    own = labels if of is None else labels[of]
+    pairs = own[:, None] * n_labels + labels[neighbors.long()]
     return pairs.flatten().bincount(minlength=n_labels**2).view(n_labels, n_labels)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Iterator
+from typing import Literal, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -15,16 +15,25 @@ from .._optional import available, optional
 from ..device.ranks import by_parts
 
 Search = Callable[[Tensor, Tensor, int], Tensor]
+Metric = Literal["euclidean", "cosine"]
 
 MOST_ENTRIES = 2**22  # of a block of distances or differences
 MOST_SEARCHED, KNOWN = 2**17, 2**15  # samples among which all are searched; that stand for more
 
 
+class Rows(Protocol):
+    """Rows (n, d): a tensor, or what makes some of them when they are asked for."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: Tensor, /) -> Tensor: ...
+
+
 def knn(
-    z: Tensor,
+    z: Rows,
     k: int,
     *,
-    metric: Literal["euclidean", "cosine"] = "euclidean",
+    metric: Metric = "euclidean",
+    of: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Distances and indices, both (n, k), of the nearest other samples.
 
@@ -37,23 +46,51 @@ def knn(
 
     Parameters
     ----------
-    z : Tensor of shape (n, d)
+    z : Tensor of shape (n, d), or `Rows`
     k : int in [1, n)
     metric : "euclidean", or "cosine": 1 - cos, between 0 and 2
+    of : Tensor of shape (m,), default=None
+        Samples whose neighbours are wanted; None: all.
 
     Raises
     ------
     ValueError
         If there are no k other samples.
     """
+    distances, indices = zip(*_in_parts(z, k, metric, of), strict=True)
+    return torch.cat(distances), torch.cat(indices)
+
+
+def nearest(z: Rows, k: int, *, metric: Metric = "euclidean", of: Tensor | None = None) -> Tensor:
+    """Indices alone, as of `knn`: (n, k), int32, on the CPU, a third of the memory."""
+    return torch.cat([indices.int().cpu() for _, indices in _in_parts(z, k, metric, of)])
+
+
+def _in_parts(
+    z: Rows, k: int, metric: Metric, of: Tensor | None
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """What `knn` gives, for some samples after the other: no copy of all rows is made."""
     if not 1 <= k < len(z):
         raise ValueError(f"k={k} neighbours need more samples than that. Got {len(z)} instead.")
-    x = F.normalize(z) if metric == "cosine" else z - z.mean(0)
-    known = searched(len(z)).to(z.device)
-    among, search = x if len(known) == len(x) else x[known], choose_search(x)
-    found = by_parts(lambda part: search(x[part], among, k + 1), len(x))
-    distances, indices = nearest_others(x, known[found])
-    return (distances.square() / 2 if metric == "cosine" else distances), indices
+    known = searched(len(z))
+    among = z[known]
+    center = among.mean(0)
+
+    def comparable(rows: Tensor) -> Tensor:
+        return F.normalize(rows) if metric == "cosine" else rows - center
+
+    among, known = comparable(among), known.to(among.device)
+    search = choose_search(among)
+    for part in torch.split(torch.arange(len(z)) if of is None else of, MOST_SEARCHED):
+        x, numbers = comparable(z[part]), part.to(among.device)
+        found = _shared(search, x, among, k + 1).sort(dim=1).values
+        distances, places = nearest_others(x, among, found, known[found] == numbers[:, None])
+        yield (distances.square() / 2 if metric == "cosine" else distances), known[places]
+
+
+def _shared(search: Search, x: Tensor, among: Tensor, n_nearest: int) -> Tensor:
+    """What a search finds for each row, of which processes that work together share the work."""
+    return by_parts(lambda part: search(x[part], among, n_nearest), len(x))
 
 
 def searched(n: int) -> Tensor:
@@ -102,20 +139,29 @@ def sklearn_search(x: Tensor, among: Tensor, n_nearest: int) -> Tensor:
     return torch.as_tensor(found, device=x.device)
 
 
-def nearest_others(x: Tensor, found: Tensor) -> tuple[Tensor, Tensor]:
+def nearest_others(
+    x: Tensor, among: Tensor, found: Tensor, itself: Tensor
+) -> tuple[Tensor, Tensor]:
     """Sort each row's candidates by distance, then index, and drop the row itself, or the last.
 
     Distances are summed over differences: products cancel between close samples, and each
     backend rounds its own way. The last candidate goes where the row itself wasn't found.
+
+    Parameters
+    ----------
+    x : Tensor of shape (n, d)
+    among : Tensor of shape (m, d)
+    found : Tensor of shape (n, k + 1), int64
+        Candidates of each row, indices into ``among``, rising.
+    itself : Tensor of shape (n, k + 1), bool
+        Which of them is the row.
     """
-    found = found.sort(dim=1).values
     distances, indices = [], []
-    rows = torch.arange(len(x), device=x.device)
     n_block = 1 + MOST_ENTRIES // (found.shape[1] * x.shape[1])
-    for block, index in zip(torch.split(rows, n_block), torch.split(found, n_block), strict=True):
-        gap = (x[index] - x[block, None]).square().sum(2).sqrt()
-        gap.masked_fill_(index == block[:, None], torch.inf)
-        gap, order = gap.sort(dim=1, stable=True)
+    blocks = zip(*(torch.split(whole, n_block) for whole in (x, found, itself)), strict=True)
+    for rows, index, own in blocks:
+        gap = (among[index] - rows[:, None]).square().sum(2).sqrt()
+        gap, order = gap.masked_fill_(own, torch.inf).sort(dim=1, stable=True)
         distances.append(gap[:, :-1])
         indices.append(index.gather(1, order)[:, :-1])
     return torch.cat(distances), torch.cat(indices)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import warnings
 from collections.abc import Callable, Iterator
 from numbers import Integral
 from pathlib import Path
@@ -16,7 +15,9 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from ..data.files import at_home
 from ..data.guard import unlike_images
+from ..data.telling import warn
 from ..device import resolve_device, uses_bfloat16
 from ..device.ranks import by_parts, ranks
 from .decoding import Images, Pixels, images_of, new_images
@@ -141,7 +142,7 @@ class ImageEmbedder(
             If the weights can't be had; says what to download and where to put it.
         """
         self._validate_params()
-        self.n_features_out_ = self._n_features_out = self._network().n_features
+        self.n_features_out_ = self._n_features_out = self.network().n_features
         return self
 
     def transform(self, X: Any) -> NDArray[np.float32]:
@@ -175,9 +176,9 @@ class ImageEmbedder(
         features : as of `transform`
         """
         self._validate_params()
-        images, network = images_of(X), self._network()
+        images, network = images_of(X), self.network()
         if isinstance(images, Pixels) and (message := unlike_images(images.pixels)):
-            warnings.warn(message, UserWarning, stacklevel=4)
+            warn(message)
         here, n = ranks(), len(images)
         progress = heard or (Progress(n) if self.verbose and here.is_first else None)
 
@@ -229,13 +230,20 @@ class ImageEmbedder(
         features = network.in_tiles(x, self.batch_size, uses_bfloat16(self.precision, device))
         return features.cpu().numpy()
 
-    def _network(self) -> Network:
+    def network(self) -> Network:
+        """Find the network that computes the features.
+
+        Returns
+        -------
+        network : skdeepclust.pretrained.networks.Network
+            Its ``digest`` is that of its weights.
+        """
         return find_network(self.model, self.weights, resolve_device(self.device))
 
     def _folder(self, network: Network) -> Path | None:
         if self.cache_dir is None:
             return None
-        root = Path(os.fspath(self.cache_dir))
+        root = at_home(self.cache_dir)
         if self.cache_dir == "auto":
             home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
             root = Path(home, "skdeepclust", "features")

@@ -110,7 +110,7 @@ def find_network(model: str, weights: str | os.PathLike[str], device: torch.devi
             f"model={model!r} must be {', '.join(map(repr, IN_A_PACKAGE))}, 'torchvision:NAME', "
             "'timm:NAME' or 'hf:NAME'."
         )
-    file = os.fspath(weights)
+    file = os.path.expanduser(os.fspath(weights))
     # With its time: a file that is written anew holds other weights.
     stamp = 0 if file == "pretrained" else time_of_file(file)
     with _loading:  # two threads would build the same network twice

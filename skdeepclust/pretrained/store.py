@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 KEY_BYTES = 16  # of a content hash
-FORMAT = 2  # of a record; belongs into the name of the folder
+FORMAT = 2  # of a record, and of how an image becomes pixels; part of the folder's name
 
 
 class Store:

@@ -7,7 +7,6 @@ import json
 import math
 import os
 import tempfile
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
@@ -20,6 +19,7 @@ from sklearn.utils import gen_batches
 
 from ..data.folders import listing
 from ..data.images import ImageReadError, read_image, resize_image, resize_images
+from ..data.telling import warn
 from ..datasets import check_on_error
 from .companion import CompanionTable
 from .images import SHOWN, ImageClusters, ImageFiles
@@ -236,10 +236,7 @@ class BoxFile(ImageFiles):
         if on_error == "raise" or n_left_out == len(self.boxes):
             raise ValueError(f"{n_left_out} boxes of {self.file!r} can't be cut out{listed}.")
         if on_error == "warn":
-            warnings.warn(
-                f"{n_left_out} of {len(self.boxes)} boxes of {self.file!r} are left out{listed}.",
-                stacklevel=2,
-            )
+            warn(f"{n_left_out} of {len(self.boxes)} boxes of {self.file!r} are left out{listed}.")
 
     def address(self, page: Path) -> None:
         """Nothing: a box is no file of its own. Its name begins with that of the image."""

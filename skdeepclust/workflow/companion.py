@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import os
-import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..data.folders import N_LISTED
+from ..data.telling import warn
 
 KEYS = ("path", "row", "file", "filename", "file_name", "image")  # the first of these joins
 
@@ -88,10 +88,9 @@ class CompanionTable:
                 f"{names[0]!r}; its rows are about {', '.join([*self.rows][:N_LISTED])}."
             )
         if n_without:
-            warnings.warn(
+            warn(
                 f"--table {str(self.file)!r} has no row about {n_without:,} of {len(names):,} "
-                f"samples, such as {names[found.index(None)]!r}.",
-                stacklevel=2,
+                f"samples, such as {names[found.index(None)]!r}."
             )
         cells = {
             name: [None if row is None else row[i] or None for row in found]

@@ -15,6 +15,7 @@ from typing import Any
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from ..data.files import at_home
 from ..data.shapes import image_shape_of
 from ..device.ranks import alone, from_first, ranks
 from ..engine import Hook
@@ -150,7 +151,7 @@ def cluster_images(
         random_state=random_state,
         embedder=embedder,
         unclustered=unclustered,
-        table=None if table is None else Path(table).expanduser(),
+        table=None if table is None else at_home(table),
         on_error=on_error,
         n_jobs=n_jobs,
     )

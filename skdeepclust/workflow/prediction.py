@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from sklearn.utils import gen_batches
 
 from ..data.folders import find_files, listing
 from ..data.images import check_images, read_readable_images, resize_images
+from ..data.telling import warn
 from ..pretrained.embedder import ImageEmbedder
 from .arrays import ArrayFile, RowAssignments, read_array
 from .boxes import BoxFile
@@ -128,7 +128,7 @@ def _check_any(tables: list[Any], source: str, skipped: list[tuple[str, str]]) -
     if not tables:
         raise ValueError(f"there is no readable image in {source!r}{listing(skipped)}.")
     if skipped:
-        warnings.warn(f"{len(skipped)} files are left out{listing(skipped)}.", stacklevel=2)
+        warn(f"{len(skipped)} files are left out{listing(skipped)}.")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from ..data.files import alone_in
 from ..data.folders import listing
 from ..data.images import read_readable_images
+from ..data.telling import warn
 from ..loading import load
 from ..pretrained.embedder import ImageEmbedder
 from .arrays import RowAssignments
@@ -408,10 +408,9 @@ def read_result(
     table, decided = read_decided(out, summary, decisions)
     of_run = labels_of_run(out)
     if deleted := sorted(set(of_run).difference(table.paths)):
-        warnings.warn(
+        warn(
             f"labels.csv lacks {counted(len(deleted), 'sample')} of the result, such as "
-            f"{deleted[0]!r:.200}.",
-            stacklevel=2,
+            f"{deleted[0]!r:.200}."
         )
     before = [of_run.get(path, now) for path, now in zip(table.paths, table.labels, strict=True)]
     table = replace(table, labels=decided.applied(table))
@@ -426,10 +425,9 @@ def read_result(
         raise ValueError(f"no image of labels.csv is in {source!r}; --folder says where they are.")
     skipped = [(table.paths[i], reason) for i, reason in sorted(unreadable.items())]
     if skipped:
-        warnings.warn(
+        warn(
             f"{len(skipped):,} of {len(table):,} images can't be read, and only their rows in "
-            f"labels.csv stay; if they are elsewhere, --folder says where{listing(skipped)}.",
-            stacklevel=2,
+            f"labels.csv stay; if they are elsewhere, --folder says where{listing(skipped)}."
         )
     names = table.paths[kept]
     return kind(
@@ -540,10 +538,13 @@ def sort_images(
             gone.append((name, "it is gone since it was read"))
             continue
         place = target / (UNCLUSTERED_FOLDER if label < 0 else f"{label:03d}") / name
+        if place.exists():  # where A.png and a.png are one name
+            gone.append((name, "another file has its name there"))
+            continue
         place.parent.mkdir(parents=True, exist_ok=True)
         if link:
             place.symlink_to(os.path.abspath(path))
         else:
             shutil.copy2(path, place)
     if gone:
-        warnings.warn(f"{len(gone)} files are not in {str(target)!r}{listing(gone)}.", stacklevel=2)
+        warn(f"{len(gone)} files are not in {str(target)!r}{listing(gone)}.")

@@ -157,7 +157,7 @@ class _Work:
             "format": FORMAT,
             "version": VERSION,
             "embedder": settings,
-            "network": self.embedder._network().digest,
+            "network": self.embedder.network().digest,
             "files": hashlib.sha256(b"\0".join(self.names.tolist())).hexdigest(),
         }
         if not (self.to / PLAN).exists():
@@ -228,7 +228,8 @@ class _Work:
 
     def join(self) -> None:
         """Make one array of all blocks, and remove them."""
-        blocks = [self._block(block) for block in range(self.n_blocks)]
+        facts = ("kept", "skipped", "reasons", "bytes")
+        blocks = [self._block(block, facts) for block in range(self.n_blocks)]
         starts = self.size * np.arange(self.n_blocks)
         kept = np.concatenate([b["kept"] + s for b, s in zip(blocks, starts, strict=True)])
         skipped = np.concatenate([b["skipped"] + s for b, s in zip(blocks, starts, strict=True)])
@@ -243,15 +244,17 @@ class _Work:
             rows = np.lib.format.open_memmap(new, "w+", np.float16, shape)
             start = 0
             for block in range(self.n_blocks):
-                part = self._block(block)["rows"]
+                part = self._block(block, ("rows",))["rows"]
                 rows[start : start + len(part)] = part
                 start += len(part)
             rows.flush()
             del rows  # or Windows could not rename it
         shutil.rmtree(self.to / BLOCKS, ignore_errors=True)
 
-    def _block(self, block: int) -> Any:
-        return np.load(self.file_of(block), allow_pickle=False)
+    def _block(self, block: int, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
+        """Some arrays of a block. Its file is closed: few can be open at once."""
+        with np.load(self.file_of(block), allow_pickle=False) as stored:
+            return {name: stored[name] for name in names}
 
 
 def _is_bfloat16(embedder: ImageEmbedder) -> bool:

@@ -22,6 +22,7 @@ __all__ = ["Assignments", "printable", "result_id"]
 
 UNCLUSTERED = -1  # the label of samples in no cluster
 COLUMNS = ("path", "cluster", "confidence", "second_cluster", "outlier_score")
+UTF_16 = ("\udcff\udcfe", "\udcfe\udcff")  # how such a text begins, read as UTF-8
 NAME = "name"  # the column after them, where clusters have names
 
 
@@ -177,6 +178,9 @@ class Assignments:
         """
         try:
             with open(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as opened:
+                if opened.read(2) in UTF_16:
+                    raise ValueError("its text is UTF-16; save it as UTF-8")
+                opened.seek(0)
                 reader = csv.DictReader(opened)
                 rows, fields = list(reader), reader.fieldnames or ()
             if missing := {cls.KEY, *COLUMNS[1:]}.difference(fields):
