@@ -127,7 +127,7 @@ def test_gradients_and_averages_of_a_shared_batch_are_those_of_the_whole(tmp_pat
 @pytest.mark.timeout(600)
 def test_two_processes_give_the_labels_and_losses_of_one_for_every_estimator(tmp_path):
     (alone,) = found_by("fits", 1, tmp_path)
-    assert len(alone) == 4 * len(shared_fits.ESTIMATORS)
+    assert {name.split()[0] for name in alone} == set(shared_fits.ESTIMATORS)
     for shared in found_by("fits", 2, tmp_path):
         for name, values in alone.items():
             if np.issubdtype(values.dtype, np.integer):

@@ -339,10 +339,11 @@ def pooled_norm(layer: _BatchNorm, parts: list[slice], x: Tensor) -> Tensor:
 @torch.no_grad()
 def pooled_moments(x: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and variance of each channel over the rows of all processes, who have such shares."""
-    own = torch.stack(torch.var_mean(x.float(), [0, *range(2, x.ndim)], correction=0)).double()
+    # The moments of torch's own BatchNorm: var_mean takes twenty times as long on channels-last.
+    own = torch.stack(torch.batch_norm_update_stats(x.float(), None, None, 0.0)).double()
     found = [torch.empty_like(own) for _ in shares]
     _send(dist.all_gather, found, own)
-    variances, means = torch.stack(found, dim=1)  # (processes, channels)
+    means, variances = torch.stack(found, dim=1)  # (processes, channels)
     weight = shares.to(means.device)[:, None]
     mean = (weight * means).sum(0)
     variance = (weight * (variances + (means - mean).square())).sum(0)
