@@ -204,7 +204,7 @@ def test_a_killed_process_ends_the_others_with_a_sentence_and_one_goes_on_alone(
 @pytest.mark.timeout(600)
 def test_the_command_line_under_torchrun_writes_and_says_all_once(tmp_path):
     write_folder(tmp_path / "in")
-    torchrun = ["-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=0"]
+    torchrun = ["-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
     command = [*torchrun, "-m", "skdeepclust", "cluster", tmp_path / "in", *tiny("hadis")]
     ((status, out, err),) = finished(start([*command, "-k2", "--out", tmp_path / "out"], 1))
     assert status == 0, err
