@@ -1,6 +1,7 @@
 """The command line on tiny data, and a quick stand-in for a method."""
 
 import csv
+import json
 import pickle
 import warnings
 from pathlib import Path
@@ -119,6 +120,16 @@ def cluster(folder, out, *flags):
 def rows_of(file):
     with open(file, encoding="utf-8", errors="surrogateescape", newline="") as opened:
         return list(csv.DictReader(opened))
+
+
+def labels_of(out):
+    """Cluster of each image of a result, by its path."""
+    return {row["path"]: int(row["cluster"]) for row in rows_of(out / "labels.csv")}
+
+
+def told(out):
+    """The summary of a result."""
+    return json.loads((out / "summary.json").read_text(encoding="utf-8"))
 
 
 def tiny(method="decs"):

@@ -12,7 +12,8 @@ os.environ["SCIPY_ARRAY_API"] = "1"  # or scikit-learn skips its check of array 
 import numpy as np
 import pytest
 import torch
-from commands import ToyClustering, write_folder
+from commands import ToyClustering, cluster, write_folder
+from counted import use, write_photos
 from sklearn.datasets import make_blobs
 from torch import nn
 
@@ -56,6 +57,25 @@ def toy(monkeypatch):
 @pytest.fixture
 def folder(tmp_path):
     return write_folder(tmp_path / "images")
+
+
+@pytest.fixture
+def out(toy, folder, tmp_path):
+    """A result of two clusters, twelve images in each."""
+    assert cluster(folder, tmp_path / "out", *toy, "--seed", "0", "--quiet") == 0
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def counting(monkeypatch):
+    """Every name of a network means one that counts the images that it sees."""
+    use(monkeypatch)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A folder of small photos for that network."""
+    return write_photos(tmp_path / "photos")
 
 
 @pytest.fixture

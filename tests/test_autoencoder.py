@@ -134,7 +134,7 @@ def test_auto_pretraining_takes_twice_the_root_of_the_samples_in_batches(
 @each_method
 def test_auto_clustering_takes_batches_by_the_root_of_the_samples(cls):
     model = small(cls, pretrain_epochs=1, max_iter="auto").fit(blobs()[:36])
-    assert model.n_iter_ == 60
+    assert model.n_iter_ == 30
 
 
 def test_images_take_more_batches_than_vectors():
@@ -146,9 +146,9 @@ def test_images_take_more_batches_than_vectors():
 @pytest.mark.parametrize(
     ("image_shape", "n", "epochs", "steps"),
     [
-        (None, 150, 122, 122),  # one batch a pass
-        (None, 1797, 53, 424),
-        (None, 10_000, 25, 1000),
+        (None, 150, 122, 61),  # one batch a pass
+        (None, 1797, 53, 212),
+        (None, 10_000, 25, 500),
         ((8, 8, 1), 600, 392, 588),
         ((8, 8, 1), 1797, 250, 1000),
     ],

@@ -102,7 +102,8 @@ def test_sklearn_progress_bar_in_a_grid_search(blobs, capfd):
 
 
 def test_without_callbacks_there_is_no_hook(blobs):
-    assert callback_hooks(quick(), blobs[0]) == []
+    with callback_hooks(quick(), blobs[0]) as hooks:
+        assert hooks == []
 
 
 QUICK = {

@@ -1,21 +1,14 @@
 """``skdeepclust add``: old labels stay, what fits is added once, the rest is proposed."""
 
-import json
 import shutil
 
 import numpy as np
 import pytest
-from commands import cluster, rows_of, write_folder
+from commands import cluster, labels_of, told, write_folder
 from PIL import Image
 
 from skdeepclust.cli import main
 from skdeepclust.workflow.decisions import Decisions, Said
-
-
-@pytest.fixture
-def out(toy, folder, tmp_path):
-    assert cluster(folder, tmp_path / "out", *toy, "--seed", "0", "--quiet") == 0
-    return tmp_path / "out"
 
 
 @pytest.fixture
@@ -33,14 +26,6 @@ def more(tmp_path):
         Image.fromarray(image).save(place / f"top{i}.png")
     (place / "broken.png").write_bytes(b"x")
     return place
-
-
-def labels_of(out):
-    return {row["path"]: int(row["cluster"]) for row in rows_of(out / "labels.csv")}
-
-
-def told(out):
-    return json.loads((out / "summary.json").read_text())
 
 
 def test_what_fits_is_added_and_the_rest_is_proposed(out, folder, more, capsys):

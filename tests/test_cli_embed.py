@@ -3,20 +3,12 @@
 import json
 
 import pytest
-from counted import Counting, embed, use, write_photos
+from counted import Counting, embed
 
 from skdeepclust.cli import main
 from skdeepclust.cli.embed import share_of_process
 
-
-@pytest.fixture(autouse=True)
-def network(monkeypatch):
-    use(monkeypatch)
-
-
-@pytest.fixture
-def photos(tmp_path):
-    return write_photos(tmp_path / "photos")
+pytestmark = pytest.mark.usefixtures("counting")
 
 
 def test_command_line_from_shares_to_clusters(photos, tmp_path, capsys):

@@ -1,6 +1,5 @@
 """``skdeepclust refine``: decisions count, and nothing is lost."""
 
-import json
 import re
 import signal
 import subprocess
@@ -9,31 +8,16 @@ import time
 
 import numpy as np
 import pytest
-from commands import cluster, rows_of, tiny, write_folder
+from commands import cluster, labels_of, rows_of, tiny, told, write_folder
 
 from skdeepclust.cli import main
 from skdeepclust.workflow.decisions import Decisions, Said
-
-
-def told(out):
-    return json.loads((out / "summary.json").read_text())
-
-
-def labels_of(out):
-    return {row["path"]: int(row["cluster"]) for row in rows_of(out / "labels.csv")}
 
 
 def decide(out, **said):
     decisions = Decisions(result=told(out)["result"], **said)
     decisions.write(out / "decisions.json")
     return decisions
-
-
-@pytest.fixture
-def out(toy, folder, tmp_path):
-    """A result of two clusters, twelve images in each."""
-    assert cluster(folder, tmp_path / "out", *toy, "--seed", "0", "--quiet") == 0
-    return tmp_path / "out"
 
 
 @pytest.fixture

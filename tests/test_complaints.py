@@ -9,11 +9,12 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skdeepclust import CCClustering, DECClustering
 from skdeepclust.base.complaints import (
+    PIXELS_SAY_LITTLE,
     compared_with_kmeans,
+    complaint_of_a_cloud,
     complaint_of_neighbors,
     is_a_group,
     n_looked_at,
-    parted,
 )
 from skdeepclust.data.samples import Samples, Scaling
 from skdeepclust.data.shapes import are_small_and_grey
@@ -29,13 +30,6 @@ def samples(X):
 @pytest.fixture(scope="module")
 def blobs():
     return make_blobs([60, 30, 30], n_features=5, cluster_std=0.5, random_state=1)
-
-
-def test_the_share_of_parted_neighbours_is_counted():
-    near = torch.tensor([[1, 2], [0, 2], [0, 1], [2, 1]])
-    labels = torch.tensor([0, 0, 1, 1])
-    # 0: with 1, not with 2; 1: with 0, not with 2; 2: with neither; 3: with 2, not with 1.
-    assert parted(near, labels) == 5 / 8
 
 
 def test_clusters_that_k_means_finds_are_not_complained_of(blobs):
@@ -92,6 +86,24 @@ def test_a_rare_kind_is_a_group_and_a_remnant_is_none(n_apart, expected):
     labels = torch.zeros(300, dtype=torch.int64)
     labels[members] = 1
     assert is_a_group(samples(X), labels, 1) == expected
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (8, 8, 3), (40, 40, 3)])
+def test_images_of_noise_are_told_from_those_of_two_kinds(shape):
+    noise = np.random.default_rng(0).integers(0, 60, (300, *shape), dtype=np.uint8)
+    assert complaint_of_a_cloud(samples(noise), 2) == [PIXELS_SAY_LITTLE]
+    assert complaint_of_a_cloud(samples(noise[:199]), 2) == []  # too few to say
+    noise[::2, : shape[0] // 2] += 150
+    assert complaint_of_a_cloud(samples(noise), 2) == []
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_vectors_of_noise_are_told(sparse):
+    X = np.random.default_rng(0).normal(size=(300, 5))
+    (told,) = complaint_of_a_cloud(samples(csr_array(X) if sparse else X), 3)
+    assert told == "The data form hardly more clusters than random numbers of the same spread."
+    with pytest.warns(ConvergenceWarning, match="random numbers of the same spread"):
+        DECClustering(3, encoder="mlp:8", pretrain_epochs=1, max_iter=1, random_state=0).fit(X)
 
 
 def test_a_fit_that_k_means_outdoes_says_so():

@@ -8,6 +8,7 @@ import pytest
 from pages import clustering
 
 from skdeepclust import cluster_layers
+from skdeepclust.base.complaints import CLOUD
 from skdeepclust.workflow.decisions import Decisions, Said
 from skdeepclust.workflow.evidence import BETTER, Evidence, Rival
 from skdeepclust.workflow.page.content import _codes, _confusion, _layers, gather
@@ -80,12 +81,12 @@ def test_examples_without_confidence_are_not_called_near_or_far():
 
 
 def test_a_warning_is_not_repeated_by_the_verdict():
-    said = evidence("Features say nothing.", f"So and so: {BETTER}.")
+    said = evidence("Features say nothing.", f"So and so: {BETTER}.", f"They form {CLOUD}.")
     table, images, embedding = clustering()
     assert content(table, images, embedding, evidence=said).verdict == list(said.verdict)
-    told = content(table, images, embedding, evidence=said, warnings=[f"{BETTER} here"])
+    told = content(table, images, embedding, evidence=said, warnings=[f"{BETTER} here", CLOUD])
     assert told.verdict == ["Features say nothing."]
-    assert told.told == [f"{BETTER} here"]
+    assert told.told == [f"{BETTER} here", CLOUD]
 
 
 def test_infinite_outlier_scores_are_none_in_the_data():

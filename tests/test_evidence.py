@@ -11,7 +11,6 @@ from skdeepclust.workflow.evidence import (
     BETTER,
     Evidence,
     agreement,
-    cloudiness,
     explained_by_looks,
     flat,
     judge,
@@ -71,17 +70,6 @@ def test_plain_k_means_labels_all_by_centres_of_some(blobs, monkeypatch):
     X, y = blobs
     monkeypatch.setattr("skdeepclust.workflow.evidence.STARTED_ON", 80)
     assert agreement(plain_kmeans(X + 1000, 4, 0), y) == 1
-
-
-def test_a_cloud_is_as_cloudy_as_itself_and_blobs_are_not(blobs):
-    cloud = torch.randn(300, 20, generator=torch.Generator().manual_seed(1))
-    cloud *= torch.linspace(0.1, 3, 20)
-    assert 0.85 < cloudiness(cloud, 4, 0) < 1.15
-    assert cloudiness(torch.from_numpy(blobs[0]), 4, 0) < 0.1
-
-
-def test_clusters_are_seen_under_another_number_of_clusters(blobs):
-    assert cloudiness(torch.from_numpy(blobs[0]), 17, 0) < 0.3
 
 
 def test_looks_of_one_image_by_hand():

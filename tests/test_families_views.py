@@ -30,10 +30,27 @@ def tiny(**params):
 
 @pytest.mark.parametrize(
     ("n_samples", "batch_size"),
-    [(3, 16), (100, 16), (178, 32), (569, 64), (1797, 128), (10**6, 128)],
+    [(3, 32), (100, 32), (178, 32), (569, 64), (1797, 128), (10**6, 128)],
 )
 def test_auto_batches_are_about_five_an_epoch(n_samples, batch_size):
     assert HaDisClustering()._resolve_batch_size(n_samples) == batch_size
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "n_epochs"),
+    [(3, 60), (1797, 60), (5_500, 60), (10_000, 33), (70_000, 5), (10**6, 4)],
+)
+@pytest.mark.parametrize("method", [CCClustering, HaDisClustering])
+def test_many_vectors_have_fewer_epochs_of_2600_batches_in_all(method, n_samples, n_epochs):
+    assert method()._auto_lengths(None, n_samples) == {"max_epochs": n_epochs}
+
+
+def test_images_have_as_many_epochs_as_they_are_many_or_few():
+    assert CCClustering()._auto_lengths((8, 8, 1), 10**6) == {"max_epochs": 60}
+
+
+def test_epochs_that_are_given_are_taken(blobs):
+    assert tiny(max_epochs=2, warmup_epochs=1).fit(blobs[0]).n_iter_ == 2
 
 
 def test_a_batch_size_that_is_given_is_taken():

@@ -8,7 +8,15 @@ from sklearn.metrics import adjusted_rand_score
 
 import skdeepclust
 from skdeepclust import FeatureClustering
-from skdeepclust.methods.feature import CANDIDATES, FEWEST, LIKE, ON_FEATURES, cut
+from skdeepclust.methods.feature import (
+    CANDIDATES,
+    FEWEST,
+    FREE,
+    LIKE,
+    ON_FEATURES,
+    FeatureObjective,
+    cut,
+)
 
 
 def quick(n_clusters=3, **params):
@@ -33,19 +41,28 @@ def test_clusters_of_unlike_size_are_found_by_every_candidate(uneven):
         assert facts["n_clusters"] == len(np.unique(labels)) == 3
 
 
-def test_of_unlike_sizes_the_candidate_with_which_the_others_agree_most_is_taken(uneven):
+def test_of_unlike_sizes_turtle_with_free_ones_is_taken(uneven):
     model = quick().fit(uneven[0])
-    assert model.candidates_[LIKE]["stayed"] < 0.9
-    agreement = {n: facts["agreement"] for n, facts in model.candidates_.items() if n != LIKE}
-    assert agreement[model.taken_] == max(agreement.values())
+    assert "unlike size" in model.evidence_
+    assert model.taken_ == FREE
 
 
-def test_of_like_sizes_turtle_is_taken_as_it_was():
+def test_of_like_sizes_turtle_with_like_ones_is_taken():
     X, y = make_blobs([80, 80, 80], 5, cluster_std=0.8, random_state=1)
     model = quick().fit(X)
-    assert model.candidates_[LIKE]["stayed"] >= 0.9
+    assert "of like size" in model.evidence_
     assert model.taken_ == LIKE
     assert adjusted_rand_score(y, model.labels_) > 0.95
+
+
+def test_one_that_lacks_a_cluster_is_not_taken():
+    objective = FeatureObjective.__new__(FeatureObjective)
+    facts = {name: {"agreement": 0.5, "n_clusters": 3} for name in CANDIDATES}
+    facts[ON_FEATURES]["agreement"] = 0.6
+    objective.__dict__.update(candidates=facts, stayed=0.0)
+    assert objective.best(FEWEST) == FREE
+    facts[FREE]["n_clusters"] = 2
+    assert objective.best(FEWEST) == ON_FEATURES
 
 
 @pytest.mark.parametrize("take", CANDIDATES)
@@ -61,6 +78,7 @@ def test_few_samples_are_left_to_kmeans(blobs):
     assert len(X) < FEWEST
     model = quick().fit(X)
     assert model.taken_ == ON_FEATURES
+    assert str(FEWEST) in model.evidence_
     assert adjusted_rand_score(y, model.labels_) == 1
 
 
@@ -84,7 +102,8 @@ def test_what_is_saved_predicts_the_same(uneven, tmp_path):
     twin = skdeepclust.load(tmp_path / "model.npz")
     np.testing.assert_array_equal(twin.predict_proba(X), model.predict_proba(X))
     np.testing.assert_array_equal(twin.candidate_labels_, model.candidate_labels_)
-    assert (twin.taken_, twin.candidates_) == (model.taken_, model.candidates_)
+    assert (twin.taken_, twin.evidence_) == (model.taken_, model.evidence_)
+    assert twin.candidates_ == model.candidates_
     np.testing.assert_array_equal(model.labels_, model.predict(X[:240]))
 
 

@@ -35,3 +35,13 @@ def test_constant_rows_become_zeros():
     x = torch.full((10, 3), 4.0)
     spaces.spaces[0].set_axes(*principal_axes(batches(x), 2))
     assert not spaces(x).any()
+
+
+@pytest.mark.parametrize(("n_dims", "equal"), [(4, False), (30, True)])
+def test_rows_have_one_length_where_they_fill_many_dimensions(n_dims, equal):
+    x = torch.randn(400, n_dims, generator=torch.Generator().manual_seed(0))
+    spaces = PrincipalSpaces([n_dims], 256)
+    spaces.spaces[0].set_axes(*principal_axes(batches(x), n_dims))
+    lengths = spaces(x).norm(dim=1)
+    assert (lengths.std() < 1e-4) == equal
+    assert lengths.square().mean().item() == pytest.approx(n_dims, rel=1e-3)

@@ -5,7 +5,7 @@ import torch
 from sklearn.datasets import make_blobs
 from sklearn.metrics import adjusted_rand_score
 
-from skdeepclust.ops import fuzzy_graph, regroup
+from skdeepclust.ops import fill_clusters, fuzzy_graph, regroup
 from skdeepclust.ops.regroup import cuts
 
 
@@ -60,6 +60,15 @@ def test_empty_clusters_are_filled_by_what_falls_apart_best(uneven):
     z, edges, y = uneven
     found = regroup(z, edges, y.clamp(max=1), 3, seed=0)
     assert adjusted_rand_score(y, found) > 0.98
+
+
+def test_filling_moves_no_border(uneven):
+    z, edges, y = uneven
+    given = torch.where((y == 0) & (z[:, 1] > 0), 1, y.clamp(max=1))
+    found = fill_clusters(z, edges, given, 3, seed=0)
+    assert found.unique().tolist() == [0, 1, 2]
+    for k in range(3):  # each is a part of one that was given
+        assert len(given[found == k].unique()) == 1
 
 
 def test_what_is_too_small_is_no_cluster(uneven):

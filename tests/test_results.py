@@ -3,6 +3,7 @@
 import json
 import os
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -114,6 +115,19 @@ def test_images_of_one_name_do_not_meet(tmp_path):
     assert (target / "007" / "right" / "0.png").read_text() == "right"
     with pytest.raises(FileExistsError, match="must be a new or empty folder"):
         check_sort_target(target, str(tmp_path / "left"), tmp_path / "out")
+
+
+def test_links_that_cannot_be_made_are_refused_before_any_work(tmp_path, monkeypatch):
+    check_sort_target(tmp_path / "new" / "sorted", "in", tmp_path / "out", link=True)
+    assert names(tmp_path) == []
+
+    def refuse(*_):
+        raise OSError(1314, "a required privilege is not held")
+
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    check_sort_target(tmp_path / "sorted", "in", tmp_path / "out", link=False)
+    with pytest.raises(OSError, match=r"--link can't make .*privilege is not held\); leave it out"):
+        check_sort_target(tmp_path / "sorted", "in", tmp_path / "out", link=True)
 
 
 def test_names_that_are_one_on_this_file_system_lose_no_image(tmp_path):

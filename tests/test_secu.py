@@ -625,3 +625,8 @@ def test_without_weight_of_the_entropy_clusters_collapse_and_the_user_is_told():
         warnings.filterwarnings("ignore", message="The clusters part")  # ten epochs are few
         held = SeCuClustering(10, **params).fit(images)
     assert len(held.cluster_centers_) == 10
+
+
+@pytest.mark.parametrize(("n", "n_epochs"), [(150, 55), (160, 80), (1000, 80)])
+def test_few_samples_have_fewer_epochs_of_more_batches(n, n_epochs):
+    assert SeCuClustering(10)._auto_lengths(None, n) == {"max_epochs": n_epochs}

@@ -6,7 +6,8 @@ One place to mend if that interface changes: the rest of the package sees `Callb
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from ..engine import Hook, Run
@@ -77,7 +78,11 @@ class CallbackHook(Hook):
         )
 
 
-def callback_hooks(estimator: Any, X: Any) -> list[CallbackHook]:
-    """Return the hook that serves scikit-learn's callbacks, if any was set on the estimator."""
+@contextmanager
+def callback_hooks(estimator: Any, X: Any) -> Iterator[list[CallbackHook]]:
+    """Hooks of a fit that serve scikit-learn's callbacks, if any was set on the estimator."""
     called_back = hasattr(estimator, "_skl_callbacks") or hasattr(estimator, "_parent_callback_ctx")
-    return [CallbackHook(estimator, X)] if called_back else []
+    hooks = [CallbackHook(estimator, X)] if called_back else []
+    yield hooks
+    for hook in hooks:
+        hook.close()

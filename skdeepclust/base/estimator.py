@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from functools import partial
 from numbers import Integral
@@ -39,7 +39,7 @@ from ..engine import Checkpoint, Hook, Progress, Run, Trainer, held_back
 from ..nn import build_encoder, check_encoder
 from ..ops.n_clusters import find_n_clusters
 from .callbacks import CallbackSupportMixin, callback_hooks, with_callbacks
-from .complaints import TINY, complaint_of_neighbors, is_a_group
+from .complaints import TINY, complaint_of_a_cloud, complaint_of_neighbors, is_a_group
 from .constraints import FOUND_OR_GIVEN, POSITIVE_INTEGER, POSITIVE_REAL
 from .fingerprint import brief, fingerprint
 from .fitting import all_or_nothing, draw_seed, fitted_attributes, warn_of_interruption
@@ -75,6 +75,7 @@ class BaseDeepTransformer(
     }
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
+    _lengths: Mapping[str, int] = {}  # of a fit; a network that was loaded needs none
 
     encoder: Any
     embedding_dim: int
@@ -144,10 +145,8 @@ class BaseDeepTransformer(
         ValueError
             If X or a parameter is unusable; before any training.
         """
-        callbacks = callback_hooks(self, X)
-        self.fit_with(X, callbacks)
-        for callback in callbacks:
-            callback.close()
+        with callback_hooks(self, X) as hooks:
+            self.fit_with(X, hooks)
         return self
 
     def fit_with(self, X: Any, hooks: Iterable[Hook]) -> Self:
@@ -175,6 +174,7 @@ class BaseDeepTransformer(
             rows = read_input(self, X, reset=True)
             self._settle(rows)
             self._check_size(rows.shape[0])
+            self._lengths = self._auto_lengths(self.image_shape_, rows.shape[0])
             seed = draw_seed(self.random_state)
             with self._guarded_random_state(seed, device), torch.enable_grad():
                 objective = self._build_objective(seed).to(device)
@@ -212,6 +212,11 @@ class BaseDeepTransformer(
     ) -> dict[str, int]:
         """What "auto" means in the lengths of the training, by parameter, for so many samples."""
         return {}
+
+    def _length(self, name: str) -> int:
+        """Return a length of the training, as it was given or as "auto" means it in this fit."""
+        given = getattr(self, name)
+        return self._lengths.get(name, 1) if isinstance(given, str) else int(given)
 
     def _stored_stages(self, rows: Any, seed: int, device: torch.device) -> list[Hook]:
         """Hooks that reuse what an earlier fit has computed; none by default."""
@@ -463,6 +468,7 @@ class BaseDeepClustering(ClusterMixin, BaseDeepTransformer):  # type: ignore[mis
         self.objective_.warnings += self._complaints_of_sizes(
             np.bincount(self.labels_), partial(is_a_group, samples, labels)
         ) or complaint_of_neighbors(samples, labels)
+        self.objective_.warnings += complaint_of_a_cloud(samples, len(used))
 
     def _complaints_of_sizes(self, sizes: Array, is_a_group: Callable[[int], bool]) -> list[str]:
         """Report of clusters that are gone, or tiny and no group of their own."""

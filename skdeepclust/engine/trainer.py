@@ -214,7 +214,7 @@ def read(*groups: dict[str, Tensor]) -> list[dict[str, Any]]:
     if not tensors:
         return [{} for _ in groups]
     packed = torch.cat([tensor.reshape(-1).view(torch.uint8) for tensor in tensors]).cpu()
-    parts = packed.split([tensor.nbytes for tensor in tensors])  # type: ignore[no-untyped-call]
+    parts = torch.split(packed, [tensor.nbytes for tensor in tensors])
     # A copy begins where any dtype may begin.
     here = (
         part.clone().view(tensor.dtype).view(tensor.shape)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import adjusted_mutual_info_score
 from torch import Tensor
 
-MOST_COMPARED = 20_000  # samples; more tell nothing more
+MOST_COMPARED = 8_000  # samples; more tell nothing more
 
 
 def typical(partitions: Sequence[Tensor]) -> Tensor:

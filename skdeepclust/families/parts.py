@@ -32,7 +32,7 @@ PARTS = 3  # of a cluster of images
 FEWEST_OF_A_PART = 200
 SIZE_OF_A_PART, FEWEST_PARTS, MOST_PARTS = 30, 5, 30  # of a cluster of vectors
 MOST_PARTS_IN_ALL = 2000  # of vectors; joining so many takes two seconds, some twenty times
-DIVISIONS, MOST_DIVIDED = 9, 10_000  # by k-means, beside those of heads; samples that shape them
+DIVISIONS, MOST_DIVIDED = 9, 5_000  # by k-means, beside those of heads; samples that shape them
 NEIGHBORS, CLOSEST = 20, 10  # the closest are more seldom those of another cluster
 
 

@@ -19,7 +19,7 @@ from ..engine import Hook, LossTerms, Run
 from ..nn import build_trunk, hidden_layer, instance_head
 from ..ops import pair_contrast
 from .logits import LinearHeads
-from .views import VIEWS, Views, ViewsObjective, auto_batch_size
+from .views import VIEWS, Views, ViewsObjective, auto_batch_size, auto_epochs
 
 
 @dataclass(frozen=True)
@@ -117,19 +117,24 @@ class TwoHeadsClustering(BaseDeepClustering):
     init: str
     lr: float
     weight_decay: float
-    max_epochs: int
+    max_epochs: int | str
     augment: Any
     memory: Any
 
     def _resolve_batch_size(self, n_samples: int) -> int:
         return auto_batch_size(self.batch_size, n_samples)
 
+    def _auto_lengths(
+        self, image_shape: tuple[int, int, int] | None, n_samples: int
+    ) -> dict[str, int]:
+        return {"max_epochs": auto_epochs(self, image_shape, n_samples)}
+
     @property
     def _n_contrast(self) -> int:
         """The first of the epochs, in which samples are contrasted alone."""
         if isinstance(self.contrast_epochs, str):  # "auto"
-            return self.max_epochs // 3
-        return min(self.contrast_epochs, self.max_epochs)
+            return self._length("max_epochs") // 3
+        return min(self.contrast_epochs, self._length("max_epochs"))
 
     @property
     def _stage(self) -> str:
@@ -170,7 +175,7 @@ class TwoHeadsClustering(BaseDeepClustering):
             instance_head=head,
             instance_temperature=self.instance_temperature,
             cluster_temperature=self.cluster_temperature,
-            max_epochs=self.max_epochs,
+            max_epochs=self._length("max_epochs"),
             contrast_epochs=self._n_contrast,
             init=self.init,
             lr=self.lr,

@@ -14,17 +14,18 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from ..base.constraints import POSITIVE_INTEGER, WEIGHT
+from ..base.estimator import BaseDeepTransformer
 from ..base.objective import Core, Objective
 from ..data.augment import Augment, Compose
 from ..data.views import auto_views
-from ..engine import Run
+from ..engine import Run, batch_sizes
 from ..nn import build_trunk, projector
 from ..ops import Rows, nearest
 
 # Constraints of the parameters that all of them have, and of those with neighbours.
 VIEWS: dict[str, list[Any]] = {
     "hidden_dim": [POSITIVE_INTEGER],
-    "max_epochs": [POSITIVE_INTEGER],
+    "max_epochs": [StrOptions({"auto"}), POSITIVE_INTEGER],
     "batch_size": [StrOptions({"auto"}), Interval(Integral, 2, None, closed="left")],
     "weight_decay": [WEIGHT],
     "augment": [StrOptions({"auto"}), callable, tuple],
@@ -34,6 +35,8 @@ NEIGHBORS: dict[str, list[Any]] = {
     "n_neighbors": [POSITIVE_INTEGER],
 }
 Pair = tuple[Augment, Augment]
+EPOCHS, MOST_BATCHES = 60, 2600  # of "auto"; batches of vectors
+FEWEST_EPOCHS = 4  # of vectors, however many these are
 
 
 @dataclass(frozen=True)
@@ -125,12 +128,29 @@ def trunk_and_projector(
     return nn.Sequential(OrderedDict(trunk=trunk, projector=head))
 
 
-def auto_batch_size(batch_size: int | str, n_samples: int, most: int = 128) -> int:
+def auto_batch_size(
+    batch_size: int | str, n_samples: int, *, least: int = 32, most: int = 128
+) -> int:
     """Samples in a batch; "auto" makes five steps an epoch, where it can be, of at most 128."""
     if not isinstance(batch_size, str):
         return int(batch_size)
     fifth = 1 << int(math.log2(max(n_samples / 5, 1)))
-    return min(max(fifth, 16), most)
+    return min(max(fifth, least), most)
+
+
+def auto_epochs(
+    estimator: BaseDeepTransformer,
+    image_shape: tuple[int, int, int] | None,
+    n_samples: int,
+    *,
+    usual: int = EPOCHS,
+    most: int = MOST_BATCHES,
+) -> int:
+    """Passes over the data: as usual, or those of at most so many batches of vectors."""
+    if image_shape is not None:
+        return usual
+    steps_per_epoch = len(batch_sizes(n_samples, estimator._resolve_batch_size(n_samples)))
+    return min(usual, max(FEWEST_EPOCHS, round(most / max(steps_per_epoch, 1))))
 
 
 def pair_of(

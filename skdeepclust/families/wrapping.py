@@ -64,10 +64,8 @@ class WrappedClustering(
         ValueError
             If X or a parameter is unusable; before any training.
         """
-        callbacks = callback_hooks(self, X)
-        self.fit_with(X, callbacks)
-        for callback in callbacks:
-            callback.close()
+        with callback_hooks(self, X) as hooks:
+            self.fit_with(X, hooks)
         return self
 
     def fit_with(self, X: Any, hooks: Iterable[Hook]) -> Self:

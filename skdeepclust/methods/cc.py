@@ -99,11 +99,12 @@ class CCClustering(TwoHeadsClustering):
         Learning rate of Adam, constant.
     weight_decay : float, default=0.0
         Weight decay of all weights.
-    max_epochs : int, default=60
-        Passes over the data, warm-up included.
+    max_epochs : int or "auto", default="auto"
+        Passes over the data, warm-up included. ``"auto"`` is 60, or, for many vectors, as many as
+        make 2600 batches, but at least 4.
     batch_size : int or "auto", default="auto"
         Samples in a batch. ``"auto"`` is 128, or less so that an epoch has about five batches, but
-        at least 16.
+        at least 32.
     n_init : int, default=10
         Restarts of the k-means with ``init="k-means"``.
     views : {"augment", "neighbors"}, default="augment"
@@ -203,7 +204,7 @@ class CCClustering(TwoHeadsClustering):
         init: str = "parts",
         lr: float = 1e-3,
         weight_decay: float = 0.0,
-        max_epochs: int = 60,
+        max_epochs: int | str = "auto",
         batch_size: int | str = "auto",
         n_init: int = 10,
         views: str = "augment",

@@ -25,10 +25,11 @@ from ..data.augment import Compose, FeatureResampling, GaussianNoise
 from ..data.views import auto_views, strong_view
 from ..engine import Hook, LossTerms, Phase, Run, shuffled
 from ..families.self_supervision import METHODS, SelfSupervisedObjective, SelfSupervision, heads
-from ..families.views import VIEWS, Pair, Views, pair_of
+from ..families.views import VIEWS, Pair, Views, auto_epochs, pair_of
 from ..nn import build_trunk, count_features, projector
 from ..ops import center_rows, imbalance, kmeans, set_apart, weighted_means
 
+EPOCHS, MOST_STEPS = 50, 1500  # of max_epochs="auto"; steps of vectors
 GROUP_ITER = 20  # of the k-means of a batch on a GPU, which waits for nothing
 
 
@@ -133,7 +134,7 @@ class CDCObjective(SelfSupervisedObjective):
         # Without their own mean rows that end in a ReLU differ more; of few signed values it
         # would take the most telling one.
         rows = z if bool((z < 0).any()) else center_rows(z)
-        first, _ = kmeans(rows, width, n_init=self.n_init, seed=run.seed())
+        first, _ = kmeans(rows, width, n_init=1, seed=run.seed())  # so many lie everywhere
         hidden = hidden_activations(z, first)
         u = center_rows(hidden)
         second, labels = kmeans(u, n_clusters, n_init=self.n_init, seed=run.seed())
@@ -297,8 +298,9 @@ class CDCClustering(BaseDeepClustering):
     pretrain_epochs : int or "auto", default="auto"
         Passes over the data that learn the embedding before clusters are placed. ``"auto"`` is 60,
         and 0 for vectors with the encoder ``"auto"``.
-    max_epochs : int, default=50
-        Passes over the data that learn clusters.
+    max_epochs : int or "auto", default="auto"
+        Passes over the data that learn clusters. ``"auto"`` is 50, or, for many vectors, as many
+        as make 1500 steps, but at least 4.
     batch_size : int, default=512
         Samples that are labelled, ranked and grouped together.
     n_updates : int, default=4
@@ -324,7 +326,8 @@ class CDCClustering(BaseDeepClustering):
     temperature : float, default=0.5
         Temperature of SimCLR and MoCo, while the embedding is learnt.
     n_init : int, default=10
-        Restarts of the two k-means that place the heads.
+        Restarts of the k-means that places the last layer of the heads. The hidden layer has so
+        many centres that one start will do.
     augment : "auto" or pair of callables, default="auto"
         Weak and strong augmentation. ``"auto"``: the views of `SelfSupervisedEncoder`, and shifts,
         four random distortions and a hole; for vectors a little and more noise. A callable
@@ -434,7 +437,7 @@ class CDCClustering(BaseDeepClustering):
         hidden_dim: int = 512,
         pretraining: str = "byol",
         pretrain_epochs: int | str = "auto",
-        max_epochs: int = 50,
+        max_epochs: int | str = "auto",
         batch_size: int = 512,
         n_updates: int = 4,
         lr: float = 1e-4,
@@ -485,6 +488,13 @@ class CDCClustering(BaseDeepClustering):
 
     def _resolve_batch_size(self, n_samples: int) -> int:
         return max(2, min(int(self.batch_size), n_samples) // self.n_updates)
+
+    def _auto_lengths(
+        self, image_shape: tuple[int, int, int] | None, n_samples: int
+    ) -> dict[str, int]:
+        return {
+            "max_epochs": auto_epochs(self, image_shape, n_samples, usual=EPOCHS, most=MOST_STEPS)
+        }
 
     def _build_encoder(self, generator: torch.Generator) -> nn.Module:
         if self._takes_features:
@@ -540,7 +550,7 @@ class CDCClustering(BaseDeepClustering):
             entropy_weight=self.entropy_weight,
             lr=self.lr,
             encoder_lr=self.encoder_lr,
-            max_epochs=self.max_epochs,
+            max_epochs=self._length("max_epochs"),
             pretraining_views=auto_views(sample_shape),
         )
 

@@ -10,32 +10,31 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.metrics import adjusted_rand_score
 from sklearn.utils._param_validation import StrOptions
 from torch import Tensor, nn
 
 from ..base.constraints import FOUND_OR_GIVEN, POSITIVE_INTEGER
 from ..base.estimator import BaseDeepClustering
 from ..engine import Run
-from ..families.consensus import typical
+from ..families.consensus import most_typical, typical
 from ..families.labelling import (
     EDGES,
     EVEN,
+    STAYED,
     UNEVEN,
     LabellingObjective,
     LinearHeads,
     lengths_of,
+    told_sizes,
 )
 from ..families.neighboring import NeighborTransformer, Spaces
 from ..metrics.unsupervised import agreement_with_others
-from ..ops import kmeans, nearest, regroup
+from ..ops import fill_clusters, kmeans, nearest, regroup, spread
 
 LIKE, FREE = "turtle-like", "turtle-free"
 ON_FEATURES, ON_EMBEDDING = "kmeans", "kmeans-neighbors"
 CANDIDATES = (LIKE, FREE, ON_FEATURES, ON_EMBEDDING)
 FEWEST = 200  # samples: with fewer, nothing can be told from chance
-# Settled on digits, Tiny-ImageNet-10, 20 Newsgroups, the long tails of both and breast cancer.
-STAYED = 0.9  # adjusted Rand index of clusters of like size with those before their borders moved
 N_STARTS = 10  # of k-means
 N_LEARNT, RATE = 200, 0.03  # steps in which heads learn the partition that is taken
 SHOWN = 200_000  # samples in these steps, at least
@@ -56,7 +55,7 @@ class FeatureObjective(LabellingObjective):
         super().__init__(core, **others)
         self.take, self.taken = take, ""
         self.candidates: dict[str, dict[str, float]] = {}
-        self.stayed: dict[str, float] = {}
+        self.stayed, self.evidence = 0.0, ""
         self.partitions = torch.empty(0)
 
     def on_fit_end(self, run: Run) -> None:
@@ -68,9 +67,9 @@ class FeatureObjective(LabellingObjective):
         labels = found[self.taken].to(z.device)
         self.learn(z, labels, run.generator)
         self.place_means(run, labels)
-        self.partitions = self.spread(run, self.partitions)
+        self.partitions = self.label_others(run, self.partitions)
 
-    def spread(self, run: Run, found: Tensor) -> Tensor:
+    def label_others(self, run: Run, found: Tensor) -> Tensor:
         """Labels of all samples by each candidate, (C, n); ``found``: of those that were looked at.
 
         Each of the others takes those of the nearest one of these in the chart.
@@ -78,33 +77,36 @@ class FeatureObjective(LabellingObjective):
         some = run.enough()
         if some is None:
             return found
-        near = nearest(run.on_demand(self.chart), 1)[:, 0].long()
-        place = torch.searchsorted(some, near)
-        assert torch.equal(some[place], near)  # they are searched among 32,768 of these
-        spread = found[:, place]
-        spread[:, some] = found
-        return spread
+        near = nearest(run.on_demand(self.chart), 1)[:, 0].long()  # all of these are looked at
+        labels = found[:, run.place(near)]
+        labels[:, some] = found
+        return labels
 
     def find_candidates(self, run: Run, z: Tensor) -> dict[str, Tensor]:
-        """Labels (n,) by each candidate, on the CPU, once borders follow the neighbours."""
+        """Labels (n,) by each candidate, on the CPU, once they follow the neighbours."""
         n_clusters, seed = len(self.in_use), run.seed()
         features = z[:, : sum(self.encoder.principal.n_axes)]
         chart = z[:, -self.prototypes.shape[1] :]
         like, free = self.all_labels(run).split(self.n_restarts)  # type: ignore[no-untyped-call]
+        first = most_typical(list(like))
         found = {
-            LIKE: typical(list(like)),
+            LIKE: like[first],
             FREE: typical(list(free)),
             ON_FEATURES: kmeans(features, n_clusters, n_init=N_STARTS, seed=seed)[1],
             ON_EMBEDDING: kmeans(chart, n_clusters, n_init=N_STARTS, seed=seed)[1],
         }
         if len(z) < FEWEST:
+            self.evidence = f"Sizes of clusters can't be told from fewer than {FEWEST} samples."
             return found
         edges = self.graph_of(run)
-        moved = {name: regroup(chart, edges, y, n_clusters, seed=seed) for name, y in found.items()}
-        self.stayed = {name: adjusted_rand_score(found[name], y) for name, y in moved.items()}
-        if self.stayed[LIKE] >= STAYED:  # sizes are alike, and TURTLE's borders are the better ones
-            moved[LIKE] = found[LIKE]
-        return moved
+        moved, self.stayed = self.move_borders(run, list(like))
+        self.evidence = told_sizes(self.stayed)
+        if self.stayed < STAYED:
+            found[LIKE] = moved[first]
+            for name in (ON_FEATURES, ON_EMBEDDING):
+                found[name] = regroup(chart, edges, found[name], n_clusters, seed=seed)
+        found[FREE] = fill_clusters(chart, edges, found[FREE], n_clusters, seed=seed)
+        return {name: spread(edges, labels, n_clusters) for name, labels in found.items()}
 
     def judge(self, run: Run, found: dict[str, Tensor]) -> None:
         """Measure what speaks for each candidate, and take one."""
@@ -113,8 +115,11 @@ class FeatureObjective(LabellingObjective):
         edges = self.graph_of(run)
         for name, labels, agrees in zip(found, found.values(), agreement.tolist(), strict=True):
             n_used = int(labels.bincount().count_nonzero())
-            facts = {"agreement": agrees, "cut": cut(*edges, labels), "n_clusters": n_used}
-            self.candidates[name] = {**facts, "stayed": self.stayed.get(name, 1.0)}
+            self.candidates[name] = {
+                "agreement": agrees,
+                "cut": cut(*edges, labels),
+                "n_clusters": n_used,
+            }
         self.partitions = torch.stack(list(found.values()))
         self.taken = self.take if self.take != "auto" else self.best(len(partitions[0]))
 
@@ -122,19 +127,10 @@ class FeatureObjective(LabellingObjective):
         """Name of the candidate that the evidence is for; k-means for few samples."""
         if n_samples < FEWEST:
             return ON_FEATURES
-        most = max(facts["n_clusters"] for facts in self.candidates.values())
-        like = self.candidates[LIKE]
-        if like["stayed"] >= STAYED and like["n_clusters"] == most:
-            return LIKE
-        others = {name: facts for name, facts in self.candidates.items() if name != LIKE}
-        # Full ones first; with one cluster alone nobody agrees or disagrees.
-        return max(
-            others,
-            key=lambda n: (
-                others[n]["n_clusters"],
-                np.nan_to_num(others[n]["agreement"], nan=-1.0),
-            ),
-        )
+        first = LIKE if self.stayed >= STAYED else FREE
+        facts = self.candidates  # one that lacks a cluster only if all do
+        agreement = {n: np.nan_to_num(f["agreement"], nan=-1.0) for n, f in facts.items()}
+        return max(facts, key=lambda n: (facts[n]["n_clusters"], n == first, agreement[n]))
 
     def learn(self, z: Tensor, labels: Tensor, generator: torch.Generator) -> None:
         """Teach new heads the labels (n,) of all samples, z (n, D), by their cross-entropy."""
@@ -160,6 +156,7 @@ class FeatureObjective(LabellingObjective):
             "candidates_": self.candidates,
             "candidate_labels_": self.partitions.numpy(),
             "taken_": self.taken,
+            "evidence_": self.evidence,
         }
 
 
@@ -186,11 +183,11 @@ class FeatureClustering(NeighborTransformer, BaseDeepClustering):
     The default for features of photos, texts or anything else. No method is best everywhere, and
     without labels none can be seen to be. So four find clusters: TURTLE with clusters of like size
     and of free sizes, and k-means on the features and on their neighbour embedding, which TURTLE
-    has learnt anyway. Borders of each are moved to where few neighbours are parted, so that
-    classes of unlike size are neither cut in pieces nor put together, and no cluster stays empty.
-    If the borders of TURTLE with like sizes hardly move, sizes are alike, and it is taken as it
-    was. Else that of the other three is taken with which the others agree most. Linear heads
-    learn it, and label new samples.
+    has learnt anyway. Where classes are of unlike size, clusters of like size cut the large ones
+    in pieces and put small ones together, and their borders don't stay when they are moved to
+    where few neighbours are parted. So TURTLE with like sizes is taken if its borders stay, else
+    TURTLE with free sizes. Labels then follow the neighbours. Linear heads learn them, and label
+    new samples.
 
     Parameters
     ----------
@@ -202,9 +199,9 @@ class FeatureClustering(NeighborTransformer, BaseDeepClustering):
         ``(768, 1536)``; they add up to the columns of X. None: all are one space.
     take : str, default="auto"
         Candidate that is taken: "turtle-like", "turtle-free", "kmeans" or "kmeans-neighbors".
-        ``"auto"`` is "turtle-like" if its borders stay where they are, else that of the other three
-        with which the others agree most, and k-means where there are fewer than 200 samples, from
-        which nothing of this can be told.
+        ``"auto"`` is "turtle-like" if its borders stay where they are, else "turtle-free", and
+        k-means where there are fewer than 200 samples, from which nothing of this can be told. If
+        that one lacks a cluster that others have, it is the one of these with which all agree most.
     encoder : str, torch.nn.Module or callable, default="auto"
         Network of the neighbour embedding; see `NeighborEmbedding`.
     embedding_dim : int, default=10
@@ -250,11 +247,12 @@ class FeatureClustering(NeighborTransformer, BaseDeepClustering):
         Mean of each cluster in the space of ``transform``; only those that label a sample.
     taken_ : str
         Name of the candidate that was taken.
+    evidence_ : str
+        Whether clusters are taken to be of like size, and why.
     candidates_ : dict of str to dict
         For each candidate ``agreement``, the mean adjusted Rand index with the others; ``cut``,
         the share of the weight of UMAP's graph between its clusters, relative to chance; and
-        ``n_clusters`` that hold a sample; ``stayed``, the adjusted Rand index of its clusters
-        before and after their borders were moved; from 0.9 on, "turtle-like" is left as it was.
+        ``n_clusters`` that hold a sample.
     candidate_labels_ : ndarray of shape (n_candidates, n_samples), int64
         What each candidate found, in the order of `candidates_`. Of more than 131,072 samples
         so many are divided; each of the others has the labels of a near one in the embedding.
@@ -283,6 +281,9 @@ class FeatureClustering(NeighborTransformer, BaseDeepClustering):
     arXiv:2406.07236, for two of the candidates.
 
     J. Shi, J. Malik: Normalized Cuts and Image Segmentation. IEEE TPAMI 22, 2000, for the borders.
+
+    D. Zhou, O. Bousquet, T. N. Lal, J. Weston, B. Schoelkopf: Learning with Local and Global
+    Consistency. NIPS 2003, for labels that follow the neighbours.
 
     Examples
     --------

@@ -29,6 +29,7 @@ from ..families.views import (
     Views,
     ViewsObjective,
     auto_batch_size,
+    auto_epochs,
     trunk_and_projector,
     views_of,
 )
@@ -173,9 +174,9 @@ class HaDisObjective(UnitEmbeddings, ViewsObjective):
 
         The host, which names clusters, is told of them together with the losses.
         """
-        if not run.phase.clusters or run.epoch + 1 == run.n_epochs_planned:
+        if not run.phase.clusters or run.epoch + 1 >= run.n_epochs_planned:
             return
-        z = run.forward(self.embed).nan_to_num()  # where training diverged, the losses will tell
+        z = run.forward(self.embed)
         centers, labels = self.find_clusters(z, self.n_init_epoch, run.seed(), ITERATIONS)
         self._found = z, centers, labels
         run.asked["common"] = in_common(labels, self.pseudo_labels, len(centers))
@@ -335,8 +336,9 @@ class HaDisClustering(BaseDeepClustering):
         Width of the hidden layer of the projector, and of the predictor.
     embedding_dim : int, default=64
         Size of the embedding, the output of the projector.
-    max_epochs : int, default=60
-        Passes over the data, warm-up included.
+    max_epochs : int or "auto", default="auto"
+        Passes over the data, warm-up included. ``"auto"`` is 60, or, for many vectors, as many as
+        make 2600 batches, but at least 4.
     warmup_epochs : int or "auto", default="auto"
         First epochs, without noise and prototypes. ``"auto"`` is a tenth of all for images and
         half of all for vectors, whose first clusters would else confirm themselves.
@@ -345,7 +347,7 @@ class HaDisClustering(BaseDeepClustering):
         afterwards. ``"auto"`` is a tenth of all.
     batch_size : int or "auto", default="auto"
         Samples in a batch. ``"auto"`` is 128, or less so that an epoch has about five batches, but
-        at least 16.
+        at least 32.
     lr : float, default=0.05
         Highest learning rate of SGD at 256 samples a batch; it is scaled with the batch size.
     weight_decay : float, default=0.0005
@@ -522,7 +524,7 @@ class HaDisClustering(BaseDeepClustering):
         encoder: Any = "auto",
         hidden_dim: int = 256,
         embedding_dim: int = 64,
-        max_epochs: int = 60,
+        max_epochs: int | str = "auto",
         warmup_epochs: int | str = "auto",
         lr_warmup_epochs: int | str = "auto",
         batch_size: int | str = "auto",
@@ -579,6 +581,11 @@ class HaDisClustering(BaseDeepClustering):
     def _resolve_batch_size(self, n_samples: int) -> int:
         return auto_batch_size(self.batch_size, n_samples)
 
+    def _auto_lengths(
+        self, image_shape: tuple[int, int, int] | None, n_samples: int
+    ) -> dict[str, int]:
+        return {"max_epochs": auto_epochs(self, image_shape, n_samples)}
+
     def _build_encoder(self, generator: torch.Generator) -> nn.Module:
         return trunk_and_projector(
             self.encoder, self._sample_shape, self.hidden_dim, self.embedding_dim, generator
@@ -597,8 +604,8 @@ class HaDisClustering(BaseDeepClustering):
             temperature=self.temperature,
             hsd_weight=self.hsd_weight,
             pcl_weight=self.pcl_weight,
-            max_epochs=self.max_epochs,
-            warmup_epochs=min(self._epochs(self.warmup_epochs, share), self.max_epochs),
+            max_epochs=self._length("max_epochs"),
+            warmup_epochs=min(self._epochs(self.warmup_epochs, share), self._length("max_epochs")),
             lr_warmup_epochs=self._epochs(self.lr_warmup_epochs, 0.1),
             ema_momentum=self.ema_momentum,
             ema_increase=self.ema_increase,
@@ -609,4 +616,4 @@ class HaDisClustering(BaseDeepClustering):
         )
 
     def _epochs(self, epochs: int | str, share: float) -> int:
-        return round(share * self.max_epochs) if isinstance(epochs, str) else epochs
+        return round(share * self._length("max_epochs")) if isinstance(epochs, str) else epochs

@@ -75,7 +75,7 @@ class IDECClustering(AutoencoderClustering):
         images; at most 2000 batches.
     max_iter : int or "auto", default="auto"
         Largest number of batches of the clustering phase. 0 stops once clusters are
-        placed in the pretrained embedding. ``"auto"`` is 10 for each unit of the root of the
+        placed in the pretrained embedding. ``"auto"`` is 5 for each unit of the root of the
         number of samples, 24 for images; at most 1000.
     batch_size : int, default=256
         Samples in a batch.

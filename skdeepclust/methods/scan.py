@@ -210,7 +210,7 @@ class SCANClustering(PartsClustering):
         learn the names of the clusters.
     batch_size : int or "auto", default="auto"
         Samples in a batch. ``"auto"`` is 128, or less so that an epoch has about five batches, but
-        at least 16.
+        at least 32.
     n_init : int, default=10
         Restarts of the k-means after ``contrast_epochs``.
     views : {"augment", "neighbors"}, default="augment"

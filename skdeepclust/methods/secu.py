@@ -34,6 +34,7 @@ CHUNK = 32  # samples that are labelled at once, from the same counts
 DUAL_LR = 0.01  # for each cluster: 0.1 for ten, as in the authors' code
 MOMENTUM, WEIGHT_DECAY = 0.9, 1e-4
 N_INIT = 10  # restarts of the k-means that places the centres
+FEW, EPOCHS_OF_FEW = 160, 55  # samples in batches of 16, which make many steps of a pass
 
 
 class SeCuObjective(UnitEmbeddings, PartsObjective):
@@ -110,8 +111,9 @@ class SeCuObjective(UnitEmbeddings, PartsObjective):
             )
         self.check_finite(run.samples)
         z = self._embed_some(run, max(FEWEST_PLACED, 20 * largest))
+        n_init = self.n_init if self.plan.n_parts == 1 else 1  # so many parts lie everywhere
         for centers in self.heads:
-            placed, _ = kmeans(z, len(centers), n_init=self.n_init, seed=run.seed(), spherical=True)
+            placed, _ = kmeans(z, len(centers), n_init=n_init, seed=run.seed(), spherical=True)
             with torch.no_grad():
                 centers.copy_(placed)
         self.placed = True
@@ -357,10 +359,10 @@ class SeCuClustering(PartsClustering):
     lr : float, default=0.003
         Highest learning rate of the network.
     max_epochs : int or "auto", default="auto"
-        Passes over the samples, all phases together. ``"auto"`` is 80, or, where parts of clusters
-        are learnt, as many as make 78 batches for each unit of the root of the number of samples,
-        at most 3300; but at least 20. Parts are learnt from at most 20,000 samples, drawn once; all
-        samples are then merged and named.
+        Passes over the samples, all phases together. ``"auto"`` is 80, or 55 for fewer than 160
+        samples, or, where parts of clusters are learnt, as many as make 78 batches for each unit of
+        the root of the number of samples, at most 3300; but at least 20. Parts are learnt from at
+        most 20,000 samples, drawn once; all samples are then merged and named.
     batch_size : int or "auto", default="auto"
         Samples in a batch. ``"auto"`` is 64, or less so that an epoch has about five batches, but
         at least 16.
@@ -591,7 +593,7 @@ class SeCuClustering(PartsClustering):
         )
 
     def _resolve_batch_size(self, n_samples: int) -> int:
-        return auto_batch_size(self.batch_size, n_samples, most=64)
+        return auto_batch_size(self.batch_size, n_samples, least=16, most=64)
 
     def _build_encoder(self, generator: torch.Generator) -> nn.Module:
         return trunk_and_projector(
@@ -631,6 +633,11 @@ class SeCuClustering(PartsClustering):
                 "tell which parts belong together; views='augment' learns whole clusters, 1."
             )
         return n_parts
+
+    def _n_epochs(self, n_parts: int, n_drawn: int, n_samples: int) -> int:
+        n_epochs = super()._n_epochs(n_parts, n_drawn, n_samples)
+        is_open = isinstance(self.max_epochs, str)
+        return min(n_epochs, EPOCHS_OF_FEW) if is_open and n_samples < FEW else n_epochs
 
     @property
     def _by_neighbors(self) -> bool:

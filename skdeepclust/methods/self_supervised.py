@@ -50,7 +50,7 @@ class SelfSupervisedEncoder(BaseDeepTransformer):
         Passes over the data.
     batch_size : int or "auto", default="auto"
         Samples in a batch. ``"auto"`` is 128, or less so that an epoch has about five batches, but
-        at least 16.
+        at least 32.
     lr : float, default=0.05
         Highest learning rate of SGD at 256 samples a batch; it is scaled with the batch size. It
         rises over a tenth of the epochs and falls to zero in a half cosine.
@@ -130,6 +130,7 @@ class SelfSupervisedEncoder(BaseDeepTransformer):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseDeepTransformer._parameter_constraints,
         **VIEWS,
+        "max_epochs": [POSITIVE_INTEGER],
         "method": [StrOptions(set(METHODS))],
         "projection_dim": [POSITIVE_INTEGER],
         "temperature": [POSITIVE_REAL],

@@ -206,11 +206,12 @@ class TCLClustering(TwoHeadsClustering):
         Learning rate of Adam, constant.
     weight_decay : float, default=0.0001
         Weight decay of all weights.
-    max_epochs : int, default=60
-        Passes over the data, warm-up included.
+    max_epochs : int or "auto", default="auto"
+        Passes over the data, warm-up included. ``"auto"`` is 60, or, for many vectors, as many as
+        make 2600 batches, but at least 4.
     batch_size : int or "auto", default="auto"
         Samples in a batch. ``"auto"`` is 128, or less so that an epoch has about five batches, but
-        at least 16.
+        at least 32.
     n_init : int, default=10
         Restarts of the k-means with ``init="k-means"``.
     augment : "auto", callable or pair of callables, default="auto"
@@ -308,7 +309,7 @@ class TCLClustering(TwoHeadsClustering):
         boost_threshold: float = 0.99,
         lr: float = 1e-3,
         weight_decay: float = 1e-4,
-        max_epochs: int = 60,
+        max_epochs: int | str = "auto",
         batch_size: int | str = "auto",
         n_init: int = 10,
         augment: Any = "auto",

@@ -11,17 +11,23 @@ from numbers import Integral
 from typing import Any, ClassVar
 
 import torch
-from sklearn.metrics import adjusted_rand_score
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from ..base.constraints import FOUND_OR_GIVEN, POSITIVE_INTEGER, WEIGHT
 from ..base.estimator import BaseDeepClustering
 from ..engine import Run
-from ..families.consensus import most_typical, typical
-from ..families.labelling import EDGES, EVEN, UNEVEN, LabellingObjective, lengths_of
+from ..families.consensus import most_typical
+from ..families.labelling import (
+    EDGES,
+    EVEN,
+    STAYED,
+    UNEVEN,
+    LabellingObjective,
+    lengths_of,
+    told_sizes,
+)
 from ..families.neighboring import NeighborTransformer, Spaces
-from ..ops import regroup
 
 
 class TURTLEObjective(LabellingObjective):
@@ -42,25 +48,12 @@ class TURTLEObjective(LabellingObjective):
     def choose_gamma(self, run: Run, labels: Tensor) -> tuple[int, str]:
         """Place of the entropy weight in ``gammas`` that the data speaks for, and why.
 
-        Equal clusters are taken unless moves of their borders to where few neighbours are parted
-        change them more than they change free ones: where classes are of unlike size, equal
-        clusters cut the large ones in pieces, and put small ones together.
+        Equal clusters are taken if their borders hardly move to where few neighbours are parted.
         """
         if len(self.gammas) == 1:
             return 0, f"gamma={self.gammas[0]:g} was given."
-        chart, edges, seed = run.forward(self.chart, run.enough()), self.graph_of(run), run.seed()
-        kept = []
-        for restarts in labels.split(self.n_restarts):  # type: ignore[no-untyped-call]
-            own = typical(list(restarts))
-            moved = regroup(chart, edges, own, len(self.in_use), seed=seed)
-            kept.append(float(adjusted_rand_score(own, moved)))
-        unlike = kept[1] > kept[0]
-        return int(unlike), (
-            f"The clusters are taken to be of {'unlike' if unlike else 'like'} size. Once their "
-            f"borders are moved to where few neighbours are parted, they agree with what they were "
-            f"to an ARI of {kept[0]:.2f} for equal clusters (gamma={EVEN:g}) and {kept[1]:.2f} for "
-            f"free ones (gamma={UNEVEN:g}). The higher one speaks for the better borders."
-        )
+        _, stayed = self.move_borders(run, list(labels[: self.n_restarts]))
+        return int(stayed < STAYED), told_sizes(stayed)
 
     # --- Prediction ---------------------------------------------------------------------------
 

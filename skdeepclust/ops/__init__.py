@@ -13,10 +13,11 @@ from .fuzzy_graph import fuzzy_graph
 from .kmeans import in_common, keep_names, kmeans, rename
 from .losses import cluster_mean_loss, imbalance, pair_contrast, queue_contrast
 from .modularity import merge_by_modularity, merged_labels, neighbor_affinity
-from .neighbors import Rows, knn, nearest
+from .neighbors import Rows, knn, nearest, stand_ins
 from .parts import cluster_by_parts
 from .principal import principal_axes
-from .regroup import regroup
+from .regroup import fill_clusters, regroup
+from .spreading import spread
 from .student_t import squared_distances, student_t_log_affinity
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "cluster_mean_loss",
     "count_labels",
     "density_weights",
+    "fill_clusters",
     "fuzzy_graph",
     "imbalance",
     "in_common",
@@ -43,7 +45,9 @@ __all__ = [
     "regroup",
     "rename",
     "set_apart",
+    "spread",
     "squared_distances",
+    "stand_ins",
     "student_t_log_affinity",
     "weighted_means",
     "weighted_sums",

@@ -63,6 +63,13 @@ def regroup(z: Tensor, edges: Edges, labels: Tensor, n_clusters: int, *, seed: i
     return groups.labels
 
 
+def fill_clusters(z: Tensor, edges: Edges, labels: Tensor, n_clusters: int, *, seed: int) -> Tensor:
+    """Divide clusters until there are enough, and move no border; arguments as of `regroup`."""
+    groups = Groups(z.cpu(), edges, labels.cpu(), n_clusters, seed)
+    groups.fill()
+    return groups.labels
+
+
 class Groups:
     """Clusters, their cuts, and how each would be divided; arguments as of `regroup`."""
 

@@ -160,7 +160,10 @@ class ImageEmbedder(
         return self.transform_with(X, None)
 
     def transform_with(
-        self, X: Any, heard: Callable[[int, int], None] | None
+        self,
+        X: Any,
+        heard: Callable[[int, int], None] | None,
+        contents: list[bytes] | None = None,
     ) -> NDArray[np.float32]:
         """`transform`, which says how far it has come.
 
@@ -170,6 +173,8 @@ class ImageEmbedder(
         heard : callable (done, computed), or None
             Called after each batch with the number of images that are done, and of those among
             them that were computed.
+        contents : list, default=None
+            Gets a hash of each image's content, which is computed anyway.
 
         Returns
         -------
@@ -187,17 +192,26 @@ class ImageEmbedder(
             if progress is not None:
                 progress(min(n, done * here.size), computed * here.size)
 
-        def of_part(part: slice) -> torch.Tensor:
-            return torch.from_numpy(self._rows(images.part(part), network, hear))
+        keys: list[bytes] = []  # of our own part
 
-        return by_parts(of_part, n).numpy()
+        def of_part(part: slice) -> torch.Tensor:
+            return torch.from_numpy(self._rows(images.part(part), network, keys, hear))
+
+        rows = by_parts(of_part, n).numpy()
+        if contents is not None:
+            own = np.array(keys, f"V{KEY_BYTES}").view(np.uint8).reshape(-1, KEY_BYTES)
+            contents += map(bytes, by_parts(lambda part: torch.from_numpy(own), n).numpy())
+        return rows
 
     def _rows(
-        self, images: Images, network: Network, hear: Callable[[int, int], None]
+        self,
+        images: Images,
+        network: Network,
+        keys: list[bytes],
+        hear: Callable[[int, int], None],
     ) -> NDArray[np.float32]:
-        """Features of images, computed or found."""
+        """Features of images, computed or found; `keys` gets those of all."""
         store = Store(self._folder(network), network.n_features)
-        keys: list[bytes] = []  # of all images; `new` are those of a batch
         n_computed = 0
         for new, pixels in self._batches(images, store, network, keys):
             store.add(new, self._features(pixels, network))

@@ -18,23 +18,20 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 from torch import Tensor
 
-from ..base.complaints import NEAREST, parted
+from ..base.complaints import CLOUD, PIXELS_SAY_LITTLE
 from ..data.shapes import are_small_and_grey, image_shape_of
 from ..metrics.unsupervised import NOISE
 from ..ops import kmeans, knn
+from ..ops.cloudiness import CLOUDY, FEWEST, NEAREST, STRUCTURE_OF, cloudiness, share
 from ..ops.lloyd import assign
 
-LOOKED_AT, STRUCTURE_OF = 2000, 1000  # rows whose neighbours are counted; that are compared further
-FEWEST = 200  # with fewer rows, nothing of this can be told from chance
+LOOKED_AT = 2000  # rows whose neighbours are counted
 STARTED_ON, N_STARTS = 5000, 10  # k-means starts so often, on at most so many rows
 BLOCK = 1024  # rows that are floats at once
 LARGE, CELLS = 1024, 8  # images of more values are seen as 8 x 8 cells
-NUMBERS = (2, 5, 10)  # of clusters in which structure is looked for, beside that which was asked
-# Measured on 200 to 1,000 rows. k-means parts at most 0.65 of what it parts in a cloud where a
-# trained network made the features (or of digits, texts), 0.66 to 1.06 where they are noise, pixels
-# of photos, or an untrained network's of depthwise convolutions or VGG's. Of the other 12 untrained
-# networks, looks of photos explain 0.37 to 0.92, of the trained at most 0.18.
-CLOUDY, PLAIN = 0.7, 0.4
+# Of 12 untrained networks whose features are no cloud, looks of photos explain 0.37 to 0.92, of the
+# trained at most 0.18; measured on 200 to 1,000 rows.
+PLAIN = 0.4
 FAR_FEWER = 0.5  # neighbours than k-means: true classes keep 0.58 to 1.06 of its, on ten data sets
 FOUND = 0.1  # of neighbours, or k-means found nothing either
 UNSTEADY = 0.5
@@ -215,13 +212,9 @@ def _doubts_about_rows(what: str, cloud: float | None, looks: float | None) -> l
     if cloud is None or cloud < CLOUDY:
         return []
     if what == "pixels":
-        return [
-            "The pixels say little about which images belong together: they form hardly more "
-            "clusters than random numbers of the same spread. Features of a pretrained network "
-            "say more."
-        ]
+        return [PIXELS_SAY_LITTLE]
     about = " say little about these images: they" if what == "features" else ""
-    return [f"The {what}{about} form hardly more clusters than random numbers of the same spread."]
+    return [f"The {what}{about} form {CLOUD}."]
 
 
 def _doubts_about_clusters(what: str, ours: float | None, plain: float | None) -> list[str]:
@@ -281,38 +274,7 @@ def agreement(labels: NDArray[Any], others: NDArray[Any]) -> float:
 
 def share_kept(near: Tensor | None, labels: NDArray[Any]) -> float | None:
     """Share of neighbours (n, k) with the label of their sample, corrected for chance."""
-    return None if near is None else _share(near, labels)
-
-
-def _share(near: Tensor, labels: NDArray[Any]) -> float:
-    """``(s - c) / (1 - c)``, ``c = sum_k p_k^2``: 0 where clusters know nothing of neighbours."""
-    names = torch.from_numpy(np.unique(labels, return_inverse=True)[1])  # (n,)
-    chance = float((names.bincount() / len(names)).double().square().sum())
-    return (1 - parted(near, names) - chance) / (1 - chance) if chance < 1 else 0.0
-
-
-def cloudiness(x: Tensor, n_clusters: int, seed: int) -> float:
-    """Neighbours that k-means parts in x (n, d), as a multiple of those in a Gaussian cloud.
-
-    The least over several numbers of clusters, as clusters show at their own number only.
-    """
-    x = x - x.mean(0)
-    generator = torch.Generator().manual_seed(seed)
-    numbers = [k for k in sorted({*NUMBERS, n_clusters}) if 2 <= k <= len(x) // NEAREST]
-    found, ordinary = np.zeros(len(numbers)), np.full(len(numbers), 1e-12)
-    for again in range(max(1, STRUCTURE_OF // len(x))):  # chance is larger among few
-        mixed = torch.randn(len(x), len(x), generator=generator)
-        cloud = mixed @ x / len(x) ** 0.5  # (n, d), of the covariance of x
-        found += _parted(x, numbers, seed + again)
-        ordinary += _parted(cloud, numbers, seed + again)
-    return float((found / ordinary).min())
-
-
-def _parted(x: Tensor, numbers: list[int], seed: int) -> list[float]:
-    """Share of neighbours, beyond chance, that k-means with so many clusters parts."""
-    near = knn(x, NEAREST)[1]
-    found = [kmeans(x, k, n_init=3, seed=seed)[1].numpy() for k in numbers]
-    return [1 - _share(near, labels) for labels in found]
+    return None if near is None else share(near, labels)
 
 
 def explained_by_looks(images: NDArray[np.uint8], x: Tensor) -> float:

@@ -17,6 +17,7 @@ from sklearn.base import clone
 
 from ..data.files import at_home
 from ..data.shapes import image_shape_of
+from ..data.tables import is_table
 from ..device.ranks import alone, from_first, ranks
 from ..engine import Hook
 from ..model_selection import NClusters
@@ -31,6 +32,7 @@ from .choice import (
 from .companion import CompanionTable
 from .description import described
 from .evidence import judge
+from .image_tables import ImageTable
 from .images import ImageClusters, ImageFiles
 from .listening import SILENT, Listener
 from .results import (
@@ -90,6 +92,7 @@ def cluster_images(
     images: Any,
     n_clusters: int | str = "auto",
     *,
+    column: str | None = None,
     estimator: Any = None,
     embedder: Any = "auto",
     unclustered: float | str = "auto",
@@ -98,14 +101,17 @@ def cluster_images(
     n_jobs: int | None = -1,
     random_state: Any = None,
 ) -> ImageClusters:
-    """Cluster a folder of images, or image files.
+    """Cluster a folder of images, image files, or a table of images.
 
     Parameters
     ----------
     images : str, path-like or sequence of them
-        A folder, searched with its sub-folders, or the files.
+        A folder, searched with its sub-folders, or the files; or a table, as
+        `skdeepclust.datasets.open_table` takes it.
     n_clusters : int or "auto", default="auto"
         Number of clusters; "auto" is the one that `select_n_clusters` finds.
+    column : str, default=None
+        The column of a table; None is the only one that can hold samples.
     estimator : estimator, default=None
         A clusterer of this package, whose `n_clusters` and `random_state` are replaced; None is
         that which suits the images.
@@ -155,9 +161,19 @@ def cluster_images(
         on_error=on_error,
         n_jobs=n_jobs,
     )
-    found = cluster(ImageFiles(images), settings).clusters
+    found = cluster(images_at(images, column), settings).clusters
     assert isinstance(found, ImageClusters)
     return found
+
+
+def images_at(images: Any, column: str | None) -> ImageFiles:
+    """Images of a folder, a list of files, or a table."""
+    path = os.path.expanduser(os.fsdecode(images)) if isinstance(images, str | os.PathLike) else ""
+    if path and is_table(path):
+        return ImageTable(path, column)
+    if column is not None:
+        raise ValueError(f"column is for a table of images. Got {images!r:.200} instead.")
+    return ImageFiles(images)
 
 
 def cluster(
@@ -192,7 +208,7 @@ def cluster(
         from_first(None)
         return _learn(source, settings, out, SILENT, companion)
     if settings.sort_into is not None:
-        check_sort_target(settings.sort_into, source.place, out)
+        check_sort_target(settings.sort_into, source.place, out, link=settings.link)
     with result_folder(
         out, source.place, overwrite=settings.overwrite, resume=settings.resume
     ) as folder:
@@ -448,6 +464,8 @@ def _summary(outcome: Outcome, source: Source, out: Path) -> dict[str, Any]:
     if hasattr(clusters.estimator, "candidates_"):
         summary["candidates"] = clusters.estimator.candidates_
         summary["taken"] = clusters.estimator.taken_
+    if hasattr(clusters.estimator, "evidence_"):
+        summary["sizes"] = clusters.estimator.evidence_
     return summary
 
 
