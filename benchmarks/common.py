@@ -32,6 +32,7 @@ from skdeepclust.metrics import (
 )
 
 HERE = Path(__file__).parent
+PLACES = {"--data": "FOLDER", "--folder": "FOLDER", "--features": "CACHE"}  # of this machine
 RESULTS = HERE / "results"
 
 
@@ -104,7 +105,7 @@ def command_of(argv: list[str]) -> str:
     """The command without the places of this machine, which mean nothing on another."""
     words = ["python", os.path.relpath(argv[0], HERE.parent)]
     for before, word in pairwise(argv):
-        words.append({"--data": "FOLDER", "--features": "CACHE"}.get(before, word))
+        words.append(PLACES.get(before, word))
     return shlex.join(words)
 
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -105,9 +106,12 @@ def fit_apart(method: str, data: Path, args: argparse.Namespace) -> dict[str, An
                 time.sleep(EVERY)
         if told.exists():
             return {**json.loads(told.read_text()), "peak_mib": peak}
+        if process.returncode == -signal.SIGXCPU:
+            return {"failed": f"more than {args.limit} CPU seconds", "peak_mib": peak}
+        if process.returncode < 0:
+            sys.exit(f"{method} was ended by signal {-process.returncode}; nothing is recorded.")
         last = (errors.read_text(errors="replace").strip().splitlines() or [""])[-1]
-        why = f"more than {args.limit} CPU seconds" if process.returncode < 0 else last[:200]
-        return {"failed": why, "peak_mib": peak}
+        return {"failed": last[:200], "peak_mib": peak}
 
 
 def cells(methods: list[str], sizes: list[int] | None) -> Iterator[tuple[str, int]]:

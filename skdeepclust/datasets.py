@@ -20,9 +20,10 @@ from skdeepclust.data.images import (
     read_readable_images,
     survey_images,
 )
+from skdeepclust.data.tables import Table
 from skdeepclust.data.telling import warn
 
-__all__ = ["load_image_folder", "make_digits_folder"]
+__all__ = ["load_image_folder", "make_digits_folder", "open_table"]
 
 _DIGITS_MARKER = ".skdeepclust-digits"
 
@@ -116,6 +117,41 @@ def load_image_folder(
         skipped=skipped,
         ignored=[(os.path.join(root, *parts), reason) for parts, reason in ignored],
     )
+
+
+def open_table(path: str | os.PathLike[str], column: str | None = None) -> Table:
+    """Open a table of vectors or of encoded images, which may be larger than the memory.
+
+    Vectors become a memory map, ``open_table("vectors.parquet").to_array()``, which every estimator
+    takes. Images go into a network some at a time,
+    ``ImageEmbedder().transform(open_table("photos.parquet").images())``. `facts` gives the other
+    columns, such as labels; no fit ever sees them.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A file of Parquet, Arrow or Feather; a folder of Parquet files; or a folder that
+        ``save_to_disk`` of Hugging Face's datasets has written.
+    column : str, default=None
+        The column of the samples: lists of numbers of one length, encoded images, or structs of
+        their bytes and paths. None is the only such column.
+
+    Returns
+    -------
+    table : Table
+        ``len(table)``, ``.to_array()``, ``.vectors()``, ``.images()``, ``.names``,
+        ``.facts(rows)``.
+
+    Raises
+    ------
+    ImportError
+        If pyarrow is missing; says what to install.
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is no table, has no such column, or several, which are listed.
+    """
+    return Table(os.path.expanduser(os.fsdecode(path)), column)
 
 
 def make_digits_folder(path: str | os.PathLike[str]) -> str:

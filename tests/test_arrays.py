@@ -8,7 +8,9 @@ from commands import ToyClustering, cluster, rows_of
 from PIL import Image
 
 from skdeepclust.cli import main
+from skdeepclust.workflow.arrays import ArrayFile
 from skdeepclust.workflow.results import RESULT_FILES
+from skdeepclust.workflow.settings import Settings
 
 
 @pytest.mark.parametrize("flat", [False, True])
@@ -20,7 +22,7 @@ def test_array_gives_a_table_of_rows_but_no_page(toy, array, tmp_path, flat, cap
     out = tmp_path / "out"
     assert cluster(array, out, *toy, "--seed", "0", "--quiet") == 0
     assert sorted(path.name for path in out.iterdir()) == sorted(
-        {*RESULT_FILES} - {"report.html", "decisions.json", "head.npz"}
+        {*RESULT_FILES} - {"report.html", "report-files", "decisions.json", "head.npz"}
     )
     assert Image.open(out / "clusters.png").size[0] > 500
     rows = rows_of(out / "labels.csv")
@@ -93,3 +95,23 @@ def test_images_of_an_array_are_seen_by_a_network(mean_colour, array, tmp_path):
     assert len(set(labels[::2])) == len(set(labels[1::2])) == 1
     assert main(["predict", str(out), str(array), "--to", str(tmp_path / "again.csv")]) == 0
     assert [row["cluster"] for row in rows_of(tmp_path / "again.csv")] == labels
+
+
+def test_vectors_of_a_table_are_clustered_and_predicted_like_those_of_a_file(toy, array, tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    rows = np.load(array).reshape(24, 64).astype(np.float32)
+    np.save(tmp_path / "rows.npy", rows)
+    file = tmp_path / "rows.parquet"
+    parquet.write_table(pyarrow.table({"z": list(rows), "id": [*map(str, range(24))]}), file)
+    for source in ("rows.npy", "rows.parquet"):
+        out = tmp_path / f"out-{source}"
+        assert cluster(tmp_path / source, out, *toy, "--seed", "0", "--quiet") == 0
+    one, other = tmp_path / "out-rows.npy", tmp_path / "out-rows.parquet"
+    assert (one / "labels.csv").read_bytes() == (other / "labels.csv").read_bytes()
+    assert json.loads((other / "summary.json").read_text())["column"] == "z"
+
+
+def test_a_file_is_mapped_not_read(array):
+    rows = ArrayFile(str(array)).read(Settings())
+    assert isinstance(rows, np.memmap)

@@ -43,7 +43,7 @@ def test_result_holds_table_model_picture_and_summary(toy, folder, tmp_path, cap
     flags = ("--seed", "0", "--batch-size", "4", "--beta", "3,4", "--quiet", "--device", "cpu")
     assert cluster(folder, out, *toy, *flags) == 0
     files = sorted(path.name for path in out.iterdir())
-    assert files == sorted({*RESULT_FILES} - {"decisions.json", "head.npz"})
+    assert files == sorted({*RESULT_FILES} - {"report-files", "decisions.json", "head.npz"})
     assert Image.open(out / "clusters.png").size[0] > 500
 
     rows = rows_of(out / "labels.csv")

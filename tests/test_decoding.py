@@ -29,12 +29,12 @@ def stream(images, known=(), n_jobs=2, n_ahead=4):
 
 @pytest.mark.parametrize("n_threads", [1, 3])
 def test_results_are_in_order(n_threads):
-    assert list(in_threads(lambda i: i * i, 20, n_threads, 5)) == [i * i for i in range(20)]
+    assert list(in_threads(lambda i: i * i, range(20), n_threads, 5)) == [i * i for i in range(20)]
 
 
 def test_no_more_is_done_ahead_than_was_allowed():
     done = []
-    results = in_threads(lambda i: done.append(i) or i, 100, 4, 7)
+    results = in_threads(lambda i: done.append(i) or i, range(100), 4, 7)
     for asked, i in enumerate(results, 1):
         assert i == asked - 1
         assert len(done) <= asked + 7
@@ -42,7 +42,7 @@ def test_no_more_is_done_ahead_than_was_allowed():
 
 def test_next_is_done_while_this_one_is_used():
     third = threading.Event()
-    results = in_threads(lambda i: third.set() if i == 2 else None, 3, 1, 2)
+    results = in_threads(lambda i: third.set() if i == 2 else None, range(3), 1, 2)
     next(results)
     assert third.wait(10)
 
@@ -56,13 +56,13 @@ def test_first_failure_by_order_is_raised_and_the_rest_is_left():
             raise ValueError(str(i))
 
     with pytest.raises(ValueError, match=r"^3$"):
-        list(in_threads(fail, 1000, 2, 8))
+        list(in_threads(fail, range(1000), 2, 8))
     assert len(done) < 20
 
 
 def test_one_who_stops_asking_stops_the_work():
     done = []
-    results = in_threads(done.append, 1000, 2, 8)
+    results = in_threads(done.append, range(1000), 2, 8)
     next(results)
     results.close()
     assert len(done) <= 10
@@ -85,20 +85,20 @@ def test_equal_images_are_decoded_once():
 
 def test_known_images_are_not_decoded(tmp_path, monkeypatch):
     files = Files(write(tmp_path, pixels()))
-    known = {files.key(i) for i in range(3)}
+    known = {files.key(file) for file in list(files)[:3]}
     decoded = []
     read = decoding.decode_image
     monkeypatch.setattr(
         decoding, "decode_image", lambda path, shape: decoded.append(path) or read(path, shape)
     )
     assert [image is None for _, image in stream(files, known)] == [True] * 3 + [False] * 2
-    assert sorted(decoded) == files.paths[3:]
+    assert sorted(decoded) == list(files)[3:]
 
 
 def test_key_is_of_content_and_shape():
-    black = np.zeros((2, 8, 8), np.uint8)
-    assert Pixels(black).key(0) == Pixels(black).key(1)
-    assert Pixels(black).key(0) != Pixels(black.reshape(2, 4, 16)).key(0)
+    first, second = images = Pixels(np.zeros((2, 8, 8), np.uint8))
+    assert images.key(first) == images.key(second)
+    assert images.key(first) != images.key(first.reshape(4, 16))
 
 
 def test_file_that_cannot_be_read_is_named(tmp_path):

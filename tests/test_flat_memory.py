@@ -13,7 +13,6 @@ from torch.utils._pytree import tree_leaves
 import skdeepclust
 from skdeepclust.base import complaints, objective
 from skdeepclust.data.samples import Samples
-from skdeepclust.engine import run
 from skdeepclust.families import neighboring
 from skdeepclust.families import parts as families_parts
 from skdeepclust.methods import feature, scan, secu, temi
@@ -59,13 +58,14 @@ class Largest(TorchDispatchMode):
 @pytest.fixture
 def few(monkeypatch):
     """All bounds so low that a small set has many samples."""
-    bounds = [(run, "ENOUGH"), (objective, "PART"), (scan, "ENOUGH"), (secu, "ENOUGH")]
+    bounds = [(objective, "ENOUGH"), (objective, "PART"), (scan, "ENOUGH"), (secu, "ENOUGH")]
     bounds += [(secu, "FEWEST_PLACED"), (families_parts, "MOST_DIVIDED"), (complaints, "LOOKED_AT")]
     bounds += [(neighbors, "MOST_SEARCHED"), (neighbors, "KNOWN"), (ops_parts, "MOST_SAMPLES")]
-    bounds += [(neighboring, "READ"), (temi, "MOST_REVIEWED")]
+    bounds += [(neighboring, "READ"), (temi, "MOST_REVIEWED"), (complaints, "STRUCTURE_OF")]
     for module, name in bounds:
         monkeypatch.setattr(module, name, FEW)
     monkeypatch.setattr(feature, "SHOWN", FEW)
+    monkeypatch.setattr(objective, "OF_EACH", 1)
 
 
 @pytest.fixture(scope="module")

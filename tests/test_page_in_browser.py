@@ -7,10 +7,12 @@ import shutil
 import numpy as np
 import pytest
 from pages import HOSTILE, clustering, page
+from PIL import Image
 
 from skdeepclust import cluster_layers
 from skdeepclust.workflow.decisions import Decisions, Said
 from skdeepclust.workflow.evidence import Evidence, Rival
+from skdeepclust.workflow.page import content
 from skdeepclust.workflow.table import result_id
 
 
@@ -56,8 +58,11 @@ def view_of(browser, tmp_path):
 
 
 @pytest.fixture
-def opened(view_of):
+def opened(view_of, request, monkeypatch):
     """The page of a clustering with a hostile name, open."""
+    if getattr(request, "param", "alone") == "with a folder":
+        monkeypatch.setattr(content, "MOST_IN_ONE_FILE", 50)
+        monkeypatch.setattr(content, "_MAX_MARKERS", 10)
     table, images, embedding = clustering()
     table.paths[5] = HOSTILE
     images[7] = images[3]
@@ -77,6 +82,9 @@ def with_unclustered(view_of):
         evidence=Evidence(0.5, plain, None, None, 1.0, None, verdict),
         choice={2: 0.1, 3: 0.4, 4: 0.3},
     )  # fmt: skip
+
+
+both_kinds = pytest.mark.parametrize("opened", ["alone", "with a folder"], indirect=True)
 
 
 def saved(view):
@@ -120,6 +128,7 @@ def pixels(view):
     return view.evaluate("document.querySelector('#canvas').toDataURL()")
 
 
+@both_kinds
 def test_search_and_filters_narrow_the_results(opened):
     results = opened.locator("#results .cell")
     assert results.count() == 60
@@ -371,6 +380,7 @@ def test_a_lasso_around_the_map_selects_what_the_filter_leaves(opened, by):
     opened.keyboard.press("Escape")
 
 
+@both_kinds
 def test_images_in_view_of_the_map_are_selected_by_key(opened):
     opened.focus("#canvas")
     opened.keyboard.press("0")
@@ -464,6 +474,7 @@ def test_a_key_right_after_a_link_is_for_what_the_link_shows(opened):
     assert opened.input_value("#name") == "terrier"
 
 
+@both_kinds
 def test_two_clusters_are_merged_and_what_was_merged_is_split(opened):
     opened.goto(opened.url + "#cluster-0")
     opened.keyboard.press("j")
@@ -946,3 +957,97 @@ def test_names_of_strangers_run_nothing_and_ask_for_nothing(view_of):
     assert view.evaluate("document.scripts.length") == view.evaluate(
         "[...document.scripts].filter(s => !s.src).length"
     )
+
+
+def test_what_was_said_of_images_that_are_gone_stays(view_of):
+    table, images, embedding = clustering()
+    known = Decisions(
+        result=result_id(table),
+        clusters={9: Said("gone ones")},
+        merged={0: 2},
+        moved={9: ("gone/a.png",), 1: (table.paths[0], "gone/b.png")},
+        not_in={2: ("gone/a.png", "gone/c.png")},
+    )
+    view = view_of(
+        table, images, embedding, decisions=known, gone=["gone/a.png", "gone/b.png", "gone/c.png"]
+    )
+    assert saved(view) == known
+    view.goto(view.url.split("#")[0] + "#cluster-1")
+    view.keyboard.press("j")
+    view.keyboard.type("2")
+    view.keyboard.press("Enter")
+    merged = saved(view)
+    assert merged.merged == {0: 2, 1: 2}
+    assert merged.moved == {9: ("gone/a.png",), 2: (table.paths[0], "gone/b.png")}
+    assert merged.not_in == known.not_in
+    view.keyboard.press("Control+z")
+    assert saved(view) == known
+
+
+@pytest.fixture
+def of_many(view_of, monkeypatch, tmp_path):
+    """The page of a clustering with a folder beside it, and one file of its images, open."""
+    monkeypatch.setattr(content, "MOST_IN_ONE_FILE", 50)
+    monkeypatch.setattr(content, "_MAX_MARKERS", 10)
+    table, images, embedding = clustering(300)
+    for i in range(300):
+        images[i] = 60 * (i % 4)
+    table.paths[9] = "photo.png"
+    table.paths[10] = "photo.tiff"
+    Image.new("RGB", (30, 20), "red").save(tmp_path / "photo.png")
+    (tmp_path / "photo.tiff").write_bytes(b"II*")
+    return view_of(table, images, embedding, base="./")
+
+
+def test_thumbnails_are_read_from_the_folder_when_they_are_looked_at(of_many, tmp_path):
+    for number in (0, 1):  # 256 and 44
+        assert (tmp_path / "report-files" / f"{number}.webp").exists()
+    of_many.fill("#query", "photo.png")
+    [cell] = of_many.locator("#results .thumb").all()
+    background = "e => getComputedStyle(e).backgroundImage"
+    assert "/report-files/" in cell.evaluate(background)
+    address = cell.evaluate(background)[5:-2]
+    size = of_many.evaluate(
+        "async src => { const i = new Image(); i.src = src; await i.decode(); return i.width }",
+        address,
+    )
+    assert size == 16 * 8
+
+
+def test_one_image_of_many_is_the_file_itself_or_its_thumbnail(of_many):
+    big = of_many.locator("#viewer .big")
+    of_many.fill("#query", "photo.png")
+    of_many.click("#results .cell")
+    until(of_many, lambda: big.locator("img").evaluate("e => e.naturalWidth") == 30)
+    of_many.keyboard.press("Escape")
+    of_many.fill("#query", "photo.tiff")  # which browsers don't show
+    of_many.click("#results .cell")
+    until(of_many, lambda: big.locator(".thumb").count() == 1)
+
+
+def test_very_many_points_are_a_cloud_that_shows_what_is_selected(of_many):
+    of_many.locator("#canvas").scroll_into_view_if_needed()
+    colours = """() => { const c = document.querySelector("#canvas");
+        const {data} = c.getContext("2d").getImageData(0, 0, c.width, c.height);
+        let strong = 0; for (let i = 3; i < data.length; i += 4) strong += data[i] > 60;
+        return strong; }"""
+    until(of_many, lambda: of_many.evaluate(colours) > 300)
+    before = of_many.evaluate(colours)
+    of_many.fill("#query", "nothing of this name")
+    until(of_many, lambda: of_many.evaluate(colours) < before)
+    of_many.click("#clear")
+    until(of_many, lambda: of_many.evaluate(colours) == before)
+    for _ in range(9):
+        of_many.keyboard.press("Escape")
+        of_many.click("#in")  # few points are left in view, and drawn as markers
+
+
+def test_a_page_without_its_folder_says_so(browser, tmp_path, monkeypatch):
+    monkeypatch.setattr(content, "MOST_IN_ONE_FILE", 50)
+    page(tmp_path, *clustering())
+    shutil.rmtree(tmp_path / "report-files")
+    view = browser.new_context().new_page()
+    view.goto((tmp_path / "report.html").as_uri())
+    note = "This page needs the folder report-files beside it, which is missing."
+    assert note in view.locator("body").text_content()
+    view.context.close()

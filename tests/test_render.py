@@ -1,9 +1,14 @@
 """The page shows the right images and words, and is one safe file."""
 
+import json
+from base64 import b64decode
+
 import numpy as np
+import pytest
 from pages import HOSTILE, Tags, clustering, data_of, page
 
 from skdeepclust.workflow.evidence import Evidence, Rival
+from skdeepclust.workflow.page import content
 
 # Contents
 
@@ -28,14 +33,38 @@ def test_data_for_the_script_are_the_table(tmp_path):
     assert sorted(data["slot"]) == list(range(60))
 
 
-def test_large_sets_have_thumbnails_for_the_map_only(tmp_path, monkeypatch):
-    monkeypatch.setattr("skdeepclust.workflow.page.content._SIDES", ((10, 64), (20, 32)))
-    monkeypatch.setattr("skdeepclust.workflow.page.content.MOST_POINTS", 30)
+def test_large_sets_have_a_folder_beside_the_page(tmp_path, monkeypatch):
+    monkeypatch.setattr(content, "MOST_IN_ONE_FILE", 50)
+    monkeypatch.setattr(content, "MOST_POINTS", 30)
     table, images, embedding = clustering()
     embedding = np.hstack([embedding, embedding])  # a map of more than two dimensions is a sample
-    data = data_of(page(tmp_path, table, images, embedding))
-    assert len(data["shown"]) == 30
-    assert {i for i, slot in enumerate(data["slot"]) if slot >= 0} == set(data["shown"])
+    text = page(tmp_path, table, images, embedding, classes=["cat"] * 60)
+    assert "cluster" not in data_of(text)
+    assert sorted(file.name for file in (tmp_path / "report-files").iterdir()) == [
+        "0.webp",
+        "columns.js",
+    ]
+    script = (tmp_path / "report-files" / "columns.js").read_text()
+    columns = json.loads(script.removeprefix("window.skdeepclust = ").removesuffix(";\n"))
+    assert columns["names"].split("\0") == list(table.paths)
+
+    def column(name, kind):
+        return np.frombuffer(b64decode(columns[name]), kind)
+
+    assert (column("cluster", "<i4") == table.labels).all()
+    assert (column("confidence", "<u2") == np.rint(1000 * table.confidence)).all()
+    assert (column("shown", "<i4") == np.arange(60)).all()
+    assert sorted(column("slot", "<i4")) == list(range(60))
+    assert len(set(zip(column("x", "<i2"), column("y", "<i2"), strict=True))) > 30
+    assert {*column("kind", "<i4")} == {0}
+
+
+def test_a_page_that_can_not_be_written_leaves_no_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(content, "MOST_IN_ONE_FILE", 50)
+    monkeypatch.setattr("skdeepclust.workflow.page.render.render", lambda *args: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        page(tmp_path, *clustering())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_history_classes_and_skipped_files_are_shown(tmp_path):

@@ -9,7 +9,8 @@ import pytest
 from counted import N_FILES, Counting, embed
 
 from skdeepclust import ImageEmbedder
-from skdeepclust.workflow.shards import BLOCKS, FEATURES, PLAN, KeptFeatures
+from skdeepclust.pretrained.decoding import content_of
+from skdeepclust.workflow.shards import BLOCKS, FEATURES, PLAN, ROWS, KeptFeatures
 
 pytestmark = pytest.mark.usefixtures("counting")
 
@@ -140,3 +141,14 @@ def test_images_that_came_or_changed_since_are_told(photos, tmp_path):
     new = shutil.copy(file, os.path.join(photos, "0", "new.png"))
     with pytest.raises(ValueError, match="2 of 2 images have come or changed since"):
         KeptFeatures(tmp_path / "to", photos).fit_transform([file, new])
+
+
+def test_contents_are_kept_but_need_not_be_there(photos, tmp_path):
+    paths = [os.path.join(photos, "0", f"{i}.png") for i in (4, 0)]
+    embed(photos, tmp_path / "to")
+    contents = KeptFeatures(tmp_path / "to", photos).contents_of(paths)
+    assert contents == [content_of(path) for path in paths]
+    with np.load(tmp_path / "to" / ROWS) as stored:
+        old = {name: values for name, values in stored.items() if name != "contents"}
+    np.savez(tmp_path / "to" / ROWS, **old)  # as an earlier version has written it
+    assert KeptFeatures(tmp_path / "to", photos).contents_of(paths) == []

@@ -277,12 +277,12 @@ def test_heads_of_unequal_clusters_win_by_neighbours_and_only_with_all_clusters(
     equal = torch.tensor([0] * 7 + [2] * 5 + [1] * 8)
     empty = right.clamp(max=1)
     x = (10.0 * right + torch.linspace(0, 1, 20))[:, None]
-    objective.neighbors = knn(x, 3)[1].int()
-    assert objective.chosen(torch.stack([equal, equal, right, right])) == 2
-    assert objective.chosen(torch.stack([right, right, equal, equal])) == 0
-    assert objective.chosen(torch.stack([right, right, right, right])) == 0
-    assert objective.chosen(torch.stack([equal, equal, empty, empty])) == 0
-    assert objective.chosen(torch.stack([0 * right, 0 * right, right, right])) == 2
+    near = knn(x, 3)[1]
+    assert objective.chosen(torch.stack([equal, equal, right, right]), near) == 2
+    assert objective.chosen(torch.stack([right, right, equal, equal]), near) == 0
+    assert objective.chosen(torch.stack([right, right, right, right]), near) == 0
+    assert objective.chosen(torch.stack([equal, equal, empty, empty]), near) == 0
+    assert objective.chosen(torch.stack([0 * right, 0 * right, right, right]), near) == 2
 
 
 def test_unequal_blobs_are_found_with_auto():

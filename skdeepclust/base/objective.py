@@ -24,6 +24,7 @@ from ..ops import (
 )
 
 PART = 2**16  # samples whose embedding is at hand at once
+ENOUGH, OF_EACH = 2**17, 100  # samples that stand for any number of them; of each cluster at least
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class Objective(nn.Module, Hook):
     def __init__(self, core: Core) -> None:
         super().__init__()
         self.encoder, self.n_init, self.uses_bfloat16 = core.encoder, core.n_init, core.bfloat16
+        self.n_enough = max(ENOUGH, OF_EACH * core.n_clusters)
         shape = core.n_clusters, core.embedding_dim
         self.prototypes = nn.Parameter(torch.zeros(shape, dtype=torch.float32))
         self.placed = False

@@ -22,6 +22,9 @@ def run(args: argparse.Namespace) -> None:
         if found.n_known
         else ""
     )
+    if found.n_renamed:
+        was = "was" if found.n_renamed == 1 else "were"
+        known += f", of which {found.n_renamed:,} {was} renamed"
     skipped = f"; {len(found.skipped):,} can't be read" if found.skipped else ""
     if found.drift is None:
         console.say(f"nothing is new{known}{skipped}")

@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> None:
     from ..workflow.pipeline import cluster
 
     args.out = args.out or default_out(args.folder)
-    source, settings = source_of(args.folder, args.images), settings_of(args)
+    source, settings = source_of(args.folder, args.images, args.column), settings_of(args)
     outcome = cluster(source, settings, args.out, Teller(quiet=args.quiet))
     _say_outcome(outcome, source, args.out)
 
@@ -48,10 +48,15 @@ def default_out(folder: str) -> Path:
     return place.with_name(f"{place.stem if place.is_file() else place.name}-clusters")
 
 
-def source_of(path: str, images: Path | None = None) -> Source:
-    """The samples that a name on the command line stands for; boxes lie in ``images``."""
+def source_of(path: str, images: Path | None = None, column: str | None = None) -> Source:
+    """The samples that a name on the command line stands for.
+
+    Boxes lie in ``images``, and samples of a table in one ``column``.
+    """
+    from ..data.tables import Table, is_table
     from ..workflow.arrays import ArrayFile
     from ..workflow.boxes import BoxFile
+    from ..workflow.image_tables import ImageTable
     from ..workflow.images import ImageFiles
 
     path = os.path.expanduser(path)
@@ -59,6 +64,11 @@ def source_of(path: str, images: Path | None = None) -> Source:
         return BoxFile(path, images)
     if images is not None:
         raise ValueError(f"--images is for a file of boxes, .json or .csv. Got {path!r} instead.")
+    if is_table(path):
+        kind = ImageTable if Table(path, column).holds_images else ArrayFile
+        return kind(path, column)
+    if column is not None:
+        raise ValueError(f"--column is for a table. Got {path!r} instead.")
     return ArrayFile(path) if ArrayFile.takes(path) else ImageFiles(path)
 
 
@@ -117,13 +127,15 @@ def _embedder(args: argparse.Namespace, params: dict[str, Any]) -> Any:
 
 def _kept_features(args: argparse.Namespace, given: dict[str, Any]) -> Any:
     """What `skdeepclust embed` has computed, which leaves nothing to be said of the network."""
+    from ..data.tables import is_table
     from ..workflow.settings import FEATURES
     from ..workflow.shards import KeptFeatures
 
     if given or args.encoder != "auto":
         flag = next(iter(given), "encoder").replace("_dir", "").replace("_", "-")
         raise ValueError(f"--features has been computed by its own network; leave out --{flag}.")
-    if not os.path.isdir(place := os.path.expanduser(args.folder)):
+    place = os.path.expanduser(args.folder)
+    if not os.path.isdir(place) and not is_table(place):
         raise ValueError(f"--features is for a folder of images. Got {args.folder!r} instead.")
     return KeptFeatures(args.features, place, args.out / FEATURES)
 

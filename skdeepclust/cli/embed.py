@@ -9,7 +9,7 @@ from . import console
 
 
 def run(args: argparse.Namespace) -> None:
-    """Compute the features of a folder, or a share of them."""
+    """Compute the features of a folder or table, or a share of them."""
     from .. import ImageEmbedder
     from ..data.folders import listing
     from ..workflow.shards import embed_folder
@@ -20,7 +20,7 @@ def run(args: argparse.Namespace) -> None:
     shard = args.shard or share_of_process()
     folder = os.path.expanduser(args.folder)
     quiet = (lambda done, total: None) if args.quiet else _say_progress
-    found = embed_folder(folder, args.to, embedder, shard, quiet)
+    found = embed_folder(folder, args.to, embedder, shard, quiet, args.column)
     share = "" if shard == (1, 1) else f"share {shard[0]} of {shard[1]}: "
     console.say(f"{share}{found.n_computed:,} of {found.n_files:,} files computed")
     if found.n_missing:
@@ -31,7 +31,8 @@ def run(args: argparse.Namespace) -> None:
         return
     if found.skipped:
         console.tell(f"{len(found.skipped):,} files are left out{listing(found.skipped)}.")
-    console.say(f"complete: skdeepclust cluster {args.folder} --features {args.to}")
+    column = f" --column {args.column}" if args.column else ""
+    console.say(f"complete: skdeepclust cluster {args.folder}{column} --features {args.to}")
 
 
 def share_of_process() -> tuple[int, int]:

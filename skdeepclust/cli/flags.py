@@ -15,7 +15,7 @@ from .signatures import AUTO, Signature, methods
 from .wording import OWN, flag_of, for_help
 
 _NAMESAKES = {"alpha"}  # parameters that mean another thing in another method
-_SOURCE = "folder of images, or a .npy file of vectors or images"
+_SOURCE = "folder of images, a .npy file, or a table (Parquet, Arrow, a folder of save_to_disk)"
 _BOXES = ", or a .json or .csv file of boxes in --images"
 _CLUSTER = "skdeepclust cluster FOLDER [-k K] [--out DIR] [--method NAME] [more flags; --help]"
 _HIDDEN = "skdeepclust cluster --method NAME --help explains"
@@ -53,6 +53,7 @@ def _add_predict(commands: Any) -> None:
     command.add_argument("result", metavar="OUT", type=place, help="result folder of `cluster`")
     command.add_argument("folder", metavar="FOLDER", help=_SOURCE + ", one image" + _BOXES)
     _add_images_of_boxes(command)
+    _add_column(command)
     command.add_argument("--to", metavar="FILE", type=place, help="CSV file (default: print it)")
 
 
@@ -79,7 +80,10 @@ def _add_embed(commands: Any) -> None:
         run=embed.run,
         after_interruption="; the same command goes on from the features that are kept, if any",
     )
-    command.add_argument("folder", metavar="FOLDER", help="folder of images, with sub-folders")
+    command.add_argument(
+        "folder", metavar="FOLDER", help="folder of images, with sub-folders, or a table of images"
+    )
+    _add_column(command)
     command.add_argument(
         "--to", metavar="DIR", type=place, required=True, help="folder of features, new or begun"
     )
@@ -203,8 +207,15 @@ def _add_images_of_boxes(group: Any) -> None:
     )
 
 
+def _add_column(group: Any) -> None:
+    group.add_argument(
+        "--column", metavar="NAME", help="of a table: where the vectors or images are"
+    )
+
+
 def _add_images(group: Any) -> None:
     _add_images_of_boxes(group)
+    _add_column(group)
     group.add_argument(
         "--labels-from-folders",
         action="store_true",

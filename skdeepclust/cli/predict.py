@@ -17,7 +17,7 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError(
             f"--to must be a file in an existing folder. Got {str(args.to)!r} instead."
         )
-    found = predict(args.result, os.path.expanduser(args.folder), args.images)
+    found = predict(args.result, os.path.expanduser(args.folder), args.images, args.column)
     if args.to is None:
         console.give(found.table.to_csv())
     else:

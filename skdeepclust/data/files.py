@@ -8,7 +8,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike, NDArray
 
 try:
     import fcntl
@@ -104,3 +108,13 @@ def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
     """Write a file of these bytes, whole or not at all."""
     with whole_file(path) as new:
         new.write_bytes(content)
+
+
+def on_disk(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+    """Room for an array that memory may not have: a file without a name, gone with the array."""
+    import numpy as np  # late: the command line, which uses this file, answers --help without it
+
+    if 0 in shape:
+        return np.empty(shape, dtype)
+    with tempfile.TemporaryFile() as file:
+        return np.memmap(file, dtype, "w+", shape=shape)

@@ -25,12 +25,14 @@ the decoder for JPEG), down to at least twice the final size, which is faster an
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 import threading
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from typing import IO, Any
 
 import numpy as np
@@ -42,6 +44,7 @@ from .shapes import checked_image_shape
 from .telling import warn
 
 __all__ = [
+    "EncodedImage",
     "ImageReadError",
     "check_images",
     "decode_image",
@@ -100,6 +103,25 @@ class ImageReadError(ValueError):
 
     def __str__(self) -> str:
         return f"cannot read image {str(self.path)!r}: {self.reason}."
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedImage(os.PathLike[str]):
+    """An image file that lies in memory, such as the cell of a table; readers take it as a path.
+
+    Parameters
+    ----------
+    name : str
+        What messages call it.
+    content : bytes
+        The file; empty for none.
+    """
+
+    name: str
+    content: bytes
+
+    def __fspath__(self) -> str:
+        return self.name
 
 
 def read_image(path: StrPath, image_shape: Sequence[int] | None = None) -> UInt8Array:
@@ -198,7 +220,7 @@ def read_readable_images(
 
 
 def _read_all(
-    names: list[str], shape: tuple[int, ...], n_jobs: int | None, stop: bool
+    names: Sequence[StrPath], shape: tuple[int, ...], n_jobs: int | None, stop: bool
 ) -> tuple[UInt8Array, dict[int, ImageReadError]]:
     """Decode into one array; with `stop`, files after the first failure may be left undecoded."""
     images = np.empty((len(names), *shape), dtype=np.uint8)
@@ -355,7 +377,7 @@ def check_images(
     given = list(paths)
     names = _as_names(given)
 
-    def reason(name: str) -> str | None:
+    def reason(name: StrPath) -> str | None:
         try:
             # Small, so that the decoder of JPEG files may work at a lower resolution: it still goes
             # through all of the data.
@@ -390,10 +412,10 @@ def is_image_path_array(X: Any) -> bool:
     return len(X) > 0 and all(isinstance(item, str | os.PathLike) for item in X)
 
 
-def _as_names(paths: Iterable[StrPath]) -> list[str]:
+def _as_names(paths: Iterable[StrPath]) -> list[str | EncodedImage]:
     if isinstance(paths, str | bytes | os.PathLike):
         raise TypeError(f"paths should be a sequence of paths; got the single path {paths!r}.")
-    return [os.fsdecode(path) for path in paths]
+    return [p if isinstance(p, EncodedImage) else os.fsdecode(p) for p in paths]
 
 
 @contextmanager
@@ -413,14 +435,7 @@ def _open_image(path: StrPath) -> Iterator[Image.Image]:
     """Open image file; any exception in the body becomes an `ImageReadError` about it."""
     name = os.fsdecode(path)
     try:
-        status = os.stat(name)
-        # Before opening, because opening a pipe waits for its writer.
-        if not stat.S_ISREG(status.st_mode):
-            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
-            raise ImageReadError(name, f"it is {kind}")
-        if status.st_size == 0:
-            raise ImageReadError(name, "the file is empty (0 bytes)")
-        with open(name, "rb") as file:
+        with _open_file(path) as file:
             if _looks_like_heic(file):
                 _register_heif()
             with Image.open(file) as image:
@@ -431,6 +446,22 @@ def _open_image(path: StrPath) -> Iterator[Image.Image]:
         raise
     except Exception as error:
         raise ImageReadError(name, _reason(error)) from error
+
+
+def _open_file(path: StrPath) -> IO[bytes]:
+    name = os.fsdecode(path)
+    if isinstance(path, EncodedImage):
+        if not path.content:
+            raise ImageReadError(name, "the table holds no bytes of it")
+        return io.BytesIO(path.content)
+    status = os.stat(name)
+    # Before opening, because opening a pipe waits for its writer.
+    if not stat.S_ISREG(status.st_mode):
+        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
+        raise ImageReadError(name, f"it is {kind}")
+    if status.st_size == 0:
+        raise ImageReadError(name, "the file is empty (0 bytes)")
+    return open(name, "rb")
 
 
 def _reason(error: Exception) -> str:

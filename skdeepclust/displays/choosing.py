@@ -62,8 +62,8 @@ def small_pictures(
 ) -> dict[int, NDArray[np.uint8]]:
     """The images asked for as small uint8 arrays of shape (H, W) or (H, W, 3)."""
     small: dict[int, NDArray[Any]] = {}
-    for i in indices:
-        image = np.asarray(images[int(i)])
+    for i in sorted(map(int, indices)):  # in the order of a file, if they come from one
+        image = np.asarray(images[i])
         if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 3, 4)):
             raise ValueError(
                 f"images must have shape (H, W) or (H, W, C) with C in 1, 3, 4. "
@@ -73,7 +73,7 @@ def small_pictures(
         if image.dtype != np.uint8:  # strides keep the values; the range is not known yet
             step = max(1, max(image.shape[:2]) // _THUMBNAIL)
             image = image[::step, ::step]
-        small[int(i)] = image if image.dtype != np.uint8 else _shrink(image)
+        small[i] = image if image.dtype != np.uint8 else _shrink(image)
     others = [image for image in small.values() if image.dtype != np.uint8]
     if others:
         low = min(float(np.nanmin(image)) for image in others)

@@ -5,7 +5,7 @@ from .hooks import Hook
 from .interruption import held_back
 from .optimizers import JointOptimizer
 from .progress import Progress
-from .run import LossTerms, Phase, Run, batch_sizes, shuffled
+from .run import LossTerms, Phase, Run, batch_sizes, draw_enough, shuffled
 from .schedules import Length, rising_momentum, warmup_cosine
 from .trainer import Trainer, read
 
@@ -20,6 +20,7 @@ __all__ = [
     "Run",
     "Trainer",
     "batch_sizes",
+    "draw_enough",
     "held_back",
     "read",
     "rising_momentum",

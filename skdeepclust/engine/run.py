@@ -13,10 +13,9 @@ from torch import Tensor
 
 from ..data.augment import Augment
 from ..data.samples import OnDemand, Samples
+from ..ops import stand_ins
 
 LossTerms = dict[str, Tensor]
-
-ENOUGH = 2**17  # samples that stand for any number of them, so that memory stays flat
 
 
 @dataclass
@@ -133,19 +132,22 @@ class Run:
         return out
 
     def enough(self) -> Tensor | None:
-        """Samples that stand for all where these are more than 131,072, the same in every call.
+        """Samples that stand for all where these are many, the same in every call.
 
         Their numbers, rising; None: all samples.
         """
-        if self.n_enough == len(self.samples):
-            return None
-        order = torch.randperm(len(self.samples), generator=torch.Generator().manual_seed(0))
-        return order[: self.n_enough].sort().values
+        n = len(self.samples)
+        return None if self.n_enough == n else stand_ins(n, self.n_enough)
 
     @property
     def n_enough(self) -> int:
-        """How many samples `enough` are."""
-        return min(len(self.samples), ENOUGH)
+        """How many samples `enough` are: 131,072, or 100 of each cluster; at most all."""
+        return min(len(self.samples), int(self.objective.n_enough))
+
+    def place(self, numbers: Tensor) -> Tensor:
+        """Where samples lie among those that are `enough`, whose numbers these are."""
+        some = self.enough()
+        return numbers if some is None else torch.searchsorted(some.to(numbers.device), numbers)
 
     def on_demand(self, fn: Callable[[Tensor], Tensor]) -> OnDemand:
         """What `forward` gives, computed for those samples that are asked for."""
@@ -161,6 +163,14 @@ def batch_sizes(n_samples: int, batch_size: int, smallest: int = 2) -> list[int]
     full, rest = divmod(n_samples, batch_size)
     kept = rest >= max(smallest, 2) or (full == 0 and rest > 1)
     return [batch_size] * full + ([rest] if kept else [])
+
+
+def draw_enough(run: Run, active: Tensor) -> Tensor:
+    """Shuffle the active ones of those samples that are `Run.enough`; all of these, if none is."""
+    some = run.enough()
+    assert some is not None
+    drawn = some[run.active[some]]
+    return shuffled(run, drawn if len(drawn) > 1 else some)
 
 
 def shuffled(run: Run, active: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from sklearn.metrics import adjusted_rand_score
 from torch import Tensor, nn
 
 from ..base.objective import Core
-from ..engine import JointOptimizer, LossTerms, Phase, Run, shuffled
+from ..engine import JointOptimizer, LossTerms, Phase, Run, draw_enough
 from ..ops import regroup, weighted_means
 from .neighboring import NeighborObjective
 
@@ -89,7 +89,6 @@ class LabellingObjective(NeighborObjective):
     means_of_batches = True
     in_use: Tensor  # (K,), bool: clusters that label a sample
     _spaces: tuple[Tensor, ...]  # of the samples that are drawn
-    _drawn: Tensor | None  # which these are; None: all
 
     def __init__(
         self,
@@ -134,7 +133,7 @@ class LabellingObjective(NeighborObjective):
             n_steps=self.n_outer,
             views=(),
             batch_size=min(self.outer_batch, len(run.samples)),
-            draw=None if run.enough() is None else self.draw_rows,
+            draw=None if run.enough() is None else draw_enough,
             start=self.start,
         )
 
@@ -153,24 +152,15 @@ class LabellingObjective(NeighborObjective):
         """Map samples to all spaces, once."""
         super().on_epoch_start(run)
         if run.phase.name == "label" and not hasattr(self, "_spaces"):
-            some = run.enough()
-            self._spaces = self.cut(run.forward(self.encoder, some))
-            self._drawn = None if some is None else some.to(run.samples.device)
-
-    def draw_rows(self, run: Run, active: Tensor) -> Tensor:
-        """Shuffle those samples whose spaces are at hand."""
-        some = torch.zeros_like(run.active)
-        some[run.enough()] = True
-        drawn = active[some[active]]
-        return shuffled(run, drawn if len(drawn) else some.nonzero().squeeze(1))
+            self._spaces = self.cut(run.forward(self.encoder, run.enough()))
+            self._place = run.place
 
     # --- Training -----------------------------------------------------------------------------
 
     def loss(self, views: tuple[Tensor, ...], index: Tensor) -> LossTerms:
         """Eq. (2.3) after Eq. (2.2), the mean over candidates."""
         whole = len(index) == len(self._spaces[0])  # then the order means nothing
-        rows = index if self._drawn is None else torch.searchsorted(self._drawn, index)
-        z = self._spaces if whole else tuple(space[rows] for space in self._spaces)
+        z = self._spaces if whole else tuple(space[self._place(index)] for space in self._spaces)
         gamma = torch.tensor(self.gammas).repeat_interleave(self.n_restarts)
         return self.outer_loss(z, gamma.to(index.device, non_blocking=True))
 
@@ -276,7 +266,7 @@ class LabellingObjective(NeighborObjective):
             n_clusters = len(self.in_use)
             self.task.keep(slice(self.chosen * n_clusters, (self.chosen + 1) * n_clusters))
         self.classifiers = None
-        for name in ("_spaces", "_drawn", "_inner"):
+        for name in ("_spaces", "_place", "_inner"):
             self.__dict__.pop(name, None)
         super().finish()
 

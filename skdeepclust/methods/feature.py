@@ -77,12 +77,10 @@ class FeatureObjective(LabellingObjective):
         some = run.enough()
         if some is None:
             return found
-        near = nearest(run.on_demand(self.chart), 1)[:, 0].long()
-        place = torch.searchsorted(some, near)
-        assert torch.equal(some[place], near)  # they are searched among 32,768 of these
-        spread = found[:, place]
-        spread[:, some] = found
-        return spread
+        near = nearest(run.on_demand(self.chart), 1)[:, 0].long()  # all of these are looked at
+        labels = found[:, run.place(near)]
+        labels[:, some] = found
+        return labels
 
     def find_candidates(self, run: Run, z: Tensor) -> dict[str, Tensor]:
         """Labels (n,) by each candidate, on the CPU, once they follow the neighbours."""

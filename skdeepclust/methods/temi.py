@@ -22,7 +22,7 @@ from ..base.constraints import FOUND_OR_GIVEN, POSITIVE_INTEGER, POSITIVE_REAL, 
 from ..base.estimator import BaseDeepClustering
 from ..base.objective import Core, Objective
 from ..data.samples import OnDemand, Samples
-from ..engine import LossTerms, Phase, Run
+from ..engine import LossTerms, Phase, Run, batch_sizes, draw_enough
 from ..families.consensus import most_typical
 from ..metrics.unsupervised import kept_together
 from ..nn import CosineHeads, MomentumCopy, parse_encoder, perceptron
@@ -111,8 +111,9 @@ class TEMIObjective(Objective):
 
     def phases(self, run: Run) -> Iterator[Phase]:
         """Train all heads at once on samples and their neighbours."""
-        n_epochs = self.max_epochs or auto_epochs(len(run.samples), run.steps_per_epoch)
-        self.n_steps = n_epochs * run.steps_per_epoch
+        steps_per_epoch = len(batch_sizes(run.n_enough, run.batch_size))
+        n_epochs = self.max_epochs or auto_epochs(run.n_enough, steps_per_epoch)
+        self.n_steps = n_epochs * steps_per_epoch
         yield Phase(
             "cluster",
             self.loss,
@@ -121,6 +122,7 @@ class TEMIObjective(Objective):
             views=(None, None),
             schedule=lambda run: min(1.0, (run.step + 1) / (WARM_UP * self.n_steps)),
             start=self.start,
+            draw=None if run.enough() is None else draw_enough,
             partner=self.draw_neighbors,
             smallest_batch=run.batch_size // 2,
         )
@@ -143,7 +145,7 @@ class TEMIObjective(Objective):
         if self.axes is not None and isinstance(x, OnDemand):  # sparse rows are shorter
             x = OnDemand(n, lambda some: self.features(run.samples.comparable(some)))
         k = self.n_neighbors or auto_neighbors(n, len(self.prototypes))
-        self.neighbors = nearest(x, min(k, n - 1))
+        self.neighbors = nearest(x, min(k, n - 1), of=run.enough())
         self.adopt(0)
         self.placed = True
 
@@ -152,7 +154,7 @@ class TEMIObjective(Objective):
         assert self.neighbors is not None
         k = self.neighbors.shape[1]
         place = torch.randint(k, (len(order),), generator=run.generator)
-        return self.neighbors[order, place].long()
+        return self.neighbors[run.place(order), place].long()
 
     def loss(self, views: tuple[Tensor, ...], index: Tensor) -> LossTerms:
         """Return Eq. (5), the mean over heads."""
@@ -217,8 +219,8 @@ class TEMIObjective(Objective):
         return found.T.int()
 
     def labels_of_heads(self, run: Run) -> Tensor:
-        """Label of each sample by every teacher, (n_samples, H), on the CPU."""
-        return run.forward(self.label).cpu()
+        """Label of each sample that is drawn by every teacher, (n, H), on the CPU."""
+        return run.forward(self.label, run.enough()).cpu()
 
     @torch.no_grad()
     def adopt(self, head: int) -> None:
@@ -237,23 +239,23 @@ class TEMIObjective(Objective):
     def on_fit_end(self, run: Run) -> None:
         """Keep the head that the others bear out, also after an interruption."""
         if self.placed:
-            self.adopt(self.chosen(self.labels_of_heads(run).T))
+            assert self.neighbors is not None
+            near = run.place(self.neighbors[:, :NEAREST].long())
+            self.adopt(self.chosen(self.labels_of_heads(run).T, near))
         else:
             self.start(run)
 
-    def chosen(self, labels: Tensor) -> int:
-        """Number of the head to keep; ``labels``: of every head, (H, n).
+    def chosen(self, labels: Tensor, near: Tensor) -> int:
+        """Number of the head to keep; ``labels``: of every head, (H, n); ``near``: neighbours.
 
         Where some heads have a greater beta, their typical one is kept if no more of its clusters
         are empty and it keeps clearly more neighbours together.
         """
-        assert self.neighbors is not None
         betas = self.betas.flatten().tolist()
         kept, *others = [
             typical_among([h for h, b in enumerate(betas) if b == beta], labels)
             for beta in sorted(set(betas))
         ]
-        near = self.neighbors[:, :NEAREST]
         for head in others:
             if keeps_more_together(near, labels[head], labels[kept]):
                 kept = head

@@ -13,7 +13,7 @@ from .fuzzy_graph import fuzzy_graph
 from .kmeans import in_common, keep_names, kmeans, rename
 from .losses import cluster_mean_loss, imbalance, pair_contrast, queue_contrast
 from .modularity import merge_by_modularity, merged_labels, neighbor_affinity
-from .neighbors import Rows, knn, nearest
+from .neighbors import Rows, knn, nearest, stand_ins
 from .parts import cluster_by_parts
 from .principal import principal_axes
 from .regroup import fill_clusters, regroup
@@ -47,6 +47,7 @@ __all__ = [
     "set_apart",
     "spread",
     "squared_distances",
+    "stand_ins",
     "student_t_log_affinity",
     "weighted_means",
     "weighted_sums",

@@ -89,9 +89,15 @@ def _in_parts(
 
 def searched(n: int) -> Tensor:
     """Indices of the samples among which neighbours are sought, in order: all, or some of many."""
-    if n <= MOST_SEARCHED:
-        return torch.arange(n)
-    return torch.randperm(n, generator=torch.Generator().manual_seed(0))[:KNOWN].sort().values
+    return torch.arange(n) if n <= MOST_SEARCHED else stand_ins(n, KNOWN)
+
+
+def stand_ins(n: int, size: int) -> Tensor:
+    """Numbers of ``size`` of n samples, rising, the same in every call.
+
+    A smaller draw is a part of a larger one.
+    """
+    return torch.randperm(n, generator=torch.Generator().manual_seed(0))[:size].sort().values
 
 
 def choose_search(x: Tensor) -> Search:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
 from collections import deque
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import Any
@@ -16,38 +15,50 @@ from joblib import effective_n_jobs
 from numpy.typing import NDArray
 
 from ..data.images import (
+    EncodedImage,
     decode_image,
     is_image_path_array,
     quiet_pillow,
     resize_image,
 )
+from ..data.tables import EncodedImages
 from .store import KEY_BYTES
 
 Shape = tuple[int, int, int]
 
 
+def content_of(file: Any) -> bytes:
+    """Hash of an image file's bytes, whatever its name is."""
+    if isinstance(file, EncodedImage):
+        return hashlib.blake2b(file.content, digest_size=KEY_BYTES).digest()
+    with open(file, "rb") as opened:
+        found = hashlib.file_digest(opened, lambda: hashlib.blake2b(digest_size=KEY_BYTES))
+    return found.digest()
+
+
 class Files:
-    """Image files, by content."""
+    """Image files, by content: paths, or files in memory, which may come from a table."""
 
     def __init__(self, X: Any) -> None:
-        self.paths = [os.fsdecode(path) for path in X]
+        self.files = X
 
     def __len__(self) -> int:
-        return len(self.paths)
+        return len(self.files)
 
-    def key(self, i: int) -> bytes:
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.files)
+
+    def key(self, file: Any) -> bytes:
         """Content hash."""
         try:
-            with open(self.paths[i], "rb") as file:
-                found = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=KEY_BYTES))
+            return content_of(file)
         except OSError:
-            decode_image(self.paths[i], (1, 1, 3))  # says why, in the words of all readers
+            decode_image(file, (1, 1, 3))  # says why, in the words of all readers
             raise
-        return found.digest()
 
-    def read(self, i: int, shape: Shape) -> NDArray[np.uint8]:
+    def read(self, file: Any, shape: Shape) -> NDArray[np.uint8]:
         """Pixels of `shape`; right after `key` the file is still in memory, not read again."""
-        return decode_image(self.paths[i], shape)
+        return decode_image(file, shape)
 
 
 class Pixels:
@@ -66,16 +77,19 @@ class Pixels:
     def __len__(self) -> int:
         return len(self.pixels)
 
-    def key(self, i: int) -> bytes:
+    def __iter__(self) -> Iterator[NDArray[np.uint8]]:
+        return iter(self.pixels)
+
+    def key(self, image: NDArray[np.uint8]) -> bytes:
         """Content hash."""
-        image = np.ascontiguousarray(self.pixels[i])
+        image = np.ascontiguousarray(image)
         found = hashlib.blake2b(repr(image.shape).encode(), digest_size=KEY_BYTES)
         found.update(image.data)
         return found.digest()
 
-    def read(self, i: int, shape: Shape) -> NDArray[np.uint8]:
+    def read(self, image: NDArray[np.uint8], shape: Shape) -> NDArray[np.uint8]:
         """Pixels of `shape`."""
-        return resize_image(self.pixels[i], shape)
+        return resize_image(image, shape)
 
 
 Images = Files | Pixels
@@ -83,7 +97,7 @@ Images = Files | Pixels
 
 def images_of(X: Any) -> Images:
     """What `ImageEmbedder.transform` is given, as images with keys."""
-    return Files(X) if is_image_path_array(X) else Pixels(X)
+    return Files(X) if isinstance(X, EncodedImages) or is_image_path_array(X) else Pixels(X)
 
 
 def to_uint8(pixels: NDArray[Any]) -> NDArray[np.uint8]:
@@ -113,29 +127,29 @@ def new_images(
     seen: set[bytes] = set()
     lock = threading.Lock()
 
-    def look(i: int) -> tuple[bytes, NDArray[np.uint8] | None]:
-        key = images.key(i)
+    def look(image: Any) -> tuple[bytes, NDArray[np.uint8] | None]:
+        key = images.key(image)
         with lock:  # of equal images one alone is decoded
             is_new = key not in known and key not in seen
             seen.add(key)
-        return key, images.read(i, shape) if is_new else None
+        return key, images.read(image, shape) if is_new else None
 
     with quiet_pillow():
-        yield from in_threads(look, len(images), effective_n_jobs(n_jobs), n_ahead)
+        yield from in_threads(look, images, effective_n_jobs(n_jobs), n_ahead)
 
 
 def in_threads(
-    function: Callable[[int], Any], n: int, n_threads: int, n_ahead: int
+    function: Callable[[Any], Any], tasks: Iterable[Any], n_threads: int, n_ahead: int
 ) -> Iterator[Any]:
-    """Results of `function` for 0 ... n - 1, in order, at most `n_ahead` of them unasked for."""
+    """Results of `function` for each task, in order, at most `n_ahead` of them unasked for."""
     pool = ThreadPoolExecutor(n_threads)
-    tasks = iter(range(n))
+    left = iter(tasks)
     running: deque[Future[Any]] = deque()
     try:
-        running.extend(pool.submit(function, i) for i in islice(tasks, n_ahead))
+        running.extend(pool.submit(function, task) for task in islice(left, n_ahead))
         while running:
             result = running.popleft().result()
-            running.extend(pool.submit(function, i) for i in islice(tasks, 1))
+            running.extend(pool.submit(function, task) for task in islice(left, 1))
             yield result
     finally:  # also when the one who asks has had enough
         pool.shutdown(cancel_futures=True)

@@ -159,7 +159,10 @@ class ImageEmbedder(
         return self.transform_with(X, None)
 
     def transform_with(
-        self, X: Any, heard: Callable[[int, int], None] | None
+        self,
+        X: Any,
+        heard: Callable[[int, int], None] | None,
+        contents: list[bytes] | None = None,
     ) -> NDArray[np.float32]:
         """`transform`, which says how far it has come.
 
@@ -169,6 +172,8 @@ class ImageEmbedder(
         heard : callable (done, computed), or None
             Called after each batch with the number of images that are done, and of those among
             them that were computed.
+        contents : list, default=None
+            Gets a hash of each image's content, which is computed anyway.
 
         Returns
         -------
@@ -180,7 +185,7 @@ class ImageEmbedder(
             warn(message)
         store = Store(self._folder(network), network.n_features)
         progress = heard or (Progress(len(images)) if self.verbose else None)
-        keys: list[bytes] = []  # of all images; `new` are those of a batch
+        keys = [] if contents is None else contents  # of all images; `new` are those of a batch
         n_computed = 0
         for new, pixels in self._batches(images, store, network, keys):
             store.add(new, self._features(pixels, network))

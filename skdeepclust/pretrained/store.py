@@ -52,7 +52,7 @@ class Store:
     def add(self, keys: list[bytes], rows: NDArray[np.float32]) -> None:
         """Remember rows (len(keys), n_features), on disk first."""
         records = np.empty(len(keys), self.record)
-        records["key"], records["row"] = np.frombuffer(b"".join(keys), f"V{KEY_BYTES}"), rows
+        records["key"], records["row"] = as_array(keys), rows
         records["checksum"] = checksums(records)
         if self.folder is not None:
             if self.own is None:
@@ -69,6 +69,11 @@ class Store:
     def rows(self, keys: list[bytes]) -> NDArray[np.float32]:
         """Features of the keys, in their order."""
         return np.array([self.found[key] for key in keys], dtype=np.float32)
+
+
+def as_array(keys: list[bytes]) -> NDArray[np.void]:
+    """Content hashes as an array (n,)."""
+    return np.frombuffer(b"".join(keys), f"V{KEY_BYTES}")
 
 
 def checksums(records: NDArray[np.void]) -> NDArray[np.uint32]:

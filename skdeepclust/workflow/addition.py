@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
-from hashlib import file_digest
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,6 +14,7 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
 
 from ..data.images import read_readable_images
+from ..pretrained.store import as_array
 from .companion import columns_again
 from .description import described
 from .images import SHOWN, ImageClusters, names_in
@@ -23,8 +22,10 @@ from .likeness import some_of
 from .prediction import Oracle, files_of
 from .refinement import Opened, open_result, write_again
 from .relabeling import N_AXES, Head, crossed_logits, refine_labels
+from .renaming import Known, rename
 from .results import (
     ADDED,
+    CONTENTS,
     LABELS,
     NEW_IMAGES,
     at_place,
@@ -34,6 +35,7 @@ from .results import (
     names_below,
     read_decided,
 )
+from .review import rewritten
 from .settings import FEATURES
 from .summary import sizes
 from .table import UNCLUSTERED, Assignments, result_id
@@ -72,6 +74,9 @@ class Addition:
         Clusters that are proposed.
     n_known : int
         Images that the result had before, by path or by content, and further copies of new ones.
+    n_renamed : int
+        Those among them whose files were gone, and are found under other names, which their rows
+        have now.
     skipped : list of (path, reason)
         Files that can't be read.
     drift : Drift or None
@@ -81,6 +86,7 @@ class Addition:
     assignments: Assignments
     new: tuple[int, ...]
     n_known: int
+    n_renamed: int
     skipped: list[tuple[str, str]]
     drift: Drift | None
 
@@ -109,7 +115,7 @@ def add(out: Any, images: Any, *, folder: Any = None, random_state: Any = 0) -> 
     FileNotFoundError
         If `out` is no result.
     ValueError
-        If it is that of an array or of boxes, or there is no image to be read.
+        If it is that of an array, of boxes or of a table, or there is no image to be read.
     """
     start, out = time.perf_counter(), Path(out)
     with changing(out) as summary:
@@ -119,28 +125,41 @@ def add(out: Any, images: Any, *, folder: Any = None, random_state: Any = 0) -> 
 def _added(
     out: Path, summary: dict[str, Any], images: str, folder: Any, random_state: Any, start: float
 ) -> Addition:
-    for kind, words in {"array": "an array", "boxes": "boxes"}.items():
+    for kind, words in {"array": "an array", "boxes": "boxes", "column": "a table"}.items():
         if kind in summary:
             raise ValueError(f"{str(out)!r} is the result of {words}; images can't be added to it.")
     summary = at_place(summary, folder)
-    place = summary["folder"]
+    place, found = summary["folder"], files_of(images)[1]
+    root = os.path.dirname(images) if os.path.isfile(images) else images
+    known = Known.of(out, summary)
+    unknown, renamed = known.compare(found)
+    if renamed:
+        summary = rename(
+            out, summary, {o: names_in(place, [f])[0] for o, f in renamed.items()}, root
+        )
     opened = open_result(out, summary, None)
-    found = files_of(images)[1]
-    unknown = _unknown(found, opened.clusters.paths)
-    more = _More.read(Oracle.of(out, summary), unknown)
+    more = _More.read(Oracle.of(out, summary), list(unknown))
     n_known = len(found) - len(unknown)
     if not more.files:
         if not n_known:
             raise ValueError(f"there is no readable image in {images!r}.")
+        if renamed:
+            rewritten(out, summary)
         none = opened.clusters.assignments.at(np.array([], np.intp))
-        return Addition(assignments=none, new=(), n_known=n_known, skipped=more.skipped, drift=None)
+        return Addition(
+            assignments=none,
+            new=(),
+            n_known=n_known,
+            n_renamed=len(renamed),
+            skipped=more.skipped,
+            drift=None,
+        )
     table, head = _assigned(
         opened, more, place, first_free(summary, opened.decisions), random_state
     )
     drift = Drift(
         strange=float(more.strange.mean()), told_apart=told_apart(opened.space, more.places)
     )
-    root = os.path.dirname(images) if os.path.isfile(images) else images
     origin = {"folder": names_in(place, [root])[0], "n_images": len(table)}
     told = {
         **summary,
@@ -148,12 +167,14 @@ def _added(
         NEW_IMAGES: [*summary.get(NEW_IMAGES, ()), *table.paths],
         "drift": asdict(drift),
     }
-    _write(out, opened, more, table, head, told, start)
+    contents = [unknown[file] for file in more.files]
+    _write(out, opened, more, contents, table, head, told, start)
     new = np.setdiff1d(table.labels, [*opened.clusters.labels, UNCLUSTERED])
     return Addition(
         assignments=table,
         new=tuple(new.tolist()),
         n_known=n_known,
+        n_renamed=len(renamed),
         skipped=more.skipped,
         drift=drift,
     )
@@ -197,24 +218,6 @@ class _More:
         scores = oracle.company.outlier_scores(where)
         strange = oracle.company.are_strangers(scores)
         return cls(files, skipped, where, np.concatenate(embedding), scores, strange)
-
-
-def _unknown(files: list[str], known: Iterable[str]) -> list[str]:
-    """The files that are not among the known ones, by path or content; of copies, the first."""
-    old = [path for path in known if os.path.exists(path)]
-    paths = {os.path.realpath(path) for path in old}
-    fresh = [file for file in files if os.path.realpath(file) not in paths]
-    sizes_of_fresh = {os.path.getsize(file) for file in fresh}
-    contents = {_content(path) for path in old if os.path.getsize(path) in sizes_of_fresh}
-    first: dict[bytes, str] = {}
-    for file in fresh:
-        first.setdefault(_content(file), file)
-    return [file for content, file in first.items() if content not in contents]
-
-
-def _content(file: str) -> bytes:
-    with open(file, "rb") as opened:
-        return file_digest(opened, "sha256").digest()
 
 
 def _assigned(
@@ -273,6 +276,7 @@ def _write(
     out: Path,
     opened: Opened,
     more: _More,
+    contents: list[bytes],
     added: Assignments,
     head: Head,
     told: dict[str, Any],
@@ -285,7 +289,7 @@ def _write(
     clusters = _joined(opened.clusters, more, added, told)
     clusters = replace(
         clusters,
-        decisions=decisions.at(clusters.assignments.paths),
+        decisions=decisions,
         columns=columns_again(told, clusters, opened.source.place),
     )
     clusters = described(clusters, names_below(clusters.assignments.names(), told))
@@ -304,6 +308,8 @@ def _write(
     if LABELS in kept:
         kept[LABELS] = np.append(kept[LABELS], added.labels)
     kept["paths"] = np.append(kept["paths"], [os.fsencode(path) for path in added.paths])
+    if CONTENTS in kept:
+        kept[CONTENTS] = np.concatenate([kept[CONTENTS], as_array(contents)])
     if FEATURES in kept:
         both = np.concatenate([kept[FEATURES], more.places.astype(np.float16)])
         kept[FEATURES] = some_of(both)

@@ -1,4 +1,4 @@
-"""A NumPy file: samples in, a table of rows out."""
+"""An array in a NumPy file, or vectors in a table: samples in, a table of rows out."""
 
 from __future__ import annotations
 
@@ -11,18 +11,15 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.tables import Table, is_table
 from ..displays import ClusterMapDisplay
 from ..displays.poster import plot_clusters
+from .companion import CompanionTable
 from .settings import Settings
-from .sources import Clusters, Source, features_of
+from .sources import Clusters, Source, features_of, refuse_flags_of_folders
 from .table import Assignments
 
 ENDING = ".npy"
-_FOR_FOLDERS = {  # settings that need image files, with their flags
-    "score": "--labels-from-folders",
-    "sort_into": "--sort-into",
-    "link": "--link",
-}
 
 
 class RowAssignments(Assignments):
@@ -40,26 +37,35 @@ class RowAssignments(Assignments):
 
 
 class ArrayFile(Source):
-    """The rows of an array in a NumPy file."""
+    """The rows of an array in a NumPy file, or the vectors of a table.
 
-    def __init__(self, path: str) -> None:
+    Parameters
+    ----------
+    path : str
+    column : str, default=None
+        The column of the vectors; None is the only one that can hold samples.
+    """
+
+    def __init__(self, path: str, column: str | None = None) -> None:
         self.place = path
+        self.table = Table(path, column) if is_table(path) else None
 
     @staticmethod
     def takes(path: str) -> bool:
-        """Whether the name is that of a NumPy file."""
-        return path.lower().endswith(ENDING)
+        """Whether the name is that of a NumPy file, or of a table."""
+        return path.lower().endswith(ENDING) or is_table(path)
 
     def check(self, settings: Settings) -> None:
-        given = [flag for name, flag in _FOR_FOLDERS.items() if getattr(settings, name)]
-        if settings.on_error == "raise":
-            given.append("--strict")
-        if given:
-            raise ValueError(f"{given[0]} is for a folder of images. Got the array {self.place!r}.")
+        refuse_flags_of_folders(settings, f"the array {self.place!r}", reads_files=False)
 
     def read(self, settings: Settings) -> NDArray[Any]:
-        self.rows = np.array(read_array(self.place))
+        self.rows = read_array(self.place) if self.table is None else self.table.to_array()
         return self.rows
+
+    def columns(self, companion: CompanionTable | None) -> dict[str, list[Any]]:
+        """The user's columns, and the facts of a table."""
+        facts = {} if self.table is None else self.table.facts(range(len(self.rows)))
+        return super().columns(companion) | facts
 
     def names(self) -> list[str]:
         return [str(row) for row in range(len(self.rows))]
@@ -96,7 +102,8 @@ class ArrayFile(Source):
         display.figure_.savefig(file, bbox_inches="tight")
 
     def summary(self) -> dict[str, Any]:
-        return {"array": os.path.abspath(self.place), "shape": self.rows.shape}
+        column = {} if self.table is None else {"column": self.table.column}
+        return {"array": os.path.abspath(self.place), "shape": self.rows.shape, **column}
 
     def counts(self) -> tuple[str, str]:
         return f"{len(self.rows):,} rows", ""

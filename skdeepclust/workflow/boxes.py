@@ -6,7 +6,6 @@ import csv
 import json
 import math
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import gen_batches
 
+from ..data.files import on_disk
 from ..data.folders import listing
 from ..data.images import ImageReadError, read_image, resize_image, resize_images
 from ..data.telling import warn
@@ -24,18 +24,13 @@ from ..datasets import check_on_error
 from .companion import CompanionTable
 from .images import SHOWN, ImageClusters, ImageFiles
 from .settings import Settings
-from .sources import features_of
+from .sources import features_of, refuse_flags_of_folders
 
 ENDINGS = (".json", ".csv")
 CROP = (224, 224, 3)  # what networks see; the page shows less
 CHUNK = 512  # crops that are in memory at once
 LEAST_CONFIDENCE = 0.2  # of a detection by MegaDetector, whose files hold all; its own advice
 COLUMNS = ("path", "x", "y", "width", "height")  # of a CSV file, in pixels
-_FOR_FOLDERS = {  # settings that need a file for each sample, with their flags
-    "score": "--labels-from-folders",
-    "sort_into": "--sort-into",
-    "link": "--link",
-}
 
 
 @dataclass(frozen=True)
@@ -77,12 +72,6 @@ class Box:
 
 def _image_of(box: Box) -> str:
     return box.image
-
-
-def _on_disk(n: int) -> NDArray[np.uint8]:
-    """Room for so many crops, which memory may not have."""
-    with tempfile.TemporaryFile() as file:
-        return np.memmap(file, np.uint8, "w+", shape=(n, *CROP))
 
 
 def read_boxes(file: str) -> list[Box]:
@@ -174,9 +163,7 @@ class BoxFile(ImageFiles):
         return path.lower().endswith(ENDINGS) and not os.path.isdir(path)
 
     def check(self, settings: Settings) -> None:
-        given = [flag for name, flag in _FOR_FOLDERS.items() if getattr(settings, name)]
-        if given:
-            raise ValueError(f"{given[0]} is for a folder of images. Got the boxes {self.file!r}.")
+        refuse_flags_of_folders(settings, f"the boxes {self.file!r}")
         if not os.path.isdir(self.place):
             raise FileNotFoundError(f"--images {self.place!r} is no folder.")
         root = os.path.abspath(self.place)
@@ -195,7 +182,7 @@ class BoxFile(ImageFiles):
     def cut(self, settings: Settings) -> NDArray[np.uint8]:
         """What each box holds, (n_boxes, 224, 224, 3), on disk; after `check`."""
         self.skipped: list[tuple[str, str]] = []
-        crops = _on_disk(len(self.boxes))
+        crops = on_disk((len(self.boxes), *CROP), np.uint8)
         kept: list[tuple[str, Box]] = []
         for name, box, crop in self._cut_all():
             crops[len(kept)] = resize_image(crop, CROP)

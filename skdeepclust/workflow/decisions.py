@@ -199,6 +199,14 @@ class Decisions:
         )
         return replace(self, moved=moved, not_in=not_in)
 
+    def renamed(self, names: Mapping[str, str]) -> Self:
+        """The same, with new names of samples by their old ones."""
+        moved, not_in = (
+            {key: tuple(names.get(path, path) for path in own) for key, own in section.items()}
+            for section in (self.moved, self.not_in)
+        )
+        return replace(self, moved=moved, not_in=not_in)
+
     def check(self, table: Assignments, result: str, clusters: Iterable[int] = ()) -> None:
         """Refuse decisions that are not about this result.
 

@@ -23,9 +23,10 @@ from ..data.images import ImageReadError, is_image_path_array, read_image
 from ..datasets import check_on_error, load_image_folder, read_files, tell_left_out
 from ..displays.choosing import Plane
 from ..displays.poster import plot_clusters
+from ..pretrained.decoding import content_of
 from .decisions import Decisions
 from .maps import map_of
-from .page import gather, write_page
+from .page import MOST_IN_ONE_FILE, gather, write_page
 from .settings import FEATURES, Settings
 from .sources import Clusters, Source, count_of_files, features_of
 from .table import Assignments
@@ -41,6 +42,8 @@ class ImageFiles(Source):
     images : str, path-like or sequence of them
         A folder, searched with its sub-folders, or the files.
     """
+
+    contents: Sequence[bytes] = ()  # of the files; there after `embed`, where it has seen them
 
     def __init__(self, images: Any) -> None:
         self.images = images
@@ -91,10 +94,13 @@ class ImageFiles(Source):
         return names_in(self.place, self.files)
 
     def embed(self, embedder: Any, heard: Callable[[int, int], None]) -> NDArray[Any]:
-        return features_of(embedder, self.files, heard)
+        self.contents = []
+        return features_of(embedder, self.files, heard, self.contents)
 
     def gather(self, estimator: Any, rows: NDArray[Any]) -> ImageClusters:
+        contents = self.contents or [content_of(file) for file in self.files]
         return ImageClusters(
+            contents=contents,
             **self._said_of(estimator, rows),
             paths=self.found.paths,
             images=self.found.data,
@@ -173,6 +179,10 @@ class ImageClusters(Clusters):
         Clusters before that.
     new : sequence of int
         Rows of the images that were added since a person has decided.
+    contents : sequence of bytes
+        Hash of each file's content; empty where a sample is no file.
+    gone : sequence of str
+        Samples of the result whose files can't be read any more.
     first_free : int
         No cluster ever had a number from here on.
     warnings : sequence of str
@@ -196,6 +206,8 @@ class ImageClusters(Clusters):
     decisions: Decisions | None = None
     labels_of_run: NDArray[np.int64] | None = field(default=None, repr=False)
     new: Sequence[int] = ()
+    contents: Sequence[bytes] = field(default=(), repr=False)
+    gone: Sequence[str] = ()
     first_free: int = 0
 
     @property
@@ -238,7 +250,7 @@ class ImageClusters(Clusters):
         base: str | None = None,
         plane: Plane | None = None,
     ) -> None:
-        """Write the page: one HTML file that opens offline.
+        """Write the page: one HTML file that opens offline, of many images with a folder beside.
 
         Parameters
         ----------
@@ -269,6 +281,7 @@ class ImageClusters(Clusters):
             decisions=self.decisions,
             labels_of_run=self.labels_of_run,
             new=self.new,
+            gone=self.gone,
             first_free=self.first_free,
             layers=self.layers,
             proposals=self.proposals,
@@ -286,7 +299,8 @@ class ImageClusters(Clusters):
             file = Path(opened.name)
         self.write_page(file)
         notebook = sys.modules.get("IPython")
-        if notebook is None or notebook.get_ipython() is None:
+        is_alone = len(self.paths) <= MOST_IN_ONE_FILE  # a frame finds no folder beside it
+        if notebook is None or notebook.get_ipython() is None or not is_alone:
             webbrowser.open(file.as_uri())
             return file
         page = html.escape(file.read_text(encoding="utf-8"))

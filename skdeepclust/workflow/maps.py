@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_random_state
 
 from ..data.files import whole_file
 from ..displays.choosing import Plane, flatten
 
 MOST_POINTS = 5000  # t-SNE of more takes minutes, and points hide each other
+N_PLACED_BY = 3  # neighbours on the map, where the sample itself is not
 FILE = "map.npz"
 
 
@@ -60,3 +62,24 @@ def _keep(file: Path, key: str, plane: Plane) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(file) as new, open(new, "xb") as opened:
         np.savez(opened, key=key, **plane._asdict())
+
+
+def places(embedding: NDArray[Any], plane: Plane) -> NDArray[np.float64]:
+    """Places on the map, (n, 2): of samples that it doesn't show, the mean of their nearest's."""
+    found = np.full((len(embedding), 2), np.nan)
+    found[plane.shown] = plane.points
+    others = np.flatnonzero(np.isnan(found[:, 0]))
+    if len(others):
+        n_neighbors = min(N_PLACED_BY, len(plane.shown))
+        nearest = NearestNeighbors(n_neighbors=n_neighbors).fit(embedding[plane.shown])
+        near = nearest.kneighbors(embedding[others], return_distance=False)
+        found[others] = plane.points[near].mean(axis=1)
+    return found
+
+
+def with_all(embedding: NDArray[Any], plane: Plane) -> Plane:
+    """The map with all samples on it, those that were not drawn amid their nearest."""
+    if len(plane.shown) == len(embedding):
+        return plane
+    how = f"{plane.how}, the others amid their nearest"
+    return Plane(places(embedding, plane), np.arange(len(embedding)), how)

@@ -17,6 +17,7 @@ from sklearn.base import clone
 
 from ..data.files import at_home
 from ..data.shapes import image_shape_of
+from ..data.tables import is_table
 from ..engine import Hook
 from ..model_selection import NClusters
 from ..ops.doubt import check_share
@@ -30,6 +31,7 @@ from .choice import (
 from .companion import CompanionTable
 from .description import described
 from .evidence import judge
+from .image_tables import ImageTable
 from .images import ImageClusters, ImageFiles
 from .listening import SILENT, Listener
 from .results import (
@@ -89,6 +91,7 @@ def cluster_images(
     images: Any,
     n_clusters: int | str = "auto",
     *,
+    column: str | None = None,
     estimator: Any = None,
     embedder: Any = "auto",
     unclustered: float | str = "auto",
@@ -97,14 +100,17 @@ def cluster_images(
     n_jobs: int | None = -1,
     random_state: Any = None,
 ) -> ImageClusters:
-    """Cluster a folder of images, or image files.
+    """Cluster a folder of images, image files, or a table of images.
 
     Parameters
     ----------
     images : str, path-like or sequence of them
-        A folder, searched with its sub-folders, or the files.
+        A folder, searched with its sub-folders, or the files; or a table, as
+        `skdeepclust.datasets.open_table` takes it.
     n_clusters : int or "auto", default="auto"
         Number of clusters; "auto" is the one that `select_n_clusters` finds.
+    column : str, default=None
+        The column of a table; None is the only one that can hold samples.
     estimator : estimator, default=None
         A clusterer of this package, whose `n_clusters` and `random_state` are replaced; None is
         that which suits the images.
@@ -154,9 +160,19 @@ def cluster_images(
         on_error=on_error,
         n_jobs=n_jobs,
     )
-    found = cluster(ImageFiles(images), settings).clusters
+    found = cluster(images_at(images, column), settings).clusters
     assert isinstance(found, ImageClusters)
     return found
+
+
+def images_at(images: Any, column: str | None) -> ImageFiles:
+    """Images of a folder, a list of files, or a table."""
+    path = os.path.expanduser(os.fsdecode(images)) if isinstance(images, str | os.PathLike) else ""
+    if path and is_table(path):
+        return ImageTable(path, column)
+    if column is not None:
+        raise ValueError(f"column is for a table of images. Got {images!r:.200} instead.")
+    return ImageFiles(images)
 
 
 def cluster(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -14,9 +14,10 @@ from sklearn.utils import gen_batches
 
 from ..data.folders import find_files, listing
 from ..data.images import check_images, read_readable_images, resize_images
+from ..data.tables import Table, is_table
 from ..data.telling import warn
 from ..pretrained.embedder import ImageEmbedder
-from .arrays import ArrayFile, RowAssignments, read_array
+from .arrays import ENDING, RowAssignments, read_array
 from .boxes import BoxFile
 from .images import names_in
 from .likeness import Company, at_unit_length
@@ -56,7 +57,9 @@ class Prediction:
     what: str
 
 
-def predict(out: Path, source: str, images: Path | None = None) -> Prediction:
+def predict(
+    out: Path, source: str, images: Path | None = None, column: str | None = None
+) -> Prediction:
     """Assign samples to the clusters of a result, and look for those that belong to none.
 
     Parameters
@@ -64,9 +67,12 @@ def predict(out: Path, source: str, images: Path | None = None) -> Prediction:
     out : path
         The result folder.
     source : str
-        A folder of images, one image, an array file, or a file of boxes.
+        A folder of images, one image, an array file, a table, or a file of boxes.
     images : path, default=None
         The folder of images that boxes lie in.
+    column : str, default=None
+        The column of a table; None is that of the table that was clustered, or else the only one
+        that can hold samples.
 
     Returns
     -------
@@ -81,12 +87,13 @@ def predict(out: Path, source: str, images: Path | None = None) -> Prediction:
     """
     summary = read_summary(out)
     oracle = Oracle.of(out, summary)
-    if ArrayFile.takes(source):
+    table_of_samples = Table(source, column or summary.get("column")) if is_table(source) else None
+    if table_of_samples is not None and not table_of_samples.holds_images:
+        tables = oracle.tables_of_rows(table_of_samples.vectors())
+        what = f"{len(table_of_samples):,} rows"
+    elif source.lower().endswith(ENDING):
         rows = read_array(source)
-        tables = [
-            oracle.table(RowAssignments, range(part.start, part.stop), rows[part])
-            for part in gen_batches(len(rows), CHUNK)
-        ]
+        tables = oracle.tables_of_rows(rows[part] for part in gen_batches(len(rows), CHUNK))
         what = f"{len(rows):,} rows"
     elif BoxFile.takes(source):
         oracle.check_sees_images(out, source)
@@ -100,11 +107,11 @@ def predict(out: Path, source: str, images: Path | None = None) -> Prediction:
         what = ", ".join(boxes.counts())
     else:
         oracle.check_sees_images(out, source)
-        root, paths = files_of(source)
+        root, paths = ("", table_of_samples.images()) if table_of_samples else files_of(source)
         skipped: list[tuple[str, str]] = []
         tables = [
-            oracle.table(Assignments, names_in(root, readable), images)
-            for readable, images in oracle.read(paths, skipped)
+            oracle.table(Assignments, names_in(root, map(os.fspath, readable)), seen)
+            for readable, seen in oracle.read(paths, skipped)
         ]
         _check_any(tables, source, skipped)
         n_read = sum(map(len, tables))
@@ -172,6 +179,15 @@ class Oracle:
             table = table.renumbered(self.head.clusters)
         return replace(table, cluster_names=self.cluster_names)
 
+    def tables_of_rows(self, parts: Iterable[NDArray[Any]]) -> list[Assignments]:
+        """Tables of the rows of an array, which come in parts."""
+        tables: list[Assignments] = []
+        start = 0
+        for part in parts:
+            tables.append(self.table(RowAssignments, range(start, start + len(part)), part))
+            start += len(part)
+        return tables
+
     def places(self, rows: NDArray[Any]) -> NDArray[Any]:
         """Where samples are compared: features at unit length, or else the embedding."""
         if self.embedder is not None:
@@ -199,21 +215,21 @@ class Oracle:
         return (height, width) if channels == 1 else (height, width, channels)
 
     def read(
-        self, paths: list[str], skipped: list[tuple[str, str]]
-    ) -> Iterator[tuple[list[str], NDArray[Any]]]:
+        self, paths: Sequence[Any], skipped: list[tuple[str, str]]
+    ) -> Iterator[tuple[list[Any], NDArray[Any]]]:
         """Readable files, and what the estimator sees of them; ``skipped`` gets the others."""
         size = CHUNK if self.embedder is None else OF_FEATURES * CHUNK
         for start in range(0, len(paths), size):
-            some = paths[start : start + size]
+            some = list(paths[start : start + size])
             images, unreadable = self._read(some)
-            skipped += [(some[i], reason) for i, reason in sorted(unreadable.items())]
+            skipped += [(os.fspath(some[i]), reason) for i, reason in sorted(unreadable.items())]
             if len(images):
                 yield [path for i, path in enumerate(some) if i not in unreadable], images
 
-    def _read(self, paths: list[str]) -> tuple[NDArray[Any], dict[int, str]]:
+    def _read(self, paths: list[Any]) -> tuple[NDArray[Any], dict[int, str]]:
         if self.embedder is None:
             return read_readable_images(paths, self._shape, n_jobs=-1)
-        reasons = {os.fspath(path): why for path, why in check_images(paths, n_jobs=-1)}
+        reasons = dict(check_images(paths, n_jobs=-1))
         good = [path for path in paths if path not in reasons]
         features = self.embedder.transform(good) if good else np.empty((0, 0))
         return features, {i: reasons[path] for i, path in enumerate(paths) if path in reasons}

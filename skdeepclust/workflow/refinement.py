@@ -27,6 +27,7 @@ from .results import (
     changing,
     embedding_of_run,
     first_free,
+    keys_of,
     names_below,
     new_files,
     read_decided,
@@ -172,11 +173,10 @@ def open_result(out: Path, summary: dict[str, Any], file: Path | None) -> Opened
     table, decisions = read_decided(out, summary, file)
     table = replace(table, labels=decisions.applied(table))
     if "array" in summary:
-        source = ArrayFile(summary["array"])
-        if not os.path.isfile(source.place):
-            raise FileNotFoundError(
-                f"there is no file {source.place!r}; --folder says where it is now."
-            )
+        place = summary["array"]
+        if not os.path.exists(place):
+            raise FileNotFoundError(f"there is no file {place!r}; --folder says where it is now.")
+        source = ArrayFile(place, summary.get("column"))
         rows = source.read(Settings())
         _check_shape(source.place, rows.shape, summary)
         if table.paths.tolist() != list(range(len(rows))):
@@ -236,7 +236,7 @@ def write_refined(
     changes: dict[str, Any] = {"assignments": shown}
     if hasattr(opened.clusters, "decisions"):
         changes |= {
-            "decisions": decisions.at(shown.paths),
+            "decisions": decisions,
             "labels_of_run": shown.labels,
             "new": (),
         }
@@ -364,8 +364,10 @@ def write_again(
         Why there is no such file, by name; an empty reason where there is one.
     """
     facts = facts_of(told["method"], told.get("scores"), told["seconds"])
+    stored = embedding_of_run(out, table) if embedding is None else embedding
+    everything, shown = with_gone(clusters, table, stored)
     views: dict[str, Callable[[Path], Any]] = {
-        "labels.parquet": partial(write_table, clusters, out),
+        "labels.parquet": partial(write_table, everything, out, shown=shown),
         **source.views(clusters, facts, out),
     }
     with new_files(out, kept=("model", "embedding.npz")) as stage:
@@ -378,3 +380,42 @@ def write_again(
         missing = {name: attempt(write, stage / name) for name, write in views.items()}
         write_summary(stage, told)
     return missing
+
+
+def with_gone(
+    clusters: Clusters, table: Assignments, stored: Mapping[str, Any]
+) -> tuple[Clusters, NDArray[np.intp]]:
+    """Clusters of all samples of a table, also of those that can't be read any more.
+
+    Parameters
+    ----------
+    clusters : Clusters
+        Of those that can be read.
+    table : Assignments
+        Of all.
+    stored : mapping of str to ndarray
+        What the embedding's file holds.
+
+    Returns
+    -------
+    everything : Clusters
+        The user's columns are empty for what is gone.
+    shown : ndarray of int
+        Its rows that can be read.
+    """
+    row_of = {key: i for i, key in enumerate(map(str, table.paths))}
+    shown = np.array([row_of[str(path)] for path in clusters.assignments.paths], np.intp)
+    if len(shown) == len(table):
+        return clusters, shown
+    place = {key: i for i, key in enumerate(keys_of(stored))}
+    columns = {name: [None] * len(table) for name in clusters.columns}
+    for name, values in clusters.columns.items():
+        for row, value in zip(shown, values, strict=True):
+            columns[name][row] = value
+    everything = Clusters(
+        assignments=table,
+        embedding=stored["embedding"][[place[key] for key in row_of]],
+        estimator=clusters.estimator,
+        columns=columns,
+    )
+    return replace(described(everything), proposals=clusters.proposals), shown

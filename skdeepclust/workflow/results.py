@@ -21,10 +21,12 @@ from ..data.images import read_readable_images
 from ..data.telling import warn
 from ..loading import load
 from ..pretrained.embedder import ImageEmbedder
+from ..pretrained.store import as_array
 from .arrays import RowAssignments
 from .boxes import BoxClusters, BoxFile
 from .decisions import DECISIONS, Decisions
 from .evidence import Evidence
+from .image_tables import ImageTable, TableClusters
 from .images import SHOWN, ImageClusters, ImageFiles
 from .likeness import Company, at_unit_length, some_of
 from .relabeling import Head
@@ -35,9 +37,11 @@ from .table import UNCLUSTERED, Assignments, result_id
 HEAD = "head.npz"
 LABELS = "labels"  # in embedding.npz: those of the run, whoever changes labels.csv
 LEFT_OUT = -2  # among these: the table no longer has the sample
+CONTENTS = "contents"  # in embedding.npz: hash of each file, by which it is known when renamed
 NEW_IMAGES, ADDED = "new_images", "added"  # in a summary: since the last decisions; from where
 RESULT_FILES = {
     "report.html": "the page to look at, in any browser, offline",
+    "report-files": "what the page needs beside it, of very many images",
     "labels.csv": "cluster, confidence, second cluster and outlier score of each sample",
     "labels.parquet": "the same and more, for data frames and explorers",
     "model": "for `skdeepclust predict` and `skdeepclust.load`",
@@ -54,6 +58,7 @@ _KINDS: dict[str, Any] = {  # what is read of a summary; some of it is new
     "method": (str, _NONE),
     "seconds": (dict, _NONE),
     "folder": (str, _NONE),
+    "column": (str, _NONE),
     "embedder": (dict, _NONE),
     "warnings": (list, _NONE),
     "n_clusters_scores": (dict, _NONE),
@@ -130,7 +135,10 @@ def finish_moving(out: Path) -> None:
     left = ready / _GONE  # itself gone if all was moved, and `ready` was about to go
     gone = left.read_text(encoding="utf-8").split() if left.exists() else []
     for name in RESULT_FILES:
-        if (ready / name).exists():
+        is_new = (ready / name).exists()
+        if (out / name).is_dir() and (is_new or name in gone):  # no folder takes another's place
+            shutil.rmtree(out / name)
+        if is_new:
             os.replace(ready / name, out / name)
         elif name in gone:
             (out / name).unlink(missing_ok=True)
@@ -181,6 +189,8 @@ def write_data(folder: Path, clusters: Clusters, features: NDArray[Any] | None) 
     kept: dict[str, Any] = {"embedding": clusters.embedding, LABELS: table.labels}
     if table.KEY == "path":
         kept["paths"] = np.array([os.fsencode(path) for path in table.paths])
+    if contents := getattr(clusters, CONTENTS, ()):
+        kept[CONTENTS] = as_array(list(contents))
     if features is not None:
         kept[FEATURES] = at_unit_length(some_of(features)).astype(np.float16)
     np.savez(folder / "embedding.npz", **kept)
@@ -313,7 +323,7 @@ def labels_of_run(out: Path) -> dict[str, int]:
         if LABELS not in stored:
             return {}
         labels = stored[LABELS].astype(np.int64).tolist()
-        both = zip(_keys(stored), labels, strict=True)
+        both = zip(keys_of(stored), labels, strict=True)
         return {key: label for key, label in both if label != LEFT_OUT}
 
 
@@ -321,11 +331,19 @@ def embedding_of_run(out: Path, table: Assignments) -> dict[str, NDArray[Any]]:
     """Arrays of the embedding's file, with the labels of a new table."""
     labels = dict(zip(map(str, table.paths), table.labels.tolist(), strict=True))
     with np.load(out / "embedding.npz", allow_pickle=False) as stored:
-        own = [labels.get(key, LEFT_OUT) for key in _keys(stored)]
+        own = [labels.get(key, LEFT_OUT) for key in keys_of(stored)]
         return {**stored, LABELS: np.array(own, dtype=np.int64)}
 
 
-def _keys(stored: Any) -> list[str]:
+def contents_of_run(out: Path) -> dict[str, bytes]:
+    """Hash of each file's content, by path; of none, if the run kept none."""
+    with _archive(out / "embedding.npz") as stored:
+        if CONTENTS not in stored:
+            return {}
+        return dict(zip(keys_of(stored), map(bytes, stored[CONTENTS]), strict=True))
+
+
+def keys_of(stored: Any) -> list[str]:
     """What tells the samples of an embedding apart: paths, or numbers of rows."""
     if "paths" in stored:
         return [os.fsdecode(name) for name in stored["paths"].tolist()]
@@ -438,7 +456,8 @@ def read_result(
         estimator=read_model(out) if (out / "model").exists() else None,
         classes=classes_of(names, summary) if "scores" in summary else None,
         skipped=skipped,
-        decisions=decided.at(names),
+        decisions=decided,
+        gone=[path for path, _ in skipped],
         labels_of_run=np.array(before, dtype=np.int64)[kept],
         first_free=summary.get("first_free", 0),
         new=np.flatnonzero(np.isin(names, summary.get(NEW_IMAGES, ()))).tolist(),
@@ -453,17 +472,22 @@ def _found_again(
     if "boxes" in summary:
         found, gone = BoxFile(summary["boxes"], Path(source)).found_again(names)
         return BoxClusters, found, gone
-    roots = [source, *(os.path.join(source, added["folder"]) for added in summary.get(ADDED, ()))]
-    paths = _paths_inside(roots, names)
+    if "column" in summary:
+        found, gone = ImageTable(source, summary["column"]).found_again(names)
+        return TableClusters, found, gone
+    paths = paths_of(summary, source, names)
     images, unreadable = read_readable_images(paths, SHOWN, n_jobs=-1)
     kept = [i for i in range(len(paths)) if i not in unreadable]
     return ImageClusters, {"paths": paths[kept], "images": images}, unreadable
 
 
 def source_again(summary: dict[str, Any], place: str) -> ImageFiles:
-    """The images of an earlier run, or the boxes in them, wherever they are now."""
-    boxes = summary.get("boxes")
-    return ImageFiles(place) if boxes is None else BoxFile(boxes, Path(place))
+    """The images of an earlier run, in a folder or a table, or the boxes in them."""
+    if "boxes" in summary:
+        return BoxFile(summary["boxes"], Path(place))
+    if "column" in summary:
+        return ImageTable(place, summary["column"])
+    return ImageFiles(place)
 
 
 def _told(summary: dict[str, Any]) -> dict[str, Any]:
@@ -491,6 +515,12 @@ def names_below(names: Iterable[str], summary: dict[str, Any]) -> list[str]:
         return name[len(max(own, key=len)) :] if own else name
 
     return [below(name) for name in names]
+
+
+def paths_of(summary: dict[str, Any], source: str, names: NDArray[Any]) -> NDArray[Any]:
+    """Files of a table of images, in the folder that was clustered and in those that were added."""
+    roots = [source, *(os.path.join(source, added["folder"]) for added in summary.get(ADDED, ()))]
+    return _paths_inside(roots, names)
 
 
 def _paths_inside(folders: Sequence[str], names: NDArray[Any]) -> NDArray[Any]:

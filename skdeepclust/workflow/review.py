@@ -35,10 +35,11 @@ def rewrite_page(out: Path, folder: str | None = None) -> Path:
         If it is that of an array, or the table can't be used.
     """
     with changing(out) as summary:
-        return _rewritten(out, summary, folder)
+        return rewritten(out, summary, folder)
 
 
-def _rewritten(out: Path, summary: dict[str, Any], folder: str | None) -> Path:
+def rewritten(out: Path, summary: dict[str, Any], folder: str | None = None) -> Path:
+    """`rewrite_page` of a folder that nobody else changes meanwhile."""
     if "array" in summary:
         raise ValueError(f"{str(out)!r} is the result of an array, which has no page.")
     folder = folder or summary["folder"]

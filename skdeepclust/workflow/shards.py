@@ -1,4 +1,4 @@
-"""Features of a folder of images, computed by any number of processes, and read back as one array.
+"""Features of many images, computed by any number of processes, and read back as one array.
 
 A folder of features holds `plan.json` (which images, which network), `files.npy` (their names),
 `blocks/` while it is computed, and in the end `features.npy`, a memory map of float16, beside
@@ -22,9 +22,11 @@ from numpy.typing import NDArray
 
 from ..data.files import whole_file, write_whole
 from ..data.folders import find_files
-from ..data.images import ImageReadError, check_images
+from ..data.images import EncodedImage, ImageReadError, check_images
+from ..data.tables import Table, is_table
 from ..device import resolve_device, uses_bfloat16
 from ..pretrained.embedder import ImageEmbedder
+from ..pretrained.store import as_array
 
 __all__ = ["Embedded", "KeptFeatures", "embed_folder"]
 
@@ -70,6 +72,7 @@ def embed_folder(
     embedder: ImageEmbedder,
     shard: Shard = (1, 1),
     heard: Callable[[int, int], None] = lambda done, total: None,
+    column: str | None = None,
 ) -> Embedded:
     """Compute the features of a folder's images, or a share of them, and keep them in a folder.
 
@@ -79,7 +82,8 @@ def embed_folder(
     Parameters
     ----------
     folder : str
-        The folder of images, searched with its sub-folders; every process must see the same.
+        The folder of images, searched with its sub-folders, or a table of images; every process
+        must see the same.
     to : path
         The folder of features.
     embedder : ImageEmbedder
@@ -87,6 +91,8 @@ def embed_folder(
         ``(3, 64)`` is the third of 64 shares.
     heard : callable (done, total)
         Called with the number of images of this share that are done.
+    column : str, default=None
+        The column of a table; None is the only one that can hold samples.
 
     Returns
     -------
@@ -100,9 +106,7 @@ def embed_folder(
         If there is no readable image in it, or `to` holds features of other images or of another
         network.
     """
-    if not os.path.isdir(folder):
-        raise FileNotFoundError(f"there is no folder {folder!r}.")
-    work = _Work.on(folder, to, embedder)
+    work = _Work(images_in(folder, column), to, embedder)
     n_computed = 0
     try:
         if not (to / FEATURES).exists():
@@ -116,37 +120,72 @@ def embed_folder(
     return Embedded(len(work.names), n_computed, 0, KeptFeatures(to, folder).skipped)
 
 
+class FolderImages:
+    """The image files of a folder, by their names in it."""
+
+    def __init__(self, folder: str) -> None:
+        if not os.path.isdir(folder):
+            raise FileNotFoundError(f"there is no folder {folder!r}.")
+        found, _ = find_files(folder)
+        self.place = folder
+        self.names = ["/".join(parts) for parts in sorted(found) if found[parts] is None]
+
+    def __getitem__(self, some: slice) -> list[str]:
+        """Paths of some of the files."""
+        return [os.path.join(self.place, name) for name in self.names[some]]
+
+
+class TableImages:
+    """The images of a table, by their names in it."""
+
+    def __init__(self, path: str, column: str | None) -> None:
+        table = Table(path, column)
+        self.place, self.images, self.names = path, table.images(), table.names
+
+    def __getitem__(self, some: slice) -> list[EncodedImage]:
+        """Return some of the images."""
+        return list(self.images[some])
+
+
+def images_in(place: str, column: str | None) -> FolderImages | TableImages:
+    """Images of a folder or of a table."""
+    if is_table(place):
+        return TableImages(place, column)
+    if column is not None:
+        raise ValueError(f"--column is for a table. Got {place!r} instead.")
+    return FolderImages(place)
+
+
+def n_bytes_of(image: str | EncodedImage) -> int:
+    """Bytes of an image file."""
+    return len(image.content) if isinstance(image, EncodedImage) else os.path.getsize(image)
+
+
 class _Work:
     """What is to be computed: blocks of consecutive files, each of which becomes one file.
 
     Parameters
     ----------
-    folder : str
+    images : FolderImages or TableImages
     to : path
+        Work that it has begun with goes on.
     embedder : ImageEmbedder
-    names : ndarray of bytes
-        All files, relative to the folder, in order.
     """
 
-    def __init__(self, folder: str, to: Path, embedder: ImageEmbedder, names: NDArray[Any]) -> None:
-        self.folder, self.to, self.embedder, self.names = folder, to, embedder, names
-        wanted = len(names) // ENOUGH // SMALLEST * SMALLEST
-        self.size = min(LARGEST, max(SMALLEST, wanted))
-        self.n_blocks = -(-len(names) // self.size)
-
-    @classmethod
-    def on(cls, folder: str, to: Path, embedder: ImageEmbedder) -> _Work:
-        """Work that `to` has begun with, or that it begins with."""
-        found, _ = find_files(folder)
-        names = ["/".join(parts) for parts in sorted(found) if found[parts] is None]
-        if not names:
-            raise ValueError(f"there is no readable image in {folder!r}.")
+    def __init__(
+        self, images: FolderImages | TableImages, to: Path, embedder: ImageEmbedder
+    ) -> None:
+        if not images.names:
+            raise ValueError(f"there is no readable image in {images.place!r}.")
+        self.images, self.folder, self.to = images, images.place, to
         precise = "bfloat16" if _is_bfloat16(embedder) else "float32"  # on all machines alike
-        embedder = ImageEmbedder(**{**embedder.get_params(deep=False), "precision": precise})
-        embedder.fit(names)  # before anything is written: there may be no such network
-        work = cls(folder, to, embedder, np.array([os.fsencode(name) for name in names]))
-        work._begin()
-        return work
+        self.embedder = ImageEmbedder(**{**embedder.get_params(deep=False), "precision": precise})
+        self.embedder.fit(images.names)  # before anything is written: there may be no such network
+        self.names = np.array([os.fsencode(name) for name in images.names])
+        wanted = len(self.names) // ENOUGH // SMALLEST * SMALLEST
+        self.size = min(LARGEST, max(SMALLEST, wanted))
+        self.n_blocks = -(-len(self.names) // self.size)
+        self._begin()
 
     def _begin(self) -> None:
         """Write the plan, or compare it with the one that is there."""
@@ -201,7 +240,10 @@ class _Work:
 
     def files_of(self, block: int) -> NDArray[Any]:
         """Names of the files of a block."""
-        return self.names[block * self.size : (block + 1) * self.size]
+        return self.names[self._rows(block)]
+
+    def _rows(self, block: int) -> slice:
+        return slice(block * self.size, (block + 1) * self.size)
 
     def file_of(self, block: int) -> Path:
         """Where a block is kept."""
@@ -212,15 +254,17 @@ class _Work:
         parts = self.file_of(block).with_suffix("")
         parts.mkdir(parents=True, exist_ok=True)
         self.embedder.set_params(cache_dir=parts)
-        paths = [os.path.join(self.folder, os.fsdecode(name)) for name in self.files_of(block)]
-        features, unreadable = _readable(self.embedder, paths)
-        kept = np.setdiff1d(np.arange(len(paths)), sorted(unreadable))
+        images = self.images[self._rows(block)]
+        contents: list[bytes] = []
+        features, unreadable = _readable(self.embedder, images, contents)
+        kept = np.setdiff1d(np.arange(len(images)), sorted(unreadable))
         with whole_file(self.file_of(block)) as new, open(new, "wb") as file:
             np.savez(
                 file,
                 rows=features.astype(np.float16),
                 kept=kept,
-                bytes=np.array([os.path.getsize(paths[i]) for i in kept], np.int64),
+                contents=as_array(contents),
+                bytes=np.array([n_bytes_of(images[i]) for i in kept], np.int64),
                 skipped=np.array(sorted(unreadable), np.int64),
                 reasons=np.array([unreadable[i] for i in sorted(unreadable)], np.str_),
             )
@@ -228,7 +272,7 @@ class _Work:
 
     def join(self) -> None:
         """Make one array of all blocks, and remove them."""
-        facts = ("kept", "skipped", "reasons", "bytes")
+        facts = ("kept", "skipped", "reasons", "bytes", "contents")
         blocks = [self._block(block, facts) for block in range(self.n_blocks)]
         starts = self.size * np.arange(self.n_blocks)
         kept = np.concatenate([b["kept"] + s for b, s in zip(blocks, starts, strict=True)])
@@ -238,7 +282,12 @@ class _Work:
             raise ValueError(f"there is no readable image in {self.folder!r}: {reasons[0]}.")
         with whole_file(self.to / ROWS) as new, open(new, "wb") as file:
             n_bytes = np.concatenate([b["bytes"] for b in blocks])
-            np.savez(file, kept=kept, bytes=n_bytes, skipped=skipped, reasons=reasons)
+            contents = np.concatenate(
+                [as_array([]), *(b["contents"] for b in blocks if "contents" in b)]
+            )
+            np.savez(
+                file, kept=kept, bytes=n_bytes, contents=contents, skipped=skipped, reasons=reasons
+            )
         shape = (len(kept), self.embedder.n_features_out_)
         with whole_file(self.to / FEATURES) as new:
             rows = np.lib.format.open_memmap(new, "w+", np.float16, shape)
@@ -254,24 +303,27 @@ class _Work:
     def _block(self, block: int, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
         """Some arrays of a block. Its file is closed: few can be open at once."""
         with np.load(self.file_of(block), allow_pickle=False) as stored:
-            return {name: stored[name] for name in names}
+            return {name: stored[name] for name in names if name in stored}
 
 
 def _is_bfloat16(embedder: ImageEmbedder) -> bool:
     return uses_bfloat16(embedder.precision, resolve_device(embedder.device))
 
 
-def _readable(embedder: ImageEmbedder, paths: list[str]) -> tuple[NDArray[Any], dict[int, str]]:
-    """Features of the readable images, and why the others can't be read."""
+def _readable(
+    embedder: ImageEmbedder, paths: Sequence[Any], contents: list[bytes]
+) -> tuple[NDArray[Any], dict[int, str]]:
+    """Features of the readable images, whose contents are noted, and why others can't be read."""
     try:
-        return embedder.transform(paths), {}
+        return embedder.transform_with(paths, None, contents), {}
     except ImageReadError:
+        contents.clear()
         reasons = dict(check_images(paths, n_jobs=embedder.n_jobs))
     unreadable = {i: reasons[path] for i, path in enumerate(paths) if path in reasons}
     good = [path for path in paths if path not in reasons]
     if not good:
         return np.empty((0, embedder.n_features_out_), np.float32), unreadable
-    return embedder.transform(good), unreadable
+    return embedder.transform_with(good, None, contents), unreadable
 
 
 def _plan(folder: Path) -> dict[str, Any]:
@@ -349,13 +401,13 @@ class KeptFeatures:
         params: dict[str, Any] = embedder.get_params(deep=deep)
         return params
 
-    def fit_transform(self, X: Sequence[str]) -> NDArray[np.float32]:
+    def fit_transform(self, X: Sequence[str | EncodedImage]) -> NDArray[np.float32]:
         """Features of image files.
 
         Parameters
         ----------
-        X : sequence of str
-            Paths, all of them in the folder of images.
+        X : sequence of str or EncodedImage
+            Paths, all of them in the folder of images; or images of the table.
 
         Returns
         -------
@@ -366,10 +418,11 @@ class KeptFeatures:
         ValueError
             If a file has come or changed since the features were computed.
         """
-        names = [os.fsencode(os.path.relpath(path, self.place).replace(os.sep, "/")) for path in X]
-        row_of = {name: i for i, name in enumerate(self._names[self._kept["kept"]].tolist())}
-        rows = np.array([row_of.get(name, -1) for name in names])
-        sizes = np.array([os.path.getsize(path) for path in X])
+        names, n_bytes = [], []
+        for image in X:  # once: a table is read meanwhile
+            names.append(self._name_of(image))
+            n_bytes.append(n_bytes_of(image))
+        rows, sizes = self._rows_of(names), np.array(n_bytes)
         stale = np.flatnonzero((rows < 0) | (self._kept["bytes"][rows] != sizes))
         if len(stale):
             raise ValueError(
@@ -378,3 +431,21 @@ class KeptFeatures:
                 "compute them into a new folder."
             )
         return np.asarray(self.rows[rows], dtype=np.float32)
+
+    def contents_of(self, X: Sequence[str | EncodedImage]) -> list[bytes]:
+        """Return hashes of the images' contents; nothing, if an earlier version kept none."""
+        if "contents" not in self._kept or len(self._kept["contents"]) != len(self._kept["kept"]):
+            return []
+        rows = self._rows_of([self._name_of(image) for image in X])
+        return [content.tobytes() for content in self._kept["contents"][rows]]
+
+    def _rows_of(self, names: list[bytes]) -> NDArray[np.intp]:
+        """The row of each name; -1 for none."""
+        row_of = {name: i for i, name in enumerate(self._names[self._kept["kept"]].tolist())}
+        return np.array([row_of.get(name, -1) for name in names], np.intp)
+
+    def _name_of(self, image: str | EncodedImage) -> bytes:
+        """The name of an image in the folder or table."""
+        if isinstance(image, EncodedImage):
+            return os.fsencode(image.name)
+        return os.fsencode(os.path.relpath(image, self.place).replace(os.sep, "/"))

@@ -1,6 +1,7 @@
 """What the pipeline asks of samples, wherever they come from, and of their clusters.
 
-A kind of source is a class of one file: `images.py`, `boxes.py` and `arrays.py` have the three.
+A kind of source is a class of one file: `images.py`, `boxes.py`, `image_tables.py` and `arrays.py`
+have the four.
 """
 
 from __future__ import annotations
@@ -66,6 +67,13 @@ class Clusters:
         return name_of(type(self.estimator))
 
 
+_FOR_FOLDERS = {  # settings that need a file for each sample, with their flags
+    "score": "--labels-from-folders",
+    "sort_into": "--sort-into",
+    "link": "--link",
+}
+
+
 class Source(ABC):
     """Samples to be clustered.
 
@@ -122,7 +130,21 @@ class Source(ABC):
         """How many samples there are, and what was left out, in words."""
 
 
-def features_of(embedder: Any, images: Any, heard: Callable[[int, int], None]) -> NDArray[Any]:
+def refuse_flags_of_folders(settings: Settings, what: str, *, reads_files: bool = True) -> None:
+    """Refuse what needs a file for each sample, and --strict where there is none to be read."""
+    given = [flag for name, flag in _FOR_FOLDERS.items() if getattr(settings, name)]
+    if settings.on_error == "raise" and not reads_files:
+        given.append("--strict")
+    if given:
+        raise ValueError(f"{given[0]} is for a folder of images. Got {what}.")
+
+
+def features_of(
+    embedder: Any,
+    images: Any,
+    heard: Callable[[int, int], None],
+    contents: list[bytes] | None = None,
+) -> NDArray[Any]:
     """What a transformer makes of images.
 
     Parameters
@@ -131,12 +153,16 @@ def features_of(embedder: Any, images: Any, heard: Callable[[int, int], None]) -
     images : as the embedder takes them
     heard : callable (done, computed)
         Called by an `ImageEmbedder` when it has loaded its network, and then now and then.
+    contents : list, default=None
+        Gets hashes of the images' contents where the transformer knows them.
     """
     if hasattr(embedder, "transform_with"):
         embedder.fit(images)
         heard(0, 0)
-        features: NDArray[Any] = embedder.transform_with(images, heard)
+        features: NDArray[Any] = embedder.transform_with(images, heard, contents)
         return features
+    if contents is not None and hasattr(embedder, "contents_of"):
+        contents += embedder.contents_of(images)
     return np.asarray(embedder.fit_transform(images))
 
 

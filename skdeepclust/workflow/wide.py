@@ -9,20 +9,20 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.neighbors import NearestNeighbors
 
 from ..displays.choosing import Plane
 from ..ops.neighbors import knn
-from .maps import map_of
+from .maps import map_of, places
 from .settings import FEATURES
 from .sources import Clusters
 from .table import UNCLUSTERED, write_parquet
 
 N_NEIGHBORS = 10  # of each sample
-N_PLACED_BY = 3  # neighbours on the map, where the sample itself is not
 
 
-def write_table(clusters: Clusters, out: Path, file: Path) -> bool:
+def write_table(
+    clusters: Clusters, out: Path, file: Path, shown: NDArray[np.intp] | None = None
+) -> bool:
     """Write the table; False if no package that can is installed.
 
     Parameters
@@ -31,8 +31,13 @@ def write_table(clusters: Clusters, out: Path, file: Path) -> bool:
     out : path
         The result folder, which keeps the map.
     file : path
+    shown : ndarray of int, default=None
+        Samples that the page shows, of which there is a map; None is all.
     """
-    plane = map_of(clusters.embedding, clusters.labels, out / FEATURES)
+    rows = np.arange(len(clusters.labels)) if shown is None else shown
+    plane = map_of(clusters.embedding[rows], clusters.labels[rows], out / FEATURES)
+    if plane is not None:
+        plane = plane._replace(shown=rows[plane.shown])
     return write_parquet(columns_of(clusters, plane), file)
 
 
@@ -84,16 +89,3 @@ def neighbors(embedding: NDArray[Any]) -> list[dict[str, Any]]:
     distance, near = knn(z, min(N_NEIGHBORS, len(z) - 1))
     pairs = zip(near.tolist(), distance.tolist(), strict=True)
     return [{"ids": ids, "distances": apart} for ids, apart in pairs]
-
-
-def places(embedding: NDArray[Any], plane: Plane) -> NDArray[np.float64]:
-    """Places on the map, (n, 2): of samples that it doesn't show, the mean of their nearest's."""
-    found = np.full((len(embedding), 2), np.nan)
-    found[plane.shown] = plane.points
-    others = np.flatnonzero(np.isnan(found[:, 0]))
-    if len(others):
-        n_neighbors = min(N_PLACED_BY, len(plane.shown))
-        nearest = NearestNeighbors(n_neighbors=n_neighbors).fit(embedding[plane.shown])
-        near = nearest.kneighbors(embedding[others], return_distance=False)
-        found[others] = plane.points[near].mean(axis=1)
-    return found

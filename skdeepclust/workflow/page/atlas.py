@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -47,13 +48,13 @@ def _resized(images: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uin
     return out[..., 0] if images.ndim == 3 else out
 
 
-def atlases(small: NDArray[np.uint8]) -> list[str]:
-    """Base64 of WebP files, each with the next 256 thumbnails, row by row."""
-    per_atlas = PER_SIDE**2
-    return [_atlas(small[i : i + per_atlas]) for i in range(0, len(small), per_atlas)]
+def sheets(images: NDArray[np.uint8], order: NDArray[np.intp], side: int) -> Iterator[bytes]:
+    """WebP files, each with the thumbnails of the next 256 images in an order, row by row."""
+    for start in range(0, len(order), PER_SIDE**2):
+        yield _sheet(thumbnails(images[order[start : start + PER_SIDE**2]], side))
 
 
-def _atlas(small: NDArray[np.uint8]) -> str:
+def _sheet(small: NDArray[np.uint8]) -> bytes:
     n_rows = -(-len(small) // PER_SIDE)
     full = np.zeros((n_rows * PER_SIDE, *small.shape[1:]), np.uint8)
     full[: len(small)] = small
@@ -64,10 +65,10 @@ def _atlas(small: NDArray[np.uint8]) -> str:
 
 def data_uri(image: NDArray[np.uint8]) -> str:
     """One picture, (H, W) or (H, W, 3), for an ``img``."""
-    return f"data:image/webp;base64,{_webp(image)}"
+    return f"data:image/webp;base64,{base64.b64encode(_webp(image)).decode('ascii')}"
 
 
-def _webp(pixels: NDArray[Any]) -> str:
+def _webp(pixels: NDArray[Any]) -> bytes:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "WEBP", quality=_QUALITY, method=2)
-    return base64.b64encode(file.getvalue()).decode("ascii")
+    return file.getvalue()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +19,9 @@ from ...metrics.unsupervised import NOISE
 from ..decisions import Decisions, Said
 from ..evidence import BETTER
 from ..likeness import near_duplicates
-from ..maps import MOST_POINTS
+from ..maps import MOST_POINTS, with_all
 from ..table import printable, result_id
-from .atlas import PER_SIDE, atlases, data_uri, thumbnails
+from .atlas import PER_SIDE, data_uri, sheets, thumbnails
 from .curves import Choice, Curve, choice_curve, curves
 from .rivals import Rivals, rivals
 from .terms import meanings
@@ -35,9 +35,12 @@ if TYPE_CHECKING:
     from ..table import Assignments
 
 MAX_LISTED = 60  # outliers, groups of duplicates, files left out
+_MAX_MARKERS = 20_000  # on the map; more in view are a cloud, since markers would take seconds
 _MAX_EXAMPLES = 1200  # large pictures in the page, all clusters together
 _MAX_PER_CLUSTER = 20
-_SIDES = ((12_000, 64), (40_000, 48), (150_000, 32))  # up to so many images: pixels of thumbnails
+MOST_IN_ONE_FILE = 100_000  # images; what is known of more lies in a folder beside the page
+_SIDES = ((12_000, 64), (40_000, 48), (MOST_IN_ONE_FILE, 32))  # up to so many: pixels of thumbnails
+_SIDE_APART = 48
 _MOST_COMPARED = 40_000  # images among which near-duplicates are looked for
 _MAX_CLASSES = 60
 _LOOKS = 60  # of colour and marker: there are no more
@@ -76,6 +79,22 @@ class Confusion:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Apart:
+    """What lies beside the page of many images.
+
+    Parameters
+    ----------
+    columns : dict of ndarray. A number for each image, or for each on the map.
+    texts : dict of str. Names of the images, parted by a character 0; codes.
+    sheets : iterator of bytes. Files of thumbnails.
+    """
+
+    columns: dict[str, NDArray[Any]]
+    texts: dict[str, Any]
+    sheets: Iterator[bytes]
+
+
+@dataclass(frozen=True, kw_only=True)
 class PageContent:
     """What the template shows, under the names that it uses; numbers and text, no markup."""
 
@@ -101,6 +120,7 @@ class PageContent:
     skipped: list[tuple[str, str]]
     atlases: list[str]
     data: dict[str, Any]  # columns for the script
+    apart: Apart | None
 
 
 def gather(
@@ -122,6 +142,7 @@ def gather(
     decisions: Decisions | None = None,
     labels_of_run: NDArray[Any] | None = None,
     new: Sequence[int] = (),
+    gone: Sequence[str] = (),
     first_free: int = 0,
     layers: ClusterLayers | None = None,
     proposals: Mapping[int, Sequence[str]] | None = None,
@@ -135,12 +156,11 @@ def gather(
         One row for each image; cluster -1 is no cluster.
     title : str
     images : ndarray of shape (n_images, H, W) or (n_images, H, W, C), uint8
-        Every image at any size; the thumbnails are made of them, smaller ones of many. Above
-        150,000 images only those on the map have one.
+        Every image at any size; the thumbnails are made of them, smaller ones of many.
     pictures : sequence of n_images arrays
         The images as large as they are; only the examples of the clusters are looked up.
     embedding : ndarray of shape (n_images, embedding_dim)
-        The map shows at most 5,000 images.
+        The map shows at most 5,000 images, or of more than 100,000 images all.
     classes : sequence of n_images str, default=None
         Known classes; they get a table against the clusters.
     history : iterable of dict
@@ -166,6 +186,8 @@ def gather(
         Clusters before that; None is those of the table.
     new : sequence of int, default=()
         Rows of the images that were added since a person has decided.
+    gone : sequence of str, default=()
+        Images of the result that can't be shown; what is decided about them stays.
     first_free : int, default=0
         No cluster ever had a number from here on.
     layers : ClusterLayers, default=None
@@ -183,13 +205,26 @@ def gather(
     n_examples = _n_examples(table)
     clusters = _cards(table, n_examples, rng)
     chosen = [i for card in clusters for i in card.sure + card.doubtful]
-    points, shown, how = plane or flatten(embedding, table.labels, rng, MOST_POINTS)
+    plane = plane or flatten(embedding, table.labels, rng, MOST_POINTS)
+    is_large = len(images) > MOST_IN_ONE_FILE
+    points, shown, how = with_all(embedding, plane) if is_large else plane
     twins = near_duplicates(images) if len(images) <= _MOST_COMPARED else []
-    small, slot = _thumbnails(images, table, shown)
     facts, told = list(facts), list(warnings)
+    # Thumbnails are sorted, so that a look at one cluster decodes few files.
+    order = np.lexsort((-table.confidence, table.labels))
+    side = next((side for most, side in _SIDES if len(images) <= most), _SIDE_APART)
+    files = sheets(images, order, side)
+    columns = {
+        **_columns(table, labels_of_run),
+        **_kinds(classes),
+        **_map(points, shown),
+        "slot": np.argsort(order).astype(np.int32),
+    }
+    names = [printable(path) for path in table.paths]
+    texts = {"names": names, "codes": _codes(embedding)}
     return PageContent(
         title=printable(title),
-        names=[printable(path) for path in table.paths],
+        names=names,
         mean_confidence=_mean_confidence(table),
         n_clusters=sum(card.id != NOISE for card in clusters),
         clusters=clusters,
@@ -208,22 +243,23 @@ def gather(
         curves=curves(history),
         facts=facts,
         skipped=[(printable(path), reason) for path, reason in skipped],
-        atlases=atlases(small),
+        atlases=[] if is_large else [b64encode(file).decode("ascii") for file in files],
+        apart=_apart(columns, texts, files) if is_large else None,
         data={
-            **_columns(table),
-            **_kinds(classes),
-            **_map(points, shown),
-            "slot": slot.tolist(),
-            "thumb": [*small.shape[2:0:-1], PER_SIDE],
+            **({} if is_large else {**texts, **_as_lists(columns)}),
+            **_unlinked(table),
+            "classes": None if classes is None else _names_of_classes(classes),
+            "thumb": [*thumbnails(images[:1], side).shape[2:0:-1], PER_SIDE],
             "clusters": [_for_script(card, proposals or {}) for card in clusters],
             "looks": [_look(*look_of(position)) for position in range(_LOOKS)],
             "none": _look(*_NO_CLUSTER),
             "examples": n_examples,
             "layers": _layers(layers, table.labels),
-            "codes": _codes(embedding),
+            "markers": _MAX_MARKERS,
             "new": list(new),
+            "gone": list(dict.fromkeys(name for path in gone for name in (path, printable(path)))),
             "first_free": first_free,
-            **_decided(table, decisions, labels_of_run),
+            **_decided(table, decisions),
             "base": base,
         },
     )
@@ -300,21 +336,6 @@ def _loneliest(table: Assignments) -> list[int]:
     return [int(i) for i in order if scores[i] >= 2]
 
 
-def _thumbnails(
-    images: NDArray[np.uint8], table: Assignments, shown: NDArray[np.intp]
-) -> tuple[NDArray[np.uint8], NDArray[np.intp]]:
-    """Thumbnails, and the place of each image among them (-1 for none)."""
-    n = len(images)
-    # Sorted, so that a look at one cluster decodes few atlases.
-    order = np.lexsort((-table.confidence, table.labels))
-    side = next((side for most, side in _SIDES if n <= most), _SIDES[-1][1])
-    if n > _SIDES[-1][0]:
-        order = order[np.isin(order, shown)]
-    slot = np.full(n, -1)
-    slot[order] = np.arange(len(order))
-    return thumbnails(images[order], side), slot
-
-
 def _confusion(classes: Sequence[str] | NDArray[Any], labels: NDArray[Any]) -> Confusion:
     """Classes in rows, clusters in columns, in an order that puts matches on the diagonal.
 
@@ -337,34 +358,61 @@ def _confusion(classes: Sequence[str] | NDArray[Any], labels: NDArray[Any]) -> C
     )
 
 
-def _columns(table: Assignments) -> dict[str, Any]:
-    """The table as columns of small integers."""
-    names = [printable(path) for path in table.paths]
-    unlinked = [i for i, name in enumerate(names) if name != table.paths[i]]
+def _columns(table: Assignments, labels_of_run: NDArray[Any] | None) -> dict[str, NDArray[Any]]:
+    """The table as columns of numbers."""
+    labels = table.labels if labels_of_run is None else labels_of_run
     return {
-        "names": names,
-        "unlinked": unlinked,
-        "raw": [table.paths[i] for i in unlinked],  # JSON has bytes that are no text as escapes
-        "confidence": np.rint(table.confidence * 1000).astype(int).tolist(),
-        "second": table.second.tolist(),
-        "outlier": [round(v, 2) if np.isfinite(v) else None for v in table.outlier_scores.tolist()],
+        "cluster": labels.astype(np.int32),
+        "confidence": np.rint(table.confidence * 1000).astype(np.uint16),
+        "second": table.second.astype(np.int32),
+        "outlier": np.where(np.isfinite(table.outlier_scores), table.outlier_scores, np.nan),
     }
 
 
-def _kinds(classes: Sequence[str] | NDArray[Any] | None) -> dict[str, Any]:
-    """Names of the classes, and the class of each image."""
+def _as_lists(columns: Mapping[str, NDArray[Any]]) -> dict[str, list[Any]]:
+    """Columns for JSON, which has no NaN; scores are rounded."""
+    return {
+        name: [None if np.isnan(v) else round(v, 2) for v in column.tolist()]
+        if column.dtype == float
+        else column.tolist()
+        for name, column in columns.items()
+    }
+
+
+def _apart(
+    columns: dict[str, NDArray[Any]], texts: dict[str, Any], files: Iterator[bytes]
+) -> Apart:
+    """Columns with the order of the names, which would take a browser seconds to find."""
+    lower = [name.lower() for name in texts["names"]]
+    by_name = np.array(sorted(range(len(lower)), key=lower.__getitem__), np.int32)
+    columns = {**columns, "outlier": columns["outlier"].astype(np.float32), "by_name": by_name}
+    return Apart(columns=columns, texts={**texts, "names": "\0".join(texts["names"])}, sheets=files)
+
+
+def _unlinked(table: Assignments) -> dict[str, Any]:
+    """Paths that are no valid text, and their rows; JSON has their bytes as escapes."""
+    rows = [i for i, path in enumerate(table.paths) if printable(path) != path]
+    return {"unlinked": rows, "raw": [table.paths[i] for i in rows]}
+
+
+def _kinds(classes: Sequence[str] | NDArray[Any] | None) -> dict[str, NDArray[Any]]:
+    """The class of each image."""
     if classes is None:
-        return {"classes": None, "kind": None}
-    kinds, of_image = np.unique(np.asarray(classes).astype(str), return_inverse=True)
-    return {"classes": [printable(kind) for kind in kinds], "kind": of_image.tolist()}
+        return {}
+    of_image = np.unique(np.asarray(classes).astype(str), return_inverse=True)[1]
+    return {"kind": of_image.astype(np.int32)}
 
 
-def _map(points: NDArray[Any], shown: NDArray[np.intp]) -> dict[str, Any]:
+def _names_of_classes(classes: Sequence[str] | NDArray[Any]) -> list[str]:
+    return [printable(kind) for kind in np.unique(np.asarray(classes).astype(str))]
+
+
+def _map(points: NDArray[Any], shown: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
     """The images on the map, and their places between -5,000 and 5,000."""
     low, high = points.min(axis=0), points.max(axis=0)
     scale = max(float((high - low).max()), 1e-12)
-    place = np.rint((points - (low + high) / 2) / scale * 10_000).astype(int)
-    return {"shown": shown.tolist(), "x": place[:, 0].tolist(), "y": place[:, 1].tolist()}
+    x, y = np.rint((points - (low + high) / 2) / scale * 10_000).astype(np.int16).T
+    return {"shown": shown.astype(np.int32), "x": x, "y": y}
 
 
 def _for_script(card: Card, proposals: Mapping[int, Sequence[str]]) -> dict[str, Any]:
@@ -376,10 +424,8 @@ def _look(colour: str, marker: str, writing: str) -> dict[str, str]:
     return {"colour": colour, "marker": marker, "writing": writing}
 
 
-def _decided(
-    table: Assignments, decisions: Decisions | None, labels_of_run: NDArray[Any] | None
-) -> dict[str, Any]:
-    """The clusters of the run and what is decided about them; names of the table are decisions."""
+def _decided(table: Assignments, decisions: Decisions | None) -> dict[str, Any]:
+    """What is decided about the clusters of the run; names of the table are decisions."""
     decisions = decisions or Decisions(result=result_id(table))
     said = dict(decisions.clusters)
     for key, name in table.cluster_names.items():
@@ -387,7 +433,6 @@ def _decided(
     decisions = replace(decisions, clusters=said)
     is_empty = decisions == Decisions(result=decisions.result)
     return {
-        "cluster": (table.labels if labels_of_run is None else labels_of_run).tolist(),
         "result": decisions.result,
         "decisions": None if is_empty else decisions.as_dict(),
     }

@@ -2,7 +2,7 @@
 
 const FORMAT = "skdeepclust decisions", VERSION = 1;
 const KEY = `${FORMAT} ${D.result}`;
-const base = Int32Array.from(D.cluster);  // clusters of the result; their numbers never change
+const base = D.cluster;  // clusters of the result; their numbers never change
 const numbers = new Set(base);
 numbers.delete(NONE);
 
@@ -13,6 +13,7 @@ const state = {
   about: new Map(),  // cluster -> {name, description, accepted}
   merged: new Map(),  // cluster -> the one that it is in now
   refused: [],  // {cluster, rows}: images that are not in a cluster
+  lost: {moved: [], not_in: []},  // [cluster, path]: the same of images whose files are gone
 };
 let sizes = new Map(), live = [];
 const past = [], future = [];
@@ -20,7 +21,7 @@ const past = [], future = [];
 const about = id => state.about.get(id) ?? {};
 const nameOf = id => id === NONE ? "unclustered" : about(id).name || `cluster ${id}`;
 const goneTo = id => state.merged.get(id) ?? id;
-const pathOf = i => raw.get(i) ?? D.names[i];
+const pathOf = i => raw.get(i) ?? nameAt(i);
 const raw = new Map(D.unlinked.map((i, k) => [i, D.raw[k]]));  // names that are no valid text
 
 function recount() {
@@ -146,7 +147,7 @@ function mergeAll(ids, into) {
     changes.set(into(id), {...kept, name: kept.name || gone.name, description: kept.description || gone.description});
   }
   for (const id of ids) changes.set(id, null);
-  const going = new Set(ids), rows = Int32Array.from(base.keys()).filter(i => going.has(state.label[i]));
+  const going = new Set(ids), rows = rowsWhere(i => going.has(state.label[i]));
   const words = ids.length === 1 ? `${nameOf(ids[0])} merged into ${nameOf(into(ids[0]))}` : `${counted(ids.length, "cluster")} merged into others`;
   act(words, {rows, label: rows.map(i => into(state.label[i])), hand: rows.map(i => state.hand[i]), merged, about: withAbout(...changes)});
 }
@@ -180,7 +181,8 @@ function accept(id) {
 function fileText() {
   const moved = new Map(), refused = new Map();
   const put = (section, id, i) => section.has(id) ? section.get(id).add(i) : section.set(id, new Set([i]));
-  const exists = id => numbers.has(id) || sizes.has(id);
+  const places = new Map(state.lost.moved.map(([id, path]) => [path, goneTo(id)])), held = new Set(places.values());
+  const exists = id => numbers.has(id) || sizes.has(id) || held.has(id);
   for (const id of live) if (id !== NONE && !numbers.has(id)) moved.set(id, new Set());
   for (let i = 0; i < n; i++) {
     const label = state.label[i];
@@ -191,13 +193,18 @@ function fileText() {
     const id = goneTo(cluster);
     if (exists(id)) for (const i of rows) if (state.label[i] !== id) put(refused, id, i);
   }
-  const paths = section => Object.fromEntries([...section].map(([id, rows]) => [id, [...rows].sort((a, b) => a - b).map(pathOf)]));
+  const paths = (section, lost) => {
+    const found = new Map([...section].map(([id, rows]) => [id, [...rows].sort((a, b) => a - b).map(pathOf)]));
+    for (const [id, path] of lost) found.set(id, [...found.get(id) ?? [], path]);
+    return Object.fromEntries(found);
+  };
+  const notIn = state.lost.not_in.map(([id, path]) => [goneTo(id), path]).filter(([id, path]) => exists(id) && places.get(path) !== id);
   return JSON.stringify({
     clusters: Object.fromEntries([...state.about].filter(([id]) => exists(id))),
     format: FORMAT,
     merged: Object.fromEntries([...state.merged].filter(([id]) => numbers.has(id))),
-    moved: paths(moved),
-    not_in: paths(refused),
+    moved: paths(moved, [...places].map(([path, id]) => [id, path])),
+    not_in: paths(refused, notIn),
     result: D.result,
     version: VERSION,
   }, null, 1) + "\n";
@@ -224,14 +231,16 @@ function parsed(text) {
       return [+key, value];
     });
   };
-  const place = new Map();
-  D.names.forEach((name, i) => place.set(name, i));
-  raw.forEach((name, i) => place.set(name, i));
+  const place = placesOf(["moved", "not_in"].flatMap(name => section(name).flatMap(([, paths]) => paths)));
+  const gone = new Set(D.gone), lost = {moved: [], not_in: []};
   const rowsOf = name => section(name).map(([id, paths]) => {
     need(Array.isArray(paths), `"${name}" has no list of paths for cluster ${id}`);
-    const rows = paths.map(path => place.get(path));
-    const lost = rows.indexOf(undefined);
-    need(lost < 0, `the result has no image ${JSON.stringify(paths[lost])}`);
+    const rows = [];
+    for (const path of paths) {
+      if (place.has(path)) rows.push(place.get(path));
+      else if (gone.has(path)) lost[name].push([id, path]);
+      else need(false, `the result has no image ${JSON.stringify(path)}`);
+    }
     return [id, Int32Array.from(rows)];
   });
 
@@ -260,17 +269,28 @@ function parsed(text) {
   const label = base.map(into), hand = new Uint8Array(n);
   for (const {cluster, rows} of refused) for (const i of rows) if (label[i] === cluster) label[i] = NONE;
   for (const [id, rows] of moved) for (const i of rows) {
-    need(!hand[i] || label[i] === into(id), `${JSON.stringify(D.names[i])} is moved twice`);
+    need(!hand[i] || label[i] === into(id), `${JSON.stringify(nameAt(i))} is moved twice`);
     hand[i] = 1;
     label[i] = into(id);
   }
   const words = said => Object.fromEntries(Object.entries(said).map(([key, value]) => [key, key === "accepted" ? value : oneLine(value)]).filter(([, value]) => value));
-  return {label, hand, about: new Map(clusters.map(([id, said]) => [id, words(said)])), merged, refused};
+  return {label, hand, about: new Map(clusters.map(([id, said]) => [id, words(said)])), merged, refused, lost};
+}
+
+// The rows of these paths among all images, as far as there are any.
+function placesOf(paths) {
+  const wanted = new Set(paths), place = new Map();
+  for (let i = 0; wanted.size && i < n; i++) {
+    const name = nameAt(i);
+    if (wanted.has(name)) place.set(name, i);
+  }
+  raw.forEach((name, i) => place.set(name, i));
+  return place;
 }
 
 // Take over another state as one step, so that it can be undone.
 function adopt(found, said) {
-  const rows = Int32Array.from(base.keys()).filter(i => found.label[i] !== state.label[i] || found.hand[i] !== state.hand[i]);
+  const rows = rowsWhere(i => found.label[i] !== state.label[i] || found.hand[i] !== state.hand[i]);
   act(said, {...found, rows, label: rows.map(i => found.label[i]), hand: rows.map(i => found.hand[i])});
 }
 
@@ -371,9 +391,10 @@ function halves(rows) {
   return side;
 }
 
+const far = new Float64Array(n);  // what is in it is forgotten at once
 // From the most typical: the network's own by its confidence, then those that a person put there.
 function typical(id) {
-  const rows = members(id), centre = middle(rows), far = new Float64Array(n);
+  const rows = members(id), centre = middle(rows);
   for (const i of rows) far[i] = distance(i, centre);
   const sure = i => state.hand[i] ? -1 : D.confidence[i];
   return rows.sort((a, b) => sure(b) - sure(a) || far[a] - far[b]);

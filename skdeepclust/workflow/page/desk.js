@@ -134,25 +134,33 @@ const viewer = $("#viewer");
 let list = [], place = 0;
 
 function view1(i, among) {
-  list = [...among];
+  list = among;
   place = Math.max(0, list.indexOf(i));
   show(i);
   if (!viewer.open) viewer.showModal();
 }
 
 function show(i) {
-  $(".big", viewer).replaceChildren(picture(i));
-  $(".name", viewer).textContent = D.names[i];
+  $(".big", viewer).replaceChildren(itself(i));
+  $(".name", viewer).textContent = nameAt(i);
   const id = state.label[i];
   const rows = [
     ["cluster", id === NONE ? "none" : about(id).name ? `${id}, ${about(id).name}` : id], ["confidence, not calibrated", (D.confidence[i] / 1000).toFixed(3)],
-    ["second", D.second[i] < 0 ? "–" : D.second[i]], ["outlier score", D.outlier[i] ?? "–"],
+    ["second", D.second[i] < 0 ? "–" : D.second[i]], ["outlier score", Number.isNaN(D.outlier[i]) ? "–" : Math.round(100 * D.outlier[i]) / 100],
     ...(D.classes ? [["class", D.classes[D.kind[i]]]] : []), ...(state.hand[i] ? [["put there by", "you"]] : []),
   ];
   $("dl", viewer).replaceChildren(...rows.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, String(value)))));
   const link = $(".file", viewer);
   link.hidden = D.base === null || raw.has(i);
-  if (!link.hidden) link.href = D.base + D.names[i].split("/").map(encodeURIComponent).join("/");
+  if (!link.hidden) link.href = addressOf(i);
+}
+const addressOf = i => D.base + nameAt(i).split("/").map(encodeURIComponent).join("/");
+// The file itself, where a page of many images has but a thumbnail; that stands in for a kind that browsers don't show.
+function itself(i) {
+  if (!D.apart || D.base === null || raw.has(i)) return picture(i);
+  const image = el("img", {src: addressOf(i), alt: nameAt(i), decoding: "async", draggable: false});
+  image.addEventListener("error", () => image.replaceWith(picture(i)));
+  return image;
 }
 const step = by => { place = (place + by + list.length) % list.length; show(list[place]); };
 for (const button of $$(".step")) button.addEventListener("click", () => step(+button.dataset.step));

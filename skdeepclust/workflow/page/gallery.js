@@ -32,12 +32,12 @@ function markOne(shown) {
   shown.classList.toggle("none", id === NONE);
   shown.style.setProperty("--c", look(id).colour);
   shown.setAttribute(shown.matches("[role=option]") ? "aria-selected" : "aria-pressed", on);
-  shown.setAttribute("aria-label", `${D.names[i]}, ${name}`);
+  shown.setAttribute("aria-label", `${nameAt(i)}, ${name}`);
 }
 
 const tick = () => el("span", {className: "tick", "aria-hidden": "true"});
 function pic(i) {
-  const button = el("button", {className: "pic", title: D.names[i]}, picture(i), tick());
+  const button = el("button", {className: "pic", title: nameAt(i)}, picture(i), tick());
   button.dataset.i = i;
   markOne(button);
   return button;
@@ -54,18 +54,20 @@ for (const gallery of $$("[data-images]"))
 
 // ---- A grid of any length: only what is near the window has elements ----------------------------
 
+const TALLEST = 2e7;  // pixels: browsers show nothing below some thirty millions
 const grids = new Map();  // box -> its images, in order
 
 function grid(box, side, scroller = null) {
   const gap = 6, cells = new Map();
-  let list = NOBODY, columns = 1, pitch = side, cursor = 0, width = 0, queued = false;
+  let list = NOBODY, columns = 1, most = 0, pitch = side, cursor = 0, width = 0, queued = false;
 
   function layOut() {
     width = box.clientWidth;
     if (!width) return;  // hidden
     columns = Math.max(1, Math.floor((width + gap) / (side + gap)));
     pitch = (width + gap) / columns;
-    box.style.height = `${Math.ceil(list.length / columns) * pitch}px`;
+    most = Math.floor(TALLEST / pitch) * columns;
+    box.style.height = `${Math.ceil(Math.min(most, list.length) / columns) * pitch}px`;
     box.replaceChildren();
     cells.clear();
     render();
@@ -74,7 +76,7 @@ function grid(box, side, scroller = null) {
   function render() {
     const [top, tall] = seen();
     const first = Math.max(0, Math.floor((top - tall) / pitch)) * columns;
-    const last = Math.min(list.length, Math.ceil((top + 2 * tall) / pitch) * columns);
+    const last = Math.min(list.length, most, Math.ceil((top + 2 * tall) / pitch) * columns);
     for (const [place, cell] of cells) if (place < first || place >= last) { cell.remove(); cells.delete(place); }
     for (let place = first; place < last; place++) if (!cells.has(place)) box.append(cellAt(place));
   }
@@ -88,7 +90,7 @@ function grid(box, side, scroller = null) {
   function cellAt(place) {
     const i = list[place];
     const cell = el("div", {
-      className: "cell", role: "option", id: `${box.id}-${place}`, title: D.names[i],
+      className: "cell", role: "option", id: `${box.id}-${place}`, title: nameAt(i),
       "aria-posinset": place + 1, "aria-setsize": list.length,
     }, picture(i), tick());
     cell.dataset.i = i;
@@ -104,7 +106,7 @@ function grid(box, side, scroller = null) {
     if (!list.length) return;
     const from = cursor;
     cells.get(cursor)?.classList.remove("cursor");
-    cursor = Math.max(0, Math.min(list.length - 1, place));
+    cursor = Math.max(0, Math.min(list.length - 1, most - 1, place));
     const [top, tall] = seen(), y = Math.floor(cursor / columns) * pitch, head = scroller ? 0 : 150, foot = scroller ? 0 : 110;
     const by = y < top + head ? y - top - head : y + pitch > top + tall - foot ? y + pitch - top - tall + foot : 0;
     (scroller ?? window).scrollBy({top: by, behavior: "instant"});

@@ -3,16 +3,26 @@
 const added = new Uint8Array(n), addedOnly = $("#added");
 for (const i of D.new) added[i] = 1;
 const query = $("#query"), chosen = $("#cluster"), low = $("#low"), high = $("#high"), sort = $("#sort");
+const lonely = i => Number.isNaN(D.outlier[i]) ? -1 : D.outlier[i];
 const orders = {
   sure: (a, b) => D.confidence[b] - D.confidence[a],
   doubtful: (a, b) => D.confidence[a] - D.confidence[b],
-  alone: (a, b) => (D.outlier[b] ?? -1) - (D.outlier[a] ?? -1),
-  name: (a, b) => lower[a] < lower[b] ? -1 : 1,
+  alone: (a, b) => lonely(b) - lonely(a),
+  name: (a, b) => lowerAt(a) < lowerAt(b) ? -1 : 1,
 };
 const ordered = new Map();  // all images in each order, once it was asked for
 function inOrder(name) {
-  if (!ordered.has(name)) ordered.set(name, Int32Array.from(base.keys()).sort(orders[name]));
+  if (!ordered.has(name)) ordered.set(name, {
+    sure: () => byValue(i => -D.confidence[i]), doubtful: () => byValue(i => D.confidence[i]),
+    alone: () => byValue(i => Math.round(-1000 * lonely(i))), name: () => D.by_name ?? rowsWhere(() => true).sort(orders.name),
+  }[name]());
   return ordered.get(name);
+}
+// All images from the smallest value on, a whole number below 2^28; numbers are sorted faster than by a comparison.
+function byValue(value) {
+  const keys = new Float64Array(n), most = 2 ** 24;
+  for (let i = 0; i < n; i++) keys[i] = value(i) * most + i;
+  return Int32Array.from(keys.sort(), key => key - Math.floor(key / most) * most);
 }
 let matches = NOBODY;
 const passed = new Int32Array(n), isMatch = new Uint8Array(n), showResults = grid($("#results .cells"), 70, $("#results"));
@@ -20,13 +30,14 @@ const passed = new Int32Array(n), isMatch = new Uint8Array(n), showResults = gri
 function filter() {
   const words = query.value.toLowerCase().split(/\s+/).filter(Boolean);
   const from = low.value * 10, to = high.value * 10, only = chosen.value === "" ? null : +chosen.value;
+  const isNamed = holding(words);
   isMatch.fill(0);
   let found = 0;
   for (const i of inOrder(sort.value)) {
     const sure = D.confidence[i];
     if (sure < from || sure > to || (only !== null && state.label[i] !== only)) continue;
     if (addedOnly?.checked && !added[i]) continue;
-    if (words.length && !words.every(word => lower[i].includes(word))) continue;
+    if (!isNamed(i)) continue;
     isMatch[i] = 1;
     passed[found++] = i;
   }
@@ -61,7 +72,6 @@ function nameClusters() {
 // ---- Map ---------------------------------------------------------------------------------------
 
 const canvas = $("#canvas"), pen = canvas.getContext("2d"), tip = $("#tip");
-const MANY = 20000;  // points that are drawn as squares: paths would take seconds
 let width = 0, height = 0, view = {scale: 1, x: 0, y: 0}, pointed = -1, byClass = false, drawing = false;
 
 const unit = () => Math.min(width, height) * 0.9 / 10000;
@@ -88,46 +98,106 @@ function draw() {
 }
 
 function paint() {
+  if (!canvas.width || !canvas.height) return;  // the page of a cluster hides the map
   const ratio = devicePixelRatio || 1, style = getComputedStyle(document.documentElement);
   pen.setTransform(ratio, 0, 0, ratio, 0, 0);
   pen.clearRect(0, 0, width, height);
-  const radius = Math.max(2, Math.min(5, Math.sqrt(14000 / D.shown.length) * .8)) * Math.min(2.2, Math.sqrt(view.scale));
-  const groups = new Map(), simple = D.shown.length > MANY;
-  D.shown.forEach((i, p) => {
-    const x = screenX(p), y = screenY(p);
-    if (x < -9 || y < -9 || x > width + 9 || y > height + 9) return;
-    const faint = nPicked && !picked[i] ? "faint" : "";
+  const points = within(-9, -9, width + 9, height + 9);
+  if (points.length > D.markers) cloud(points, style.getPropertyValue("--line"));
+  else markers(points, style.getPropertyValue("--line"));
+  if (!byClass) labels();
+  if (rope.length) drawRope(style.getPropertyValue("--accent"));
+  if (pointed >= 0) ring(pointed, style.getPropertyValue("--ink"));
+}
+
+// Points of the map in a part of the canvas.
+const seen = new Int32Array(D.shown.length);
+function within(left, top, right, bottom) {
+  const step = unit() * view.scale, from = view.x + (left - width / 2) / step, to = view.x + (right - width / 2) / step;
+  const low = view.y - (bottom - height / 2) / step, high = view.y - (top - height / 2) / step;
+  let size = 0;
+  for (let p = 0; p < D.shown.length; p++)
+    if (D.x[p] >= from && D.x[p] <= to && D.y[p] >= low && D.y[p] <= high) seen[size++] = p;
+  return seen.subarray(0, size);
+}
+
+function markers(points, line) {
+  const radius = Math.max(2, Math.min(5, Math.sqrt(14000 / Math.min(D.markers, D.shown.length)) * .8)) * Math.min(2.2, Math.sqrt(view.scale));
+  const groups = new Map();
+  for (const p of points) {
+    const i = D.shown[p], faint = nPicked && !picked[i] ? "faint" : "";
     const key = isMatch[i] ? `${colourOf(i)} ${byClass ? "o" : look(groupOf(state.label[i])).marker} ${faint}` : "";
     if (!groups.has(key)) groups.set(key, []);
-    groups.get(key).push([x, y]);
-  });
+    groups.get(key).push([screenX(p), screenY(p)]);
+  }
   // What the filter hides is "" and lies below, then what is not selected, then what is in no cluster.
   const rank = key => !key ? 0 : key.endsWith("faint") ? 1 : key.startsWith(D.none.colour) ? 2 : 3;
   const keys = [...groups.keys()].sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
   for (const key of keys) {
-    const [colour, marker, faint] = key ? key.split(" ") : [style.getPropertyValue("--line"), "o"];
+    const [colour, marker, faint] = key ? key.split(" ") : [line, "o"];
     pen.fillStyle = colour;
     pen.globalAlpha = !key ? .9 : faint ? .18 : .78;
-    if (simple) for (const [x, y] of groups.get(key)) pen.fillRect(x - radius, y - radius, 2 * radius, 2 * radius);
-    else for (const [x, y] of groups.get(key)) {  // one path each: overlaps stay visible
+    for (const [x, y] of groups.get(key)) {  // one path each: overlaps stay visible
       pen.beginPath();
       MARKERS[marker](x, y, key ? radius : radius * .8);
       pen.fill();
     }
   }
   pen.globalAlpha = 1;
-  if (!byClass) labels();
-  if (rope.length) drawRope(style.getPropertyValue("--accent"));
-  if (pointed >= 0) ring(pointed, style.getPropertyValue("--ink"));
 }
+
+// Very many points: each pixel has the mean colour of what lies there, stronger where more does.
+let sums = new Float32Array(0);
+function cloud(points, line) {
+  const wide = canvas.width, high = canvas.height, ratio = wide / width;
+  const side = Math.max(1, Math.min(4, Math.round(Math.sqrt(wide * high / (3 * points.length)))));
+  if (sums.length !== 4 * wide * high) sums = new Float32Array(4 * wide * high); else sums.fill(0);
+  const step = unit() * view.scale * ratio, left = wide / 2 - view.x * step - side / 2, top = high / 2 + view.y * step - side / 2;
+  const shade = shades(line);
+  for (const p of points) {
+    const [red, green, blue, weight] = shade(D.shown[p]);
+    const x0 = Math.round(left + D.x[p] * step), y0 = Math.round(top - D.y[p] * step);
+    for (let y = Math.max(0, y0); y < y0 + side && y < high; y++)
+      for (let x = Math.max(0, x0), at = 4 * (y * wide + x); x < x0 + side && x < wide; x++, at += 4) {
+        sums[at] += red * weight;
+        sums[at + 1] += green * weight;
+        sums[at + 2] += blue * weight;
+        sums[at + 3] += weight;
+      }
+  }
+  let total = 0, filled = 0;
+  for (let at = 3; at < sums.length; at += 4) if (sums[at]) { total += sums[at]; filled++; }
+  const usual = Math.max(1, total / filled), image = pen.createImageData(wide, high), {data} = image;
+  for (let at = 0; at < sums.length; at += 4) {
+    const weight = sums[at + 3];
+    if (!weight) continue;
+    for (let c = 0; c < 3; c++) data[at + c] = sums[at + c] / weight;
+    data[at + 3] = 255 * Math.min(1, .25 * Math.min(1, weight) + .75 * (1 - Math.exp(-weight / usual)));
+  }
+  pen.putImageData(image, 0, 0);
+}
+
+// Red, green, blue and weight of an image in the cloud.
+function shades(line) {
+  const known = new Map(), parts = colour => [1, 3, 5].map(k => parseInt(colour.slice(k, k + 2), 16));
+  const hidden = [...parts(hexOf(line)), .12];
+  return i => {
+    if (!isMatch[i]) return hidden;
+    const id = byClass ? D.kind[i] % PALETTE.length : state.label[i], isFaint = nPicked && !picked[i], key = isFaint ? -9 - id : id;  // -1 is none
+    let found = known.get(key);
+    if (!found) known.set(key, found = [...parts(hexOf(colourOf(i))), isFaint ? .12 : 1]);
+    return found;
+  };
+}
+function hexOf(colour) { pen.fillStyle = colour; return pen.fillStyle; }
 
 let medians = null;  // forgotten when images move
 function findMedians() {
-  const points = new Map();
-  D.shown.forEach((i, p) => {
-    const id = groupOf(state.label[i]);
+  const points = new Map(), step = Math.ceil(D.shown.length / 20000);  // some are enough
+  for (let p = 0; p < D.shown.length; p += step) {
+    const id = groupOf(state.label[D.shown[p]]);
     if (points.has(id)) points.get(id).push(p); else points.set(id, [p]);
-  });
+  }
   points.delete(NONE);
   const middleOf = (own, axis) => Float64Array.from(own, p => axis[p]).sort()[own.length >> 1];
   return [...points].sort(([a], [b]) => a - b).map(([id, own]) => [id, middleOf(own, D.x), middleOf(own, D.y)]);
@@ -163,7 +233,7 @@ function ring(p, ink) {
 
 function nearest(x, y, reach) {
   let best = -1, least = reach * reach;
-  for (let p = 0; p < D.shown.length; p++) {
+  for (const p of within(x - reach, y - reach, x + reach, y + reach)) {
     if (!isMatch[D.shown[p]]) continue;
     const dx = screenX(p) - x, dy = screenY(p) - y, d = dx * dx + dy * dy;
     if (d < least) { least = d; best = p; }
@@ -178,7 +248,7 @@ function point(p) {
   if (p >= 0) {
     const i = D.shown[p];
     paintThumb($(".thumb", tip), i);
-    $("b", tip).textContent = D.names[i];
+    $("b", tip).textContent = nameAt(i);
     $("small", tip).textContent = `${nameOf(state.label[i])}, ${(D.confidence[i] / 1000).toFixed(2)}` +
       (D.classes ? `, ${D.classes[D.kind[i]]}` : "");
     const x = screenX(p), y = screenY(p);
@@ -264,7 +334,7 @@ function isInside(x, y) {
   }
   return inside;
 }
-const matching = holds => [...D.shown].filter((i, p) => isMatch[i] && holds(screenX(p), screenY(p)));
+const matching = holds => D.shown.filter((i, p) => isMatch[i] && holds(screenX(p), screenY(p)));
 function closeRope() {
   pick(matching(isInside));
   rope = [];
@@ -301,7 +371,7 @@ canvas.addEventListener("pointerup", event => {
   const p = nearest(...at(event), 16);
   if (p >= 0 && (nPicked || event.ctrlKey || event.metaKey || event.shiftKey)) toggle(D.shown[p]);
   // A finger cannot hover: its first tap shows, its second opens.
-  else if (p >= 0 && (event.pointerType === "mouse" || p === before)) view1(D.shown[p], [...D.shown].filter(i => isMatch[i]));
+  else if (p >= 0 && (event.pointerType === "mouse" || p === before)) view1(D.shown[p], D.shown.filter(i => isMatch[i]));
   else point(p);
 });
 for (const name of ["pointercancel", "lostpointercapture"]) canvas.addEventListener(name, e => { fingers.delete(e.pointerId); rope = []; });

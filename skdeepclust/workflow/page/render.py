@@ -2,45 +2,82 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
+from base64 import b64encode
 from importlib.resources import files
 from pathlib import Path
+from urllib.parse import quote
 
 import jinja2
+import numpy as np
 from markupsafe import Markup
 
 from ... import _version
-from .content import MAX_LISTED, PageContent
+from .content import MAX_LISTED, Apart, PageContent
 from .curves import HEIGHT, WIDTH
 from .terms import HELP
 
+COLUMNS = "columns.js"  # in the folder beside the page
 _SCRIPTS = ("base", "decisions", "gallery", "map", "clusters", "desk", "words")  # in this order
 
 
 def write_page(file: str | os.PathLike[str], content: PageContent) -> None:
     """Write the page of a clustering: one HTML file that needs nothing else.
 
+    The page of many images has a folder beside it, ``report-files`` of ``report.html``.
+
     Parameters
     ----------
     file : str or path-like
     content : PageContent, as of `gather`
     """
-    Path(file).write_text(render(content), encoding="utf-8")
+    file = Path(file)
+    if content.apart is None:
+        file.write_text(render(content), encoding="utf-8")
+        return
+    folder = file.with_name(f"{file.stem}-files")
+    is_new = not folder.exists()
+    folder.mkdir(exist_ok=True)
+    try:
+        _write_apart(folder, content.apart)
+        file.write_text(render(content, quote(folder.name)), encoding="utf-8")
+    except BaseException:
+        if is_new:
+            shutil.rmtree(folder)
+        raise
 
 
-def render(content: PageContent) -> str:
+def _write_apart(folder: Path, apart: Apart) -> None:
+    """Write thumbnails, and the columns as a script: a page may read no other file of a disk."""
+    for number, sheet in enumerate(apart.sheets):
+        (folder / f"{number}.webp").write_bytes(sheet)
+    columns = {
+        name: b64encode(np.ascontiguousarray(column, column.dtype.newbyteorder("<")).tobytes())
+        for name, column in apart.columns.items()
+    }
+    texts = {name: text.decode("ascii") for name, text in columns.items()} | apart.texts
+    script = f"window.skdeepclust = {json.dumps(texts, ensure_ascii=False)};\n"
+    (folder / COLUMNS).write_text(script, encoding="utf-8")
+
+
+def render(content: PageContent, apart: str = "") -> str:
     """Return the HTML of a page; nothing is computed here, and nothing read but the template.
 
     Parameters
     ----------
     content : PageContent, as of `gather`
+    apart : str, default=""
+        Address of the folder beside the page, if there is one.
 
     Returns
     -------
     text : str
     """
     return _template().render(
-        **vars(content),
+        **{**vars(content), "apart": apart, "data": {**content.data, "apart": apart}},
+        columns=COLUMNS,
         max_listed=MAX_LISTED,
         curve_box=(WIDTH, HEIGHT),
         version=_version.__version__,

@@ -1,0 +1,412 @@
+"""Tables of vectors or of encoded images, which are read some rows at a time, never whole.
+
+A table is a file of Parquet, Arrow or Feather, a folder of Parquet files, or a folder that the
+``save_to_disk`` of Hugging Face's datasets has written. One column of it is read:
+
+==========================================  ======================================================
+column                                      what it holds
+==========================================  ======================================================
+list of numbers, of fixed or of one length  vectors
+binary                                      image files
+struct of bytes and path                    image files with names, as Hugging Face writes them
+numbers, text                               facts about the samples, which no fit ever sees
+==========================================  ======================================================
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._optional import optional
+from .files import on_disk
+from .images import EncodedImage
+
+__all__ = ["EncodedImages", "Table", "is_table"]
+
+ENDINGS = (".parquet", ".arrow", ".feather")
+VECTORS, IMAGES = 4096, 64  # rows in memory at once
+BUFFER = 2**20  # bytes of a Parquet column at once
+_STATE, _SPLITS = "state.json", "dataset_dict.json"  # of a folder of Hugging Face
+
+Cells = Any  # an array of Arrow
+
+
+def is_table(path: str) -> bool:
+    """Whether the name is that of a table, or the folder holds one."""
+    if not os.path.isdir(path):
+        return path.lower().endswith(ENDINGS)
+    folder = Path(path)
+    return any((folder / name).is_file() for name in (_STATE, _SPLITS)) or bool(_parquets(folder))
+
+
+def _parquets(folder: Path) -> list[str]:
+    """The Parquet files of a folder, as Spark and Hugging Face write them, in order."""
+    return [str(file) for file in sorted(folder.glob("[!._]*.parquet"))]
+
+
+class Table:
+    """A column of a table on disk, with samples in its rows.
+
+    Parameters
+    ----------
+    path : str
+        A file, or a folder of files.
+    column : str, default=None
+        The column of the samples; None is the only one that can hold samples.
+
+    Attributes
+    ----------
+    column : str
+    holds_images : bool
+        Whether the samples are encoded images; else they are vectors.
+
+    Raises
+    ------
+    ImportError
+        If pyarrow is missing.
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is no table, or has no such column, or several.
+    """
+
+    def __init__(self, path: str, column: str | None = None) -> None:
+        self.path = path
+        self._parts = [_opened(file) for file in _files_of(path)]
+        self._schema = self._parts[0].schema
+        self.column = _column_of(path, self._schema, column)
+        kind = self._kind
+        for part in self._parts[1:]:
+            if self.column not in part.schema.names or part.schema.field(self.column).type != kind:
+                raise ValueError(
+                    f"{part.path!r} has no column {self.column!r} of {kind}, as "
+                    f"{self._parts[0].path!r} has."
+                )
+        self.holds_images = _holds_images(kind)
+
+    @property
+    def _kind(self) -> Any:
+        return self._schema.field(self.column).type
+
+    @cached_property
+    def _sizes(self) -> list[int]:
+        return [part.count(self.column) for part in self._parts]
+
+    def __len__(self) -> int:
+        return sum(self._sizes)
+
+    def cells(self, column: str, size: int, start: int = 0) -> Iterator[Cells]:
+        """Cells of a column from a row on, at most so many at a time."""
+        for part, n_rows in zip(self._parts, self._sizes, strict=True):
+            if start < n_rows:
+                yield from part.cells(column, size, start)
+            start = max(0, start - n_rows)
+
+    def vectors(self, start: int = 0) -> Iterator[NDArray[np.float32]]:
+        """Vectors (m, d), float32, from a row on, at most 4,096 at a time."""
+        for cells in self.cells(self.column, VECTORS, start):
+            yield self._as_rows(cells, start)
+            start += len(cells)
+
+    def _as_rows(self, cells: Cells, start: int) -> NDArray[np.float32]:
+        """Vectors of cells, which begin at a row of the table."""
+        compute = _module("compute")
+        lengths = compute.fill_null(compute.list_value_length(cells), 0).to_numpy()
+        if len(odd := np.flatnonzero(lengths != self.width)):
+            raise ValueError(
+                f"column {self.column!r} of {self.path!r} must hold vectors of one length. Row "
+                f"{start + odd[0]} has {lengths[odd[0]]} numbers, and the first row {self.width}; "
+                "leave such rows out."
+            )
+        flat = cells.flatten()
+        if flat.null_count:
+            row = start + np.flatnonzero(flat.is_null().to_numpy(zero_copy_only=False))[0]
+            raise ValueError(
+                f"column {self.column!r} of {self.path!r} lacks a number in row "
+                f"{row // self.width}; leave such rows out, or fill them."
+            )
+        numbers: NDArray[np.float32] = flat.to_numpy(zero_copy_only=False).astype(np.float32)
+        return numbers.reshape(len(cells), self.width)
+
+    @cached_property
+    def width(self) -> int:
+        """Numbers of a vector."""
+        first = next(self.cells(self.column, 1), None)
+        found = 0 if first is None or first[0].as_py() is None else len(first[0])
+        if not found:
+            raise ValueError(
+                f"column {self.column!r} of {self.path!r} has no vector in its first row."
+            )
+        return found
+
+    def to_array(self) -> NDArray[np.float32]:
+        """Return all vectors (n, d), float32, on disk: a memory map of a file without a name."""
+        if self.holds_images:
+            raise ValueError(
+                f"column {self.column!r} of {self.path!r} holds images; skdeepclust.ImageEmbedder "
+                "makes vectors of them."
+            )
+        rows = on_disk((len(self), self.width), np.float32)
+        start = 0
+        for some in self.vectors():
+            rows[start : start + len(some)] = some
+            start += len(some)
+        return rows
+
+    def images(self) -> EncodedImages:
+        """Return the images, encoded, read when looked at."""
+        if not self.holds_images:
+            raise ValueError(
+                f"column {self.column!r} of {self.path!r} holds vectors; their array is to_array()."
+            )
+        return EncodedImages(self, np.arange(len(self)))
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Names of the rows: paths of the images where all have one of their own, else numbers."""
+        paths: list[str | None] = []
+        if self.holds_images and "path" in _children(self._kind):
+            for cells in self.cells(self.column, VECTORS if self.is_mapped else IMAGES):
+                paths += cells.field("path").to_pylist()
+        if paths and all(paths) and len(set(paths)) == len(paths):
+            return [str(path).replace(os.sep, "/") for path in paths]
+        return [str(row) for row in range(len(self))]
+
+    @property
+    def is_mapped(self) -> bool:
+        """Whether any row is at hand without reading those before it."""
+        return isinstance(self._parts[0], _Arrow)
+
+    def facts(self, rows: Sequence[int] | NDArray[np.intp]) -> dict[str, list[Any]]:
+        """Columns of numbers and text for some rows, by name; classes under their names."""
+        found = {}
+        for field in self._schema:
+            if field.name != self.column and _is_fact(field.type):
+                cells = [c for some in self.cells(field.name, VECTORS) for c in some.to_pylist()]
+                classes = self._classes.get(field.name)
+                named = cells if classes is None else [_named(cell, classes) for cell in cells]
+                found[field.name] = [named[row] for row in rows]
+        return found
+
+    @cached_property
+    def _classes(self) -> dict[str, list[str]]:
+        """Names of the classes in each column that has some, as Hugging Face keeps them."""
+        kept = (self._schema.metadata or {}).get(b"huggingface")
+        try:
+            features = json.loads(kept)["info"]["features"] if kept else {}
+            return {name: kind["names"] for name, kind in features.items() if "names" in kind}
+        except (ValueError, LookupError, TypeError, AttributeError):  # not as datasets writes it
+            return {}
+
+
+class EncodedImages(Sequence[EncodedImage]):
+    """Rows of a table's column of images, read when looked at, best in the order of the rows.
+
+    Parameters
+    ----------
+    table : Table
+    rows : ndarray of int
+    """
+
+    def __init__(self, table: Table, rows: NDArray[np.intp]) -> None:
+        self.table, self.rows = table, rows
+        self._start = 0
+        self._cells: Cells = ()
+        self._more = table.cells(table.column, IMAGES)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> EncodedImage: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> EncodedImages: ...
+
+    def __getitem__(self, index: int | slice) -> EncodedImage | EncodedImages:
+        if isinstance(index, slice):
+            return EncodedImages(self.table, self.rows[index])
+        row = int(self.rows[index])
+        cell = self._cell(row).as_py()
+        content = cell.get("bytes") if isinstance(cell, dict) else cell
+        return EncodedImage(self.table.names[row], content or b"")
+
+    def _cell(self, row: int) -> Any:
+        """One cell: of those at hand, or of the next ones, which may be far."""
+        skipped = row - self._start - len(self._cells)
+        if skipped < -len(self._cells) or (skipped > IMAGES and self.table.is_mapped):
+            self._start, self._cells = row, ()
+            self._more = self.table.cells(self.table.column, IMAGES, row)
+        while row >= self._start + len(self._cells):
+            self._start += len(self._cells)
+            self._cells = next(self._more)
+        return self._cells[row - self._start]
+
+
+def _module(name: str) -> Any:
+    return optional(f"pyarrow.{name}", extra="table", purpose="reading a table")
+
+
+def _files_of(path: str) -> list[str]:
+    """The files of a table, in order."""
+    folder = Path(path)
+    if not folder.exists():
+        raise FileNotFoundError(f"there is no table {path!r}.")
+    if not folder.is_dir():
+        return [path]
+    if (folder / _SPLITS).is_file():
+        splits = [split for split in _json_of(folder / _SPLITS, "splits") if isinstance(split, str)]
+        raise ValueError(
+            f"{path!r} holds the splits {', '.join(splits)}; give the folder of one, such as "
+            f"{os.path.join(path, splits[0] if splits else 'train')!r}."
+        )
+    if not (folder / _STATE).is_file():
+        return _parquets(folder)
+    names = [os.path.basename(f["filename"]) for f in _json_of(folder / _STATE, "_data_files")]
+    if not names:
+        raise ValueError(f"{path!r} holds no row.")
+    return [str(folder / name) for name in names]
+
+
+def _json_of(file: Path, key: str) -> list[Any]:
+    try:
+        found: list[Any] = json.loads(file.read_text(encoding="utf-8"))[key]
+        assert isinstance(found, list)
+    except (ValueError, LookupError, TypeError, AssertionError) as error:
+        raise ValueError(
+            f"{str(file)!r} is not as save_to_disk of Hugging Face's datasets writes it."
+        ) from error
+    return found
+
+
+def _column_of(path: str, schema: Any, column: str | None) -> str:
+    """The column of samples that was asked for, or the only one."""
+    suitable = [field.name for field in schema if _holds_samples(field.type)]
+    if column is not None and column in suitable:
+        return column
+    kinds = ", ".join(f"{field.name} ({field.type})" for field in schema)
+    if column is not None:
+        raise ValueError(
+            f"column {column!r} of {path!r} must hold lists of numbers or encoded images; its "
+            f"columns are {kinds or 'none'}."
+        )
+    if len(suitable) != 1:
+        several = f"holds samples in {', '.join(suitable)}; name one of these columns"
+        none = f"has no column of lists of numbers or of encoded images, but {kinds or 'none'}"
+        raise ValueError(f"{path!r} {several if suitable else none}.")
+    return str(suitable[0])
+
+
+def _children(kind: Any) -> list[str]:
+    """Names of the fields of a struct."""
+    is_struct = _module("types").is_struct(kind)
+    return [kind.field(i).name for i in range(kind.num_fields)] if is_struct else []
+
+
+def _is_binary(kind: Any) -> bool:
+    types = _module("types")
+    return bool(types.is_binary(kind) or types.is_large_binary(kind))
+
+
+def _holds_images(kind: Any) -> bool:
+    return _is_binary(kind) or ("bytes" in _children(kind) and _is_binary(kind.field("bytes").type))
+
+
+def _holds_samples(kind: Any) -> bool:
+    types = _module("types")
+    is_list = types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)
+    if is_list:
+        return bool(types.is_integer(kind.value_type) or types.is_floating(kind.value_type))
+    return _holds_images(kind)
+
+
+def _is_fact(kind: Any) -> bool:
+    types = _module("types")
+    tests = (types.is_integer, types.is_floating, types.is_string, types.is_large_string)
+    return any(holds(kind) for holds in (*tests, types.is_boolean))
+
+
+def _named(cell: Any, classes: Sequence[str]) -> Any:
+    return classes[cell] if isinstance(cell, int) and 0 <= cell < len(classes) else cell
+
+
+def _opened(path: str) -> _Parquet | _Arrow:
+    """Open a file of a table, whoever wrote it."""
+    error_of_arrow = optional("pyarrow", extra="table", purpose=f"reading {path!r}").ArrowException
+    try:
+        return (_Parquet if path.lower().endswith(".parquet") else _Arrow)(path)
+    except OSError as error:
+        if not os.path.isfile(path):
+            raise FileNotFoundError(f"there is no file {path!r}.") from error
+        raise ValueError(f"{path!r} can't be read as a table ({error}).") from error
+    except error_of_arrow as error:
+        raise ValueError(f"{path!r} can't be read as a table ({error}).") from error
+
+
+class _Parquet:
+    """A Parquet file."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.file = _module("parquet").ParquetFile(path, memory_map=True, buffer_size=BUFFER)
+        self.schema = self.file.schema_arrow
+
+    def count(self, column: str) -> int:
+        """Count the rows."""
+        return int(self.file.metadata.num_rows)
+
+    def cells(self, column: str, size: int, start: int) -> Iterator[Cells]:
+        """As `Table.cells`; groups of rows before the start are not read."""
+        groups = range(self.file.num_row_groups)
+        ends = np.cumsum([self.file.metadata.row_group(g).num_rows for g in groups])
+        first = int(np.searchsorted(ends, start, side="right"))
+        left = start - int(ends[first - 1] if first else 0)
+        for batch in self.file.iter_batches(size, row_groups=groups[first:], columns=[column]):
+            some = batch.column(column)[left:]
+            left = max(0, left - len(batch))
+            if len(some):
+                yield some
+
+
+class _Arrow:
+    """A file of Arrow or Feather, or a stream of Arrow, as Hugging Face writes them."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.schema = self._reader().schema
+
+    def _reader(self, **options: Any) -> Any:
+        pyarrow, ipc = optional("pyarrow", extra="table", purpose="reading a table"), _module("ipc")
+        mapped = pyarrow.memory_map(self.path)
+        options = {"options": ipc.IpcReadOptions(**options)} if options else {}
+        is_file = mapped.read(6) == b"ARROW1"
+        mapped.seek(0)
+        return (ipc.open_file if is_file else ipc.open_stream)(mapped, **options)
+
+    def _batches(self, column: str) -> Iterator[Any]:
+        """Batches as they were written, of one column."""
+        reader = self._reader(included_fields=[self.schema.get_field_index(column)])
+        if not hasattr(reader, "num_record_batches"):
+            yield from reader
+            return
+        for i in range(reader.num_record_batches):
+            yield reader.get_batch(i)
+
+    def count(self, column: str) -> int:
+        """Count the rows."""
+        return sum(len(batch) for batch in self._batches(column))
+
+    def cells(self, column: str, size: int, start: int) -> Iterator[Cells]:
+        """As `Table.cells`."""
+        for batch in self._batches(column):
+            for first in range(start, len(batch), size):
+                yield batch.column(column)[first : first + size]
+            start = max(0, start - len(batch))
