@@ -1,5 +1,6 @@
 """A file is written whole or not at all."""
 
+import errno
 import os
 import stat
 import threading
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from skdeepclust.data import files
-from skdeepclust.data.files import alone_in, at_home, in_turn, whole_file, write_whole
+from skdeepclust.data.files import alone_in, at_home, in_turn, on_disk, whole_file, write_whole
 
 
 def names(folder):
@@ -107,3 +108,16 @@ def test_one_after_the_other_takes_its_turn(tmp_path):
         order.append("first")
     other.join()
     assert order == ["first", "second"]
+
+
+@pytest.mark.parametrize("reason", [errno.ENOSPC, errno.EOPNOTSUPP])
+def test_room_on_a_full_disk_is_refused_before_anything_is_written(monkeypatch, reason):
+    def refuse(*_):
+        raise OSError(reason, os.strerror(reason))
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse, raising=False)
+    if reason == errno.ENOSPC:
+        with pytest.raises(OSError, match=r"has no room for 0\.5 GiB; set TMPDIR"):
+            on_disk((2**17, 1024), "float32")
+    else:  # a file system that can't reserve
+        assert on_disk((2, 3), "float32").shape == (2, 3)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import math
 import os
 import tempfile
 import time
@@ -135,10 +137,31 @@ def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
 
 
 def on_disk(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-    """Room for an array that memory may not have: a file without a name, gone with the array."""
+    """Room for an array that memory may not have: a file without a name, gone with the array.
+
+    Raises
+    ------
+    OSError
+        If the disk has no room for it.
+    """
     import numpy as np  # late: the command line, which uses this file, answers --help without it
 
     if 0 in shape:
         return np.empty(shape, dtype)
     with tempfile.TemporaryFile() as file:
+        _reserve(file.fileno(), math.prod(shape) * np.dtype(dtype).itemsize)
         return np.memmap(file, dtype, "w+", shape=shape)
+
+
+def _reserve(opened: int, n_bytes: int) -> None:
+    """Take the room on the disk at once: a map that finds none later ends the process."""
+    if not hasattr(os, "posix_fallocate"):  # Windows, macOS
+        return
+    try:
+        os.posix_fallocate(opened, 0, n_bytes)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:  # else the file system can't reserve
+            raise OSError(
+                f"{tempfile.gettempdir()!r} has no room for {n_bytes / 2**30:.1f} GiB; set TMPDIR "
+                "to a folder that has."
+            ) from error
