@@ -269,7 +269,12 @@ def _files_of(path: str) -> list[str]:
             f"{os.path.join(path, splits[0] if splits else 'train')!r}."
         )
     if not (folder / _STATE).is_file():
-        return _parquets(folder)
+        if files := _parquets(folder):
+            return files
+        raise ValueError(
+            f"{path!r} is a folder without a Parquet file, and not one of save_to_disk. "
+            "load_image_folder reads a folder of images."
+        )
     names = [os.path.basename(f["filename"]) for f in _json_of(folder / _STATE, "_data_files")]
     if not names:
         raise ValueError(f"{path!r} holds no row.")
