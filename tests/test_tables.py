@@ -145,6 +145,13 @@ def test_classes_are_facts_under_their_names(tmp_path):
     assert found == {"label": ["dog", "cat", None], "text": ["a", "b", "c"]}
 
 
+@pytest.mark.parametrize("write", WRITERS)
+def test_categoricals_of_data_frames_are_facts(write, tmp_path):
+    label = pyarrow.array(["cat", None, "dog"]).dictionary_encode()
+    path = write(pyarrow.table({"z": lists(vectors(3)), "label": label}), tmp_path / "t")
+    assert Table(path).facts([2, 1, 0]) == {"label": ["dog", None, "cat"]}
+
+
 BOTH = {"image": images(2), "z": lists(vectors(2)), "label": [0, 1]}
 
 

@@ -335,6 +335,8 @@ def _holds_samples(kind: Any) -> bool:
 
 def _is_fact(kind: Any) -> bool:
     types = _module("types")
+    if types.is_dictionary(kind):  # a categorical of pandas or polars
+        return _is_fact(kind.value_type)
     tests = (types.is_integer, types.is_floating, types.is_string, types.is_large_string)
     return any(holds(kind) for holds in (*tests, types.is_boolean))
 
