@@ -204,6 +204,17 @@ def test_what_is_no_table_is_refused(tmp_path):
                 Table(str(tmp_path / f"t{ending}"))
 
 
+@pytest.mark.parametrize("write", [write_parquet, write_arrow])
+def test_a_file_whose_rows_are_damaged_is_named(write, tmp_path):
+    path = write(pyarrow.table({"z": lists(vectors(500, 30))}), tmp_path / "t")
+    with open(path, "r+b") as file:
+        whole = file.read()
+        file.seek(len(whole) // 4)
+        file.write(bytes([255]) * (len(whole) // 2))
+    with pytest.raises(ValueError, match=r"t\.\w+' can't be read as a table"):
+        open_table(path).to_array()
+
+
 def test_folders_of_splits_are_refused_with_their_names(tmp_path):
     (tmp_path / "dataset_dict.json").write_text('{"splits": ["train", "test"]}')
     with pytest.raises(ValueError, match=r"holds the splits train, test; .*train'\.$"):

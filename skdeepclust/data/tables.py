@@ -18,6 +18,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, overload
@@ -98,7 +99,11 @@ class Table:
 
     @cached_property
     def _sizes(self) -> list[int]:
-        return [part.count(self.column) for part in self._parts]
+        sizes = []
+        for part in self._parts:
+            with _readable(part.path):
+                sizes.append(part.count(self.column))
+        return sizes
 
     def __len__(self) -> int:
         return sum(self._sizes)
@@ -107,7 +112,8 @@ class Table:
         """Cells of a column from a row on, at most so many at a time."""
         for part, n_rows in zip(self._parts, self._sizes, strict=True):
             if start < n_rows:
-                yield from part.cells(column, size, start)
+                with _readable(part.path):
+                    yield from part.cells(column, size, start)
             start = max(0, start - n_rows)
 
     def vectors(self, start: int = 0) -> Iterator[NDArray[np.float32]]:
@@ -347,14 +353,19 @@ def _named(cell: Any, classes: Sequence[str]) -> Any:
 
 def _opened(path: str) -> _Parquet | _Arrow:
     """Open a file of a table, whoever wrote it."""
+    with _readable(path):
+        return (_Parquet if path.lower().endswith(".parquet") else _Arrow)(path)
+
+
+@contextmanager
+def _readable(path: str) -> Iterator[None]:
+    """What Arrow says of a file that it can't read, with the name of the file."""
     error_of_arrow = optional("pyarrow", extra="table", purpose=f"reading {path!r}").ArrowException
     try:
-        return (_Parquet if path.lower().endswith(".parquet") else _Arrow)(path)
-    except OSError as error:
+        yield
+    except (OSError, error_of_arrow) as error:
         if not os.path.isfile(path):
             raise FileNotFoundError(f"there is no file {path!r}.") from error
-        raise ValueError(f"{path!r} can't be read as a table ({error}).") from error
-    except error_of_arrow as error:
         raise ValueError(f"{path!r} can't be read as a table ({error}).") from error
 
 
