@@ -175,7 +175,11 @@ def test_a_column_that_can_not_be_meant_is_refused(columns, column, message, tmp
     [
         ([[1.0, 2.0], [3.0]], "Row 1 has 1 numbers, and the first row 2"),
         ([[1.0, 2.0], None], "Row 1 has 0 numbers"),
-        ([[1.0, 2.0], [3.0, None]], "lacks a number in row 1;"),
+        ([[1.0, 2.0], [3.0, None]], "has a null, NaN or infinite number in row 1;"),
+        ([[1, 2], [None, 3]], "infinite number in row 1;"),
+        ([[1.0, 2.0], [np.nan, 3.0]], "infinite number in row 1;"),
+        ([[1.0, 2.0], [3.0, 1e300]], "infinite number in row 1;"),
+        ([[1.0, 2.0]] * VECTORS + [[np.inf, 3.0]], f"infinite number in row {VECTORS};"),
         ([None, [1.0]], "no vector in its first row"),
     ],
 )

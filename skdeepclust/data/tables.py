@@ -132,15 +132,15 @@ class Table:
                 f"{start + odd[0]} has {lengths[odd[0]]} numbers, and the first row {self.width}; "
                 "leave such rows out."
             )
-        flat = cells.flatten()
-        if flat.null_count:
-            row = start + np.flatnonzero(flat.is_null().to_numpy(zero_copy_only=False))[0]
+        with np.errstate(over="ignore"):  # what float32 can't hold is infinite, and named below
+            flat = cells.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
+        numbers: NDArray[np.float32] = flat.reshape(len(cells), self.width)  # a null is NaN
+        if len(odd := np.flatnonzero(~np.isfinite(numbers).all(axis=1))):
             raise ValueError(
-                f"column {self.column!r} of {self.path!r} lacks a number in row "
-                f"{row // self.width}; leave such rows out, or fill them."
+                f"column {self.column!r} of {self.path!r} has a null, NaN or infinite number in "
+                f"row {start + odd[0]}; leave such rows out, or fill them."
             )
-        numbers: NDArray[np.float32] = flat.to_numpy(zero_copy_only=False).astype(np.float32)
-        return numbers.reshape(len(cells), self.width)
+        return numbers
 
     @cached_property
     def width(self) -> int:
