@@ -219,6 +219,14 @@ def test_a_file_whose_rows_are_damaged_is_named(write, tmp_path):
         open_table(path).to_array()
 
 
+@pytest.mark.parametrize("write", [write_parquet, write_feather, write_arrow])
+@pytest.mark.parametrize("ending", [".parquet", ".feather", ".arrow"])
+def test_a_file_is_read_as_what_it_is_not_as_what_it_is_called(write, ending, tmp_path):
+    path = write(pyarrow.table({"z": lists(vectors())}), tmp_path / "t")
+    os.rename(path, tmp_path / f"other{ending}")
+    assert (open_table(tmp_path / f"other{ending}").to_array() == vectors()).all()
+
+
 def test_folders_of_splits_are_refused_with_their_names(tmp_path):
     (tmp_path / "dataset_dict.json").write_text('{"splits": ["train", "test"]}')
     with pytest.raises(ValueError, match=r"holds the splits train, test; .*train'\.$"):

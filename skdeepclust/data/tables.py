@@ -354,7 +354,9 @@ def _named(cell: Any, classes: Sequence[str]) -> Any:
 def _opened(path: str) -> _Parquet | _Arrow:
     """Open a file of a table, whoever wrote it."""
     with _readable(path):
-        return (_Parquet if path.lower().endswith(".parquet") else _Arrow)(path)
+        with open(path, "rb") as file:
+            is_parquet = file.read(4) == b"PAR1"  # whatever its name ends with
+        return (_Parquet if is_parquet else _Arrow)(path)
 
 
 @contextmanager
