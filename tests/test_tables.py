@@ -251,7 +251,9 @@ def test_a_folder_of_images_is_no_table(tmp_path):
     Image.new("L", (4, 4)).save(tmp_path / "a.png")
     (tmp_path / "state.json").mkdir()
     assert not is_table(str(tmp_path))
-    with pytest.raises(ValueError, match="is a folder without a Parquet file, .*load_image_folder"):
+    with pytest.raises(
+        ValueError, match=r"is a folder without a Parquet file, .*load_image_folder"
+    ):
         open_table(tmp_path)
 
 

@@ -53,7 +53,7 @@ def source_of(path: str, images: Path | None = None, column: str | None = None) 
 
     Boxes lie in ``images``, and samples of a table in one ``column``.
     """
-    from ..data.tables import Table, is_table
+    from ..data.tables import Table, check_column, is_table
     from ..workflow.arrays import ArrayFile
     from ..workflow.boxes import BoxFile
     from ..workflow.image_tables import ImageTable
@@ -67,8 +67,7 @@ def source_of(path: str, images: Path | None = None, column: str | None = None) 
     if is_table(path):
         kind = ImageTable if Table(path, column).holds_images else ArrayFile
         return kind(path, column)
-    if column is not None:
-        raise ValueError(f"--column is for a table. Got {path!r} instead.")
+    check_column(path, column)
     return ArrayFile(path) if ArrayFile.takes(path) else ImageFiles(path)
 
 

@@ -30,7 +30,7 @@ from .._optional import optional
 from .files import on_disk
 from .images import EncodedImage
 
-__all__ = ["EncodedImages", "Table", "is_table"]
+__all__ = ["EncodedImages", "Table", "check_column", "is_table"]
 
 ENDINGS = (".parquet", ".arrow", ".feather")
 VECTORS, IMAGES = 4096, 64  # rows in memory at once
@@ -46,6 +46,12 @@ def is_table(path: str) -> bool:
         return path.lower().endswith(ENDINGS)
     folder = Path(path)
     return any((folder / name).is_file() for name in (_STATE, _SPLITS)) or bool(_parquets(folder))
+
+
+def check_column(path: str, column: str | None) -> None:
+    """Refuse a column of what is no table."""
+    if column is not None and not is_table(path):
+        raise ValueError(f"--column is for a table. Got {path!r} instead.")
 
 
 def _parquets(folder: Path) -> list[str]:

@@ -14,7 +14,7 @@ from sklearn.utils import gen_batches
 
 from ..data.folders import find_files, listing
 from ..data.images import check_images, read_readable_images, resize_images
-from ..data.tables import Table, is_table
+from ..data.tables import Table, check_column, is_table
 from ..data.telling import warn
 from ..pretrained.embedder import ImageEmbedder
 from .arrays import ENDING, RowAssignments, read_array
@@ -86,6 +86,7 @@ def predict(
         If the samples are not of the kind that was clustered, or none can be read.
     """
     summary = read_summary(out)
+    check_column(source, column)
     oracle = Oracle.of(out, summary)
     table_of_samples = Table(source, column or summary.get("column")) if is_table(source) else None
     if table_of_samples is not None and not table_of_samples.holds_images:
@@ -198,8 +199,8 @@ class Oracle:
         """Refuse images where vectors were clustered."""
         if self.embedder is None and self.estimator.image_shape_ is None:
             raise ValueError(
-                f"{str(out)!r} is the result of vectors, and predicts those of a .npy file. Got "
-                f"{source!r} instead."
+                f"{str(out)!r} is the result of vectors, and predicts those of a .npy file or a "
+                f"table. Got {source!r} instead."
             )
 
     def as_seen(self, images: NDArray[Any]) -> NDArray[Any]:
