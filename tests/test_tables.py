@@ -257,6 +257,17 @@ def test_a_folder_of_images_is_no_table(tmp_path):
         open_table(tmp_path)
 
 
+@pytest.mark.parametrize("image", ["a.JPG", "a.webp", "cats/a.png"])
+def test_a_folder_of_images_with_a_table_of_facts_is_no_table(image, tmp_path):
+    write_parquet(pyarrow.table({"z": lists(vectors())}), tmp_path / "metadata")
+    (tmp_path / "README.md").touch()
+    assert is_table(str(tmp_path))
+    (tmp_path / image).parent.mkdir(exist_ok=True)
+    (tmp_path / image).touch()
+    assert not is_table(str(tmp_path))
+    assert len(open_table(tmp_path)) == 5  # who asks for the table gets it
+
+
 def peak_of(work):
     """Bytes that are allocated at most meanwhile, by Python, NumPy and Arrow; what came of it."""
     usual = pyarrow.default_memory_pool()

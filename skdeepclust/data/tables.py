@@ -16,6 +16,7 @@ numbers, text                               facts about the samples, which no fi
 from __future__ import annotations
 
 import json
+import mimetypes
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -41,11 +42,18 @@ Cells = Any  # an array of Arrow
 
 
 def is_table(path: str) -> bool:
-    """Whether the name is that of a table, or the folder holds one."""
+    """Whether the name is that of a table, or the folder holds one and no images beside it."""
     if not os.path.isdir(path):
         return path.lower().endswith(ENDINGS)
     folder = Path(path)
-    return any((folder / name).is_file() for name in (_STATE, _SPLITS)) or bool(_parquets(folder))
+    if any((folder / name).is_file() for name in (_STATE, _SPLITS)):
+        return True
+    return bool(_parquets(folder)) and not any(map(_may_hold_images, folder.glob("[!._]*")))
+
+
+def _may_hold_images(place: Path) -> bool:
+    kind = mimetypes.guess_type(place.name, strict=False)[0] or ""
+    return kind.startswith("image/") or place.is_dir()
 
 
 def check_column(path: str, column: str | None) -> None:
