@@ -185,7 +185,8 @@ class Table:
         """Return the images, encoded, read when looked at."""
         if not self.holds_images:
             raise ValueError(
-                f"column {self.column!r} of {self.path!r} holds vectors; their array is to_array()."
+                f"column {self.column!r} of {self.path!r} holds vectors, which need no network: a "
+                "fit takes their array, to_array(), and the command cluster the table."
             )
         return EncodedImages(self, np.arange(len(self)))
 
