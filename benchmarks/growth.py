@@ -136,7 +136,7 @@ def draw(file: Path) -> None:
     """CPU seconds and memory by the number of samples, one line for each method."""
     rows = [row for row in recorded(TABLE) if "failed" not in row]
     figure, axes = plt.subplots(1, 2, figsize=(10, 4.4), layout="constrained")
-    for method in METHODS:
+    for method in [name for name in METHODS if any(row["method"] == name for row in rows)]:
         own = sorted((r for r in rows if r["method"] == method), key=lambda r: r["n"])
         style = {"marker": "o", "label": method, "linestyle": "-" if method in OURS else "--"}
         n = [row["n"] for row in own]

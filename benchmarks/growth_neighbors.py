@@ -20,7 +20,7 @@ import torch
 from common import record, recorded, stopwatch
 from growth import blobs
 
-from skdeepclust.ops import nearest
+from skdeepclust.ops import nearest, stand_ins
 from skdeepclust.ops.neighbors import KNOWN, MOST_SEARCHED
 
 TABLE, K, LOOKED_AT, DRAWN = "growth_neighbors", 10, 1000, 20_000
@@ -28,11 +28,15 @@ LISTS, PROBED = 1024, 32
 Found = tuple[np.ndarray, np.ndarray]  # samples, and their neighbours
 
 
-def among_some(X: np.ndarray, drawn: int | None) -> Found:
-    """As the estimators do it, for all samples or for those that a schedule draws."""
-    of = None if drawn is None else torch.randperm(len(X))[:drawn]
-    samples = np.arange(len(X)) if of is None else of.numpy()
-    return samples, nearest(torch.from_numpy(X), K, of=of).numpy()
+def everyone(X: np.ndarray) -> Found:
+    """As estimators do it for all samples."""
+    return np.arange(len(X)), nearest(torch.from_numpy(X), K).numpy()
+
+
+def some(X: np.ndarray) -> Found:
+    """As estimators do it for the samples that a schedule draws."""
+    drawn = stand_ins(len(X), DRAWN)
+    return drawn.numpy(), nearest(torch.from_numpy(X), K, of=drawn).numpy()
 
 
 def inverted_lists(X: np.ndarray) -> Found:
@@ -48,8 +52,8 @@ def ways(n: int) -> dict[str, Callable[[np.ndarray], Found]]:
     """What is measured at a size, by name."""
     few = "all, exactly" if n <= MOST_SEARCHED else f"{KNOWN:,} of them"
     found = {
-        f"{few}": lambda X: among_some(X, None),
-        f"{few}, for {DRAWN:,} that are drawn": lambda X: among_some(X, DRAWN),
+        few: everyone,
+        f"{few}, for {DRAWN:,} that are drawn": some,
     }
     if n <= MOST_SEARCHED:
         found[f"faiss, {PROBED} of {LISTS:,} lists"] = inverted_lists
@@ -71,12 +75,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--sizes", nargs="+", type=int, default=[100_000, 1_000_000])
+    parser.add_argument("--drawn", action="store_true", help="leave out searches for all, but IVF")
     args = parser.parse_args()
     faiss.omp_set_num_threads(1)
     for n in args.sizes:
         file = blobs(n, args.folder)
         X, y = np.load(file), np.load(file.with_suffix(".labels.npy"))
         for name, search in ways(n).items():
+            if args.drawn and search is everyone:
+                continue
             if any((r["among"], r["n"]) == (name, n) for r in recorded(TABLE)):
                 continue
             with stopwatch() as seconds:

@@ -1,25 +1,12 @@
-"""TURTLE beside UMAP and k-means on features of nine sets, six of them with a long tail, too.
-
-One seed of the rivals, two or three of TURTLE: each fit is more accurate than k-means on 10 of 15,
-such as Tiny-ImageNet-10 96.1 % (UMAP and k-means 95.0), CIFAR-10 77.9 and 81.5 (78.7), the long
-tail of Tiny-ImageNet-10 85.5 (70.1). It is less accurate on wine, on the long tails of the flowers
-and of CIFAR-10, and in one of two fits on USPS and on the long tail of 20 Newsgroups. On rows of
-digits, UMAP and k-means are ahead: 88.3 and 84.8. FeatureClustering, one seed: Tiny-ImageNet-10
-96.1, its long tail 92.0, the long tail of CIFAR-10 68.4 (k-means 52.5), digits 87.6, wine 96.6
-(k-means 96.1); CIFAR-10 77.9 and CIFAR-100 in 20 superclasses 43.7, where UMAP and k-means are
-ahead (78.7, 47.0), and the long tail of the digits 72.4, where TURTLE alone is.
+"""What people use instead, on ready features; with data and methods that choice.py takes, too.
 
     OMP_NUM_THREADS=1 python benchmarks/heads.py --data FOLDER --features CACHE
 
-Each set of features is clustered at its true number of clusters by k-means (10 restarts), UMAP and
-k-means, `NeighborEmbedding` and k-means, TURTLE on the features alone, and TURTLE by default, and
-`FeatureClustering`, whose candidates are scored, too; as it is, and with a long tail: the sizes of
-its classes fall to a twentieth. Other cuts, k-means with 100 restarts, a Gaussian mixture, spectral
-clustering (on at most 4,000 rows) and UMAP with HDBSCAN can be asked for. Images become features by
-EfficientNet-Lite0, once; its features were shaped by labels of ImageNet, so the figures on classes
-that are among ImageNet's (Tiny-ImageNet) flatter all methods alike. Labels only score. The rows
-of TURTLE were measured with an earlier rule for ``gamma="auto"``; what was settled on which sets is
-told in docs/methods/turtle.md and feature.md.
+Each set of features is clustered at its true number of clusters, as it is and with a long tail:
+the sizes of its classes fall to a twentieth. Other cuts can be asked for. Spectral clustering is
+given at most 4,000 rows. Images become features by EfficientNet-Lite0, once; its features were
+shaped by labels of ImageNet, so the figures on classes that are among ImageNet's (Tiny-ImageNet)
+flatter all methods alike. Labels only score.
 """
 
 from __future__ import annotations

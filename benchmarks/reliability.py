@@ -26,7 +26,7 @@ RESULT = ("report.html", "labels.csv", "model", "embedding.npz", "summary.json")
 FLAGS = ["-k", "2", "--method", "dec", "--pretrain-epochs", "3", "--max-iter", "6"]
 FLAGS += ["--n-init", "1", "--seed", "0", "--device", "cpu"]
 CLI = "import sys; from skdeepclust.cli import main; sys.exit(main(sys.argv[1:]))"
-# What is done between the reading and the training: FAULT works on the folder of images, here.
+# What is done between the reading and each training: FAULT works on the folder of images, here.
 BETWEEN = """
 import os, sys
 from pathlib import Path
@@ -142,7 +142,7 @@ def no_permission(place: Path) -> tuple[str, bool]:
 
 
 def image_vanishes(place: Path) -> tuple[str, bool]:
-    end = cluster(place, BETWEEN.format(fault="here.unlink()"))
+    end = cluster(place, BETWEEN.format(fault="here.unlink(missing_ok=True)"))
     return (
         "a result with its page, and the image in it as it was read",
         end.code == 0 and end.result,

@@ -9,6 +9,7 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from . import datasets, displays, metrics, model_selection
+    from .device.ranks import together
     from .loading import load
     from .methods.abstaining import AbstainingClustering
     from .methods.cc import CCClustering
@@ -67,6 +68,7 @@ _WHERE = {
     "refine_labels": ".workflow.relabeling",
     "name_clusters": ".ops.words",
     "select_samples": ".ops.sampling",
+    "together": ".device.ranks",
 }
 _MODULES = ("datasets", "displays", "metrics", "model_selection")
 
@@ -103,6 +105,7 @@ __all__ = [
     "refine",
     "refine_labels",
     "select_samples",
+    "together",
 ]
 
 

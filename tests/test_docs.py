@@ -226,7 +226,7 @@ def bars(text):
 IN_RESULTS = {  # column of the README: section, data, and the method in each of its rows
     1: ("What a user would pick instead", "digits", "SeCu"),
     2: ("What a user would pick instead", "mnist10k", "DEC"),
-    3: ("Heads on ready features", "cifar10", "TURTLE"),
+    3: ("Heads on ready features", "cifar10", "FeatureClustering"),
 }
 
 

@@ -1,6 +1,8 @@
 """Examples that the gallery doesn't run do what they say."""
 
 import importlib.util
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -49,3 +51,27 @@ def test_without_a_writer_it_prints(log_training, capsys, monkeypatch):
     log_training.main()
     lines = capsys.readouterr().out.splitlines()
     assert {line.split()[1] for line in lines} >= {"pretrain/reconstruction", "cluster/loss"}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_search_on_workers_of_dask_pretrains_once_for_each_training_set(tmp_path):
+    pytest.importorskip("distributed")
+    code = """
+import search_in_parallel as example
+search = example.search
+example.search = lambda memory: print(search(memory).best_params_, flush=True)
+example.search_on_dask("memory")
+"""
+    path = os.pathsep.join([str(FOLDER), str(FOLDER.parent), os.environ.get("PYTHONPATH", "")])
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    # Not the status: on a busy machine Dask loses patience with its own workers as it closes them.
+    assert "balance_weight" in found.stdout, found.stderr
+    assert len(list(tmp_path.rglob("*.pretraining"))) == 3  # two folds, and all samples

@@ -14,6 +14,7 @@ from skdeepclust import (
     HaDisClustering,
     SeCuClustering,
     SelectiveClustering,
+    TCLClustering,
 )
 from skdeepclust.engine import Hook
 from skdeepclust.families import views
@@ -40,9 +41,13 @@ def test_auto_batches_are_about_five_an_epoch(n_samples, batch_size):
     ("n_samples", "n_epochs"),
     [(3, 60), (1797, 60), (5_500, 60), (10_000, 33), (70_000, 5), (10**6, 4)],
 )
-@pytest.mark.parametrize("method", [CCClustering, HaDisClustering])
+@pytest.mark.parametrize("method", [CCClustering, TCLClustering])
 def test_many_vectors_have_fewer_epochs_of_2600_batches_in_all(method, n_samples, n_epochs):
     assert method()._auto_lengths(None, n_samples) == {"max_epochs": n_epochs}
+
+
+def test_hadis_learns_from_many_vectors_in_3500_batches():
+    assert HaDisClustering()._auto_lengths(None, 10_000) == {"max_epochs": 44}
 
 
 def test_images_have_as_many_epochs_as_they_are_many_or_few():

@@ -2,13 +2,15 @@
 
 import os
 import stat
+import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from skdeepclust.data import files
-from skdeepclust.data.files import alone_in, at_home, whole_file, write_whole
+from skdeepclust.data.files import alone_in, at_home, in_turn, whole_file, write_whole
 
 
 def names(folder):
@@ -87,3 +89,21 @@ def test_a_tilde_is_the_folder_of_its_user(tmp_path, monkeypatch):
     assert names(tmp_path) == ["model"]
     assert at_home("~/model") == tmp_path / "model"
     assert at_home("~nobody.of.this.name") == Path("~nobody.of.this.name")
+
+
+def test_one_after_the_other_takes_its_turn(tmp_path):
+    order, entered = [], threading.Event()
+
+    def second():
+        entered.wait(60)
+        with in_turn(tmp_path / "turn"):
+            order.append("second")
+
+    other = threading.Thread(target=second)
+    other.start()
+    with in_turn(tmp_path / "turn"):
+        entered.set()
+        time.sleep(0.05)  # for the other one to ask
+        order.append("first")
+    other.join()
+    assert order == ["first", "second"]

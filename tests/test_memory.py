@@ -1,6 +1,8 @@
 """A search that pretrains once for each training set, with the results of one that does not."""
 
 import inspect
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import joblib
 import numpy as np
@@ -360,4 +362,35 @@ def test_augmentations_of_this_package_are_told_apart(tiny_images, tmp_path, pre
     params = {**QUICK, "encoder": "conv:4"}
     for augment in (ShiftRotate(0.1), ShiftRotate(0.2), ShiftRotate(0.1)):
         DECSClustering(**params, augment=augment, memory=tmp_path).fit(tiny_images[0])
+    assert pretrainings() == 2
+
+
+def test_two_that_start_at_once_pretrain_once(blobs, tmp_path, pretrainings):
+    both_start = threading.Barrier(2)
+
+    class Together(Hook):
+        """Begins when the other one does."""
+
+        def on_fit_start(self, run):
+            both_start.wait(60)
+
+    def fit(_):
+        model = DECSClustering(**QUICK, memory=tmp_path)
+        return model.fit_with(blobs[0], [Together()]).labels_
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(fit, range(2))
+    np.testing.assert_array_equal(first, second)
+    assert pretrainings() == 1
+
+
+def test_who_waits_goes_on_after_a_pretraining_that_failed(blobs, tmp_path, pretrainings):
+    class Fails(Hook):
+        def on_epoch_end(self, run):
+            raise RuntimeError("no")
+
+    model = DECSClustering(**QUICK, memory=tmp_path)
+    with pytest.raises(RuntimeError, match="no"):
+        model.fit_with(blobs[0], [Fails()])
+    model.fit(blobs[0])
     assert pretrainings() == 2

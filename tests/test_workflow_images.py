@@ -14,6 +14,7 @@ from skdeepclust import (
     cluster_images,
 )
 from skdeepclust.data.images import ImageReadError
+from skdeepclust.workflow import pipeline
 from skdeepclust.workflow.images import LazyImages, address_of
 
 QUICK = DECClustering(pretrain_epochs=5, max_iter=2, n_init=1, batch_size=16, device="cpu")
@@ -136,3 +137,17 @@ def test_an_image_that_is_gone_is_shown_as_it_was_read(tmp_path):
     images = LazyImages(paths, np.full((2, 4, 4), 3, np.uint8))
     assert images[0].shape == (9, 9)
     assert np.array_equal(images[1], np.full((4, 4), 3))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_image_that_is_gone_after_the_training_costs_no_result(folder, monkeypatch):
+    ordinary = pipeline.fit
+
+    def fit(*args):
+        (folder / "left" / "03.png").unlink(missing_ok=True)
+        ordinary(*args)
+
+    monkeypatch.setattr(pipeline, "fit", fit)
+    found = cluster_images(folder, 2, estimator=QUICK, random_state=0, on_error="skip")
+    assert len(found.contents) == 24
+    assert [i for i, content in enumerate(found.contents) if content == bytes(16)] == [3]

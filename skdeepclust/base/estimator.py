@@ -34,13 +34,14 @@ from ..device import (
     resolve_device,
     uses_bfloat16,
 )
+from ..device.ranks import check_alike, what_is_apart
 from ..engine import Checkpoint, Hook, Progress, Run, Trainer, held_back
 from ..nn import build_encoder, check_encoder
 from ..ops.n_clusters import find_n_clusters
 from .callbacks import CallbackSupportMixin, callback_hooks, with_callbacks
 from .complaints import TINY, complaint_of_a_cloud, complaint_of_neighbors, is_a_group
 from .constraints import FOUND_OR_GIVEN, POSITIVE_INTEGER, POSITIVE_REAL
-from .fingerprint import fingerprint
+from .fingerprint import brief, fingerprint
 from .fitting import all_or_nothing, draw_seed, fitted_attributes, warn_of_interruption
 from .notebook import facts_html
 from .objective import Core, Objective, refuse_nan, threads_of
@@ -167,6 +168,8 @@ class BaseDeepTransformer(
             hooks = list(hooks)
             self._validate_params()
             self._refuse_bools()
+            if message := what_is_apart():
+                warn(message)
             device = resolve_device(self.device)
             rows = read_input(self, X, reset=True)
             self._settle(rows)
@@ -179,6 +182,7 @@ class BaseDeepTransformer(
                 if message := ruled_by_few(rows, scaling):
                     warn(message)
                 samples = Samples(rows, scaling, device)
+                check_alike(brief(self.get_params(deep=False)) | {"X": scaling.digest(rows)})
                 shown = [Progress()] if self.verbose else []
                 batch_size = self._resolve_batch_size(len(samples))
                 trainer = Trainer(

@@ -29,6 +29,15 @@ def fingerprint(class_name: str, params: dict[str, Any], rows: Any) -> dict[str,
     return {"estimator": class_name, **stamp, "data": content_hash(rows)}
 
 
+def brief(params: dict[str, Any]) -> dict[str, str]:
+    """Values of the parameters that are plain ones, and shape the result."""
+    return {
+        name: repr(value)
+        for name, value in params.items()
+        if isinstance(value, PLAIN) and name not in NOT_THE_RESULT
+    }
+
+
 def content_hash(rows: Any) -> str:
     """Hash of shape, dtype and every value of an array or of sparse rows."""
     parts = (rows.data, rows.indices, rows.indptr) if sp.issparse(rows) else (rows,)

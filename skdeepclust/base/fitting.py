@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from ..data.telling import warn
+from ..device.ranks import from_first
 from ..engine import Run
 
 
@@ -26,10 +27,15 @@ def is_fitted_attribute(name: str) -> bool:
 
 
 def draw_seed(random_state: Any) -> int:
-    """Draw a seed; None takes fresh entropy and leaves NumPy's global state alone."""
+    """Draw a seed; None takes fresh entropy and leaves NumPy's global state alone.
+
+    Processes that work together get the seed of the first one.
+    """
     if random_state is None:
-        return int(np.random.default_rng().integers(2**31 - 1))
-    return int(check_random_state(random_state).randint(2**31 - 1))
+        seed = int(np.random.default_rng().integers(2**31 - 1))
+    else:
+        seed = int(check_random_state(random_state).randint(2**31 - 1))
+    return int(from_first(seed))
 
 
 def seed_unseeded(estimator: Any, seed: int) -> None:

@@ -7,6 +7,7 @@ import io
 import json
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import fields, is_dataclass
 from numbers import Number
 from pathlib import Path
@@ -17,9 +18,10 @@ import torch
 from torch import nn
 
 from .. import _version
-from ..data.files import at_home
+from ..data.files import at_home, in_turn
 from ..data.telling import warn
 from ..device import uses_bfloat16
+from ..device.ranks import from_first, ranks
 from ..engine import Hook, Run
 from ..engine.sealed import read_sealed, write_sealed
 from .fingerprint import fingerprint
@@ -116,12 +118,12 @@ class PretrainingCache(Hook):
         self._key = key | _machine()
         name = hashlib.sha256(json.dumps(self._key, sort_keys=True).encode()).hexdigest()
         self._file = self._folder / f"{name}{ENDING}"
-        self._found = False
+        self._found, self._turn = False, ExitStack()
         self._networks, self._optimizer = networks, optimizer
 
     def on_phase_start(self, run: Run) -> None:
         """Put the stored state in place of the training, if there is one."""
-        if run.warming_up and (state := self._look_up()) is not None:
+        if run.warming_up and (state := from_first(self._await_state())) is not None:
             try:
                 self._restore(run, state)
             except Exception as error:  # whoever wrote it could write anything
@@ -143,7 +145,12 @@ class PretrainingCache(Hook):
 
     def on_phase_end(self, run: Run) -> None:
         """Store the state, unless it came from there or the training was cut short."""
-        if not run.warming_up or self._found or run.epoch < run.n_epochs_planned:
+        with self._turn:  # whoever waited for this state may go on
+            if run.warming_up and not self._found and run.epoch >= run.n_epochs_planned:
+                self._store(run)
+
+    def _store(self, run: Run) -> None:
+        if not ranks().is_first:
             return
         networks = {name: module_arrays(getattr(run.objective, name)) for name in self._networks}
         moments = [run.phase.optimizer.state[weight] for weight in self._weights(run)]
@@ -178,6 +185,18 @@ class PretrainingCache(Hook):
         """Weights whose moments the next phase needs."""
         networks = self._networks if self._optimizer else ()
         return [w for name in networks for w in getattr(run.objective, name).parameters()]
+
+    def _await_state(self) -> dict[str, Any] | None:
+        """What is stored, by another process perhaps that is at it now; None: it is our turn."""
+        if not ranks().is_first:
+            return None
+        with suppress(OSError):  # nothing can be kept there, as will be told
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._turn.enter_context(in_turn(self._file.with_suffix(".turn")))
+        state = self._look_up()
+        if state is not None:
+            self._turn.close()
+        return state
 
     def _look_up(self) -> dict[str, Any] | None:
         """Arrays of a stored state by name, or None; a damaged file is passed over."""

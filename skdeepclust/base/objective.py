@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ..data.augment import Augment
 from ..data.samples import Samples
 from ..device import threads_for
+from ..device.ranks import in_shares
 from ..engine import Hook, Phase, Run
 from ..nn import multiplications
 from ..ops import (
@@ -99,12 +100,16 @@ class Objective(nn.Module, Hook):
         """Embed a batch: float32, (B, embedding_dim)."""
         return self.run_network(self.embedder, x)
 
-    def run_network(self, net: nn.Module, x: Tensor) -> Tensor:
-        """Apply a network, in bfloat16 where that was chosen and gradients are wanted."""
+    def run_network(self, net: nn.Module, x: Tensor, rows_at: int = 0) -> Tensor:
+        """Apply a network, in bfloat16 where that was chosen and gradients are wanted.
+
+        Of a batch in training, each process computes its rows; ``rows_at`` is the dimension of the
+        output that has them.
+        """
         with torch.autocast(
             x.device.type, torch.bfloat16, enabled=self.uses_bfloat16 and self.training
         ):
-            out: Tensor = net(x).float()
+            out = in_shares(net, x, rows_at) if self.training else net(x).float()
         if net is self.encoder:
             self.note(out)
         return out

@@ -19,6 +19,7 @@ from .. import _version
 from ..data.files import at_home, whole_file
 from ..data.samples import Array, Scaling
 from ..data.telling import warn
+from ..device.ranks import ranks
 from .fitting import is_fitted_attribute
 
 FORMAT = 1
@@ -68,7 +69,9 @@ def write_model(
     scaling: Scaling,
     network: dict[str, Array],
 ) -> None:
-    """Write the file, whole or not at all."""
+    """Write the file, whole or not at all; of several processes, the first one does."""
+    if not ranks().is_first:
+        return
     is_array = {name: isinstance(value, np.ndarray) for name, value in fitted.items()}
     header = {
         "format": FORMAT,

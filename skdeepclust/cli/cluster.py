@@ -33,12 +33,15 @@ def run(args: argparse.Namespace) -> None:
         from ..workflow.first_look import check_network_for
 
         check_network_for(args.folder)  # before what takes seconds to import
+    from ..device.ranks import together
     from ..workflow.pipeline import cluster
 
     args.out = args.out or default_out(args.folder)
-    source, settings = source_of(args.folder, args.images, args.column), settings_of(args)
-    outcome = cluster(source, settings, args.out, Teller(quiet=args.quiet))
-    _say_outcome(outcome, source, args.out)
+    with together() as here:  # under torchrun; else this process is all there is
+        source, settings = source_of(args.folder, args.images, args.column), settings_of(args)
+        outcome = cluster(source, settings, args.out, Teller(quiet=args.quiet))
+    if here.is_first:
+        _say_outcome(outcome, source, args.out)
 
 
 def default_out(folder: str) -> Path:

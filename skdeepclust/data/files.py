@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,9 @@ try:
     import msvcrt
 except ImportError:  # everything else
     msvcrt = None  # type: ignore[assignment]
+
+
+PATIENCE = 0.1  # seconds between two looks at a lock
 
 
 def at_home(path: str | os.PathLike[str]) -> Path:
@@ -102,6 +106,26 @@ def _stand_in(folder: Path) -> Path:
     """The file that is locked in place of a folder."""
     name = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:32]
     return Path(tempfile.gettempdir(), f"skdeepclust-{name}.lock")
+
+
+@contextmanager
+def in_turn(file: Path) -> Iterator[None]:
+    """Wait until nobody else is in such a block for this file, in whatever way theirs ends."""
+    opened = os.open(file, os.O_RDWR | os.O_CREAT)
+    try:
+        while not _is_ours(opened):
+            time.sleep(PATIENCE)
+        yield
+    finally:
+        os.close(opened)
+
+
+def _is_ours(opened: int) -> bool:
+    try:
+        _lock(opened)
+    except _Held:
+        return False
+    return True
 
 
 def write_whole(path: str | os.PathLike[str], content: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from sklearn.utils import gen_batches
 from sklearn.utils.sparsefuncs import mean_variance_axis
 from torch import Tensor
 
+from ..device.ranks import alone, by_parts
 from .latent import DIMENSIONS, latent_directions
 
 Array = np.ndarray[Any, Any]
@@ -68,6 +70,11 @@ class Scaling:
         """Range of the pixel values."""
         low, high = float(images.min()), float(images.max())
         return cls(np.asarray(low), (high - low) or 1.0)
+
+    def digest(self, rows: Any) -> str:
+        """A text that other rows hardly share: their shape and kind, and this scaling."""
+        numbers = hashlib.blake2b(np.append(self.shift, self.scale).tobytes(), digest_size=8)
+        return f"{rows.shape} {rows.dtype} {numbers.hexdigest()}"
 
 
 def moments(rows: Array | sp.csr_array, chunk: int) -> tuple[Array, float]:
@@ -147,7 +154,8 @@ class Samples:
         if self.is_wide_and_sparse:
             rows = self.rows if some is None else self.rows[some.numpy()]
             return latent_directions(rows).to(self.device)
-        return self.map(partial(torch.flatten, start_dim=1), some)
+        with alone():  # the rows of others would take as long to arrive
+            return self.map(partial(torch.flatten, start_dim=1), some)
 
     def to_compare(self) -> Tensor | OnDemand:
         """All rows of `comparable`, which are read when they are asked for."""
@@ -216,9 +224,16 @@ class Samples:
         """
         tile = TILE[self.device.type]
         n = len(self) if some is None else len(some)
-        parts = gen_batches(n, tile) if some is None else torch.split(some, tile)
-        made = (self._tile(fn, x, tile) for x in self._in_turn(parts))
-        return joined(made, n)
+
+        def of_part(part: slice) -> Tensor:
+            starts = range(part.start, part.stop, tile)
+            tiles: Iterable[Any] = (slice(i, min(i + tile, part.stop)) for i in starts)
+            if some is not None:
+                tiles = torch.split(some[part], tile)
+            made = (self._tile(fn, x, tile) for x in self._in_turn(tiles))
+            return joined(made, part.stop - part.start)
+
+        return by_parts(of_part, n, tile)
 
     def _tile(self, fn: Callable[[Tensor], Tensor], x: Tensor, tile: int) -> Tensor:
         if len(x) == tile:

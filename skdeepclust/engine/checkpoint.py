@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..data.files import at_home
 from ..data.telling import warn
+from ..device.ranks import from_first, ranks
 from .hooks import Hook
 from .run import Run
 from .sealed import read_sealed, write_sealed
@@ -53,9 +54,9 @@ class Checkpoint(Hook):
     """
 
     def __init__(self, folder: Any, fingerprint: dict[str, str] | None = None) -> None:
-        self._folder = None if folder is None else _usable(at_home(folder))
+        self._folder = None if folder is None else at_home(folder)
         self._fingerprint = fingerprint or {}
-        self._state = None if self._folder is None else self._read(self._folder)
+        self._state = None if self._folder is None else self._look_up(self._folder)
         self._told = False  # that a state could not be written
         self._due = 0.0  # on the clock: the first state comes after the first epoch
 
@@ -106,7 +107,7 @@ class Checkpoint(Hook):
             self._write(run, finished=True)
 
     def _write(self, run: Run, *, finished: bool) -> None:
-        if self._folder is None:
+        if self._folder is None or not ranks().is_first:
             return
         fields = {name: getattr(run, name) for name in _RUN_FIELDS}
         state = {
@@ -121,10 +122,9 @@ class Checkpoint(Hook):
             "device_generator": run.device_generator.get_state(),
             "listeners": {k: plain_attributes(v) for k, v in _named(run.listeners).items()},
         }
-        buffer = io.BytesIO()
-        torch.save(state, buffer)
+        content = _packed(state).getbuffer()
         try:
-            _write_in_turn(self._folder, buffer.getbuffer())
+            _write_in_turn(self._folder, content)
         except OSError as error:  # hours of training must not be lost for want of a copy
             if not self._told:
                 warn(
@@ -132,6 +132,14 @@ class Checkpoint(Hook):
                     f"{error}. Training goes on."
                 )
             self._told = True
+
+    def _look_up(self, folder: Path) -> dict[str, Any] | None:
+        """What the first process finds in the folder, which it alone reads and writes."""
+        state = self._read(_usable(folder)) if ranks().is_first else None
+        if ranks().size == 1:
+            return state
+        parcel = from_first(None if state is None else _packed(state).getvalue())
+        return None if parcel is None else _unpacked(parcel)
 
     def _read(self, folder: Path) -> dict[str, Any] | None:
         """The newest state that is whole, or None; refuses the state of another fit."""
@@ -226,12 +234,24 @@ def _usable(folder: Path) -> Path:
     return folder
 
 
+def _packed(state: dict[str, Any]) -> io.BytesIO:
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    return buffer
+
+
 def _read_whole(path: Path) -> dict[str, Any] | None:
     """The state in a file, or None if a byte of it is wrong or it holds more than plain data."""
     body = read_sealed(path)
-    if body is None:
-        return None
-    where = None if torch.cuda.is_available() else "cpu"
+    return None if body is None else _unpacked(body)
+
+
+def _unpacked(body: bytes) -> dict[str, Any] | None:
+    """The state that bytes hold, or None."""
+    where: str | dict[str, str] | None = None if torch.cuda.is_available() else "cpu"
+    if where is None and ranks().size > 1:  # what was on the first one's GPU comes to our own
+        here = f"cuda:{torch.cuda.current_device()}"
+        where = {f"cuda:{number}": here for number in range(torch.cuda.device_count())}
     try:
         state = torch.load(io.BytesIO(body), weights_only=True, map_location=where)
     except Exception:  # what others write under a seal fails in many ways

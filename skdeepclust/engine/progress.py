@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from .._optional import available, optional
+from ..device.ranks import ranks
 from .hooks import Hook
 from .run import Run
 
@@ -20,7 +21,7 @@ class Progress(Hook):
     def on_fit_start(self, run: Run) -> None:
         """Choose how to show it."""
         self.bar = _RichBar() if _bars_can_move() else _PlainLines()
-        self.silent = False
+        self.silent = not ranks().is_first
 
     def _show(self, method: str, *args: Any) -> None:
         """Let the bar do something; a closed or full stderr must not end a training."""

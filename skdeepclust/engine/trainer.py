@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..data.samples import Samples
 from ..device import at_most_threads
+from ..device.ranks import average_gradients, ranks
 from .checkpoint import Checkpoint
 from .hooks import Hook
 from .interruption import held_back, load_torch
@@ -80,6 +81,8 @@ class Trainer:
                 if number >= keeper.first_phase:
                     self._train_phase(run, keeper)
         except KeyboardInterrupt:
+            if ranks().size > 1:  # others are at another step: there is nothing to go on with
+                raise
             run.interrupted = True
         with held_back(run):
             _announce("on_fit_end", run)
@@ -162,6 +165,7 @@ class Trainer:
             terms = phase.loss(views, index)
             phase.optimizer.zero_grad(set_to_none=True)
             torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
+            average_gradients(w for group in phase.optimizer.param_groups for w in group["params"])
             phase.optimizer.step()
         except torch.OutOfMemoryError as error:
             raise MemoryError(

@@ -40,6 +40,7 @@ from ..ops import in_common, rename
 # would be improbable.
 CERTAINTY_TEMPERATURE = 0.1
 MOMENTUM, PREDICTOR_LR_SCALE = 0.9, 10.0  # of SGD, as in the authors' code
+MOST_BATCHES = 3500  # of vectors, with max_epochs="auto"
 ITERATIONS = 50  # of the k-means of an epoch on a GPU, which waits for nothing
 
 
@@ -338,7 +339,7 @@ class HaDisClustering(BaseDeepClustering):
         Size of the embedding, the output of the projector.
     max_epochs : int or "auto", default="auto"
         Passes over the data, warm-up included. ``"auto"`` is 60, or, for many vectors, as many as
-        make 2600 batches, but at least 4.
+        make 3500 batches, but at least 4.
     warmup_epochs : int or "auto", default="auto"
         First epochs, without noise and prototypes. ``"auto"`` is a tenth of all for images and
         half of all for vectors, whose first clusters would else confirm themselves.
@@ -584,7 +585,7 @@ class HaDisClustering(BaseDeepClustering):
     def _auto_lengths(
         self, image_shape: tuple[int, int, int] | None, n_samples: int
     ) -> dict[str, int]:
-        return {"max_epochs": auto_epochs(self, image_shape, n_samples)}
+        return {"max_epochs": auto_epochs(self, image_shape, n_samples, most=MOST_BATCHES)}
 
     def _build_encoder(self, generator: torch.Generator) -> nn.Module:
         return trunk_and_projector(

@@ -182,7 +182,7 @@ class TEMIObjective(Objective):
     def log_probabilities(self, heads: nn.Module | None, x: Tensor) -> Tensor:
         """Log-softmax of the outputs of all heads, (H, B, K)."""
         assert heads is not None
-        return (self.run_network(heads, x) / self.temperature).log_softmax(2)
+        return (self.run_network(heads, x, rows_at=1) / self.temperature).log_softmax(2)
 
     def on_step_end(self, run: Run) -> None:
         """Let the teachers follow, within a twentieth of all steps; Eq. (6)."""

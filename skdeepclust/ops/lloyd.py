@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..device.ranks import by_parts
 from .counting import count_labels
 
 CELLS = 2**21  # entries of a block of distances: it fits in a cache, and memory never matters
@@ -59,11 +60,16 @@ def lloyd_kmeans(
     origin = torch.zeros_like(z[0]) if spherical else z.mean(0)
     x = F.normalize(z) if spherical else z - origin
     generator = torch.Generator(z.device).manual_seed(seed)
-    starts = (plus_plus(x, n_clusters, generator) for _ in range(n_init))
-    runs = [descend(x, start, spherical=spherical, n_iter=n_iter) for start in starts]
-    centers, labels, inertia = (torch.stack(found) for found in zip(*runs, strict=True))
-    best = inertia.argmin(0, keepdim=True)  # an index of one entry: a number would be waited for
-    return centers[best][0] + origin, labels[best][0]
+    starts = [plus_plus(x, n_clusters, generator) for _ in range(n_init)]
+
+    def from_starts(part: slice) -> Tensor:
+        runs = (descend(x, start, spherical=spherical, n_iter=n_iter) for start in starts[part])
+        return torch.stack([torch.cat([c.flatten(), inertia[None]]) for c, _, inertia in runs])
+
+    runs = by_parts(from_starts, n_init)
+    best = runs[:, -1].argmin(0, keepdim=True)  # a number, instead of this, would be waited for
+    centers = runs[best, :-1].view(n_clusters, -1)
+    return centers + origin, assign(x, x.square().sum(1), centers)[0]
 
 
 def plus_plus(x: Tensor, n_clusters: int, generator: torch.Generator) -> Tensor:

@@ -12,6 +12,7 @@ from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
 from .._optional import available, optional
+from ..device.ranks import by_parts
 
 Search = Callable[[Tensor, Tensor, int], Tensor]
 Metric = Literal["euclidean", "cosine"]
@@ -82,9 +83,14 @@ def _in_parts(
     search = choose_search(among)
     for part in torch.split(torch.arange(len(z)) if of is None else of, MOST_SEARCHED):
         x, numbers = comparable(z[part]), part.to(among.device)
-        found = search(x, among, k + 1).sort(dim=1).values
+        found = _shared(search, x, among, k + 1).sort(dim=1).values
         distances, places = nearest_others(x, among, found, known[found] == numbers[:, None])
         yield (distances.square() / 2 if metric == "cosine" else distances), known[places]
+
+
+def _shared(search: Search, x: Tensor, among: Tensor, n_nearest: int) -> Tensor:
+    """What a search finds for each row, of which processes that work together share the work."""
+    return by_parts(lambda part: search(x[part], among, n_nearest), len(x))
 
 
 def searched(n: int) -> Tensor:

@@ -45,6 +45,10 @@ class Files:
     def __len__(self) -> int:
         return len(self.files)
 
+    def part(self, some: slice) -> Files:
+        """Some of them."""
+        return Files(self.files[some])
+
     def __iter__(self) -> Iterator[Any]:
         return iter(self.files)
 
@@ -76,6 +80,10 @@ class Pixels:
 
     def __len__(self) -> int:
         return len(self.pixels)
+
+    def part(self, some: slice) -> Pixels:
+        """Some of them."""
+        return Pixels(self.pixels[some])
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
         return iter(self.pixels)

@@ -19,6 +19,7 @@ from ..data.files import at_home
 from ..data.guard import unlike_images
 from ..data.telling import warn
 from ..device import resolve_device, uses_bfloat16
+from ..device.ranks import by_parts, ranks
 from .decoding import Images, Pixels, images_of, new_images
 from .networks import Network, find_network
 from .store import FORMAT, KEY_BYTES, Progress, Store
@@ -183,15 +184,39 @@ class ImageEmbedder(
         images, network = images_of(X), self.network()
         if isinstance(images, Pixels) and (message := unlike_images(images.pixels)):
             warn(message)
+        here, n = ranks(), len(images)
+        progress = heard or (Progress(n) if self.verbose and here.is_first else None)
+
+        def hear(done: int, computed: int) -> None:
+            """Take the parts of other processes for done as far as our own."""
+            if progress is not None:
+                progress(min(n, done * here.size), computed * here.size)
+
+        keys: list[bytes] = []  # of our own part
+
+        def of_part(part: slice) -> torch.Tensor:
+            return torch.from_numpy(self._rows(images.part(part), network, keys, hear))
+
+        rows = by_parts(of_part, n).numpy()
+        if contents is not None:
+            own = np.array(keys, f"V{KEY_BYTES}").view(np.uint8).reshape(-1, KEY_BYTES)
+            contents += map(bytes, by_parts(lambda part: torch.from_numpy(own), n).numpy())
+        return rows
+
+    def _rows(
+        self,
+        images: Images,
+        network: Network,
+        keys: list[bytes],
+        hear: Callable[[int, int], None],
+    ) -> NDArray[np.float32]:
+        """Features of images, computed or found; `keys` gets those of all."""
         store = Store(self._folder(network), network.n_features)
-        progress = heard or (Progress(len(images)) if self.verbose else None)
-        keys = [] if contents is None else contents  # of all images; `new` are those of a batch
         n_computed = 0
         for new, pixels in self._batches(images, store, network, keys):
             store.add(new, self._features(pixels, network))
             n_computed += len(new)
-            if progress is not None:
-                progress(len(keys), n_computed)
+            hear(len(keys), n_computed)
         return store.rows(keys)
 
     def _batches(

@@ -24,6 +24,7 @@ from ..datasets import check_on_error, load_image_folder, read_files, tell_left_
 from ..displays.choosing import Plane
 from ..displays.poster import plot_clusters
 from ..pretrained.decoding import content_of
+from ..pretrained.store import KEY_BYTES
 from .decisions import Decisions
 from .maps import map_of
 from .page import MOST_IN_ONE_FILE, gather, write_page
@@ -98,7 +99,7 @@ class ImageFiles(Source):
         return features_of(embedder, self.files, heard, self.contents)
 
     def gather(self, estimator: Any, rows: NDArray[Any]) -> ImageClusters:
-        contents = self.contents or [content_of(file) for file in self.files]
+        contents = self.contents or [content_if_there(file) for file in self.files]
         return ImageClusters(
             contents=contents,
             **self._said_of(estimator, rows),
@@ -342,3 +343,11 @@ def address_of(folder: str, page: Path) -> str:
     except ValueError:  # another drive of Windows
         return Path(real).as_uri() + "/"
     return quote(os.fsencode(relative.replace(os.sep, "/"))) + "/"
+
+
+def content_if_there(file: Any) -> bytes:
+    """Hash of a file's content; zeros, which no other file has, if it is gone since it was read."""
+    try:
+        return content_of(file)
+    except OSError:
+        return bytes(KEY_BYTES)

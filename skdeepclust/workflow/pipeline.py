@@ -18,6 +18,7 @@ from sklearn.base import clone
 from ..data.files import at_home
 from ..data.shapes import image_shape_of
 from ..data.tables import is_table
+from ..device.ranks import alone, from_first, ranks
 from ..engine import Hook
 from ..model_selection import NClusters
 from ..ops.doubt import check_share
@@ -203,13 +204,18 @@ def cluster(
     companion = None if settings.table is None else CompanionTable(settings.table)
     if out is None:
         return _learn(source, settings, None, listener, companion)
+    if not ranks().is_first:
+        from_first(None)
+        return _learn(source, settings, out, SILENT, companion)
     if settings.sort_into is not None:
         check_sort_target(settings.sort_into, source.place, out, link=settings.link)
     with result_folder(
         out, source.place, overwrite=settings.overwrite, resume=settings.resume
     ) as folder:
+        from_first(None)  # the folder is there: other processes may keep features in it
         outcome = _learn(source, settings, out, listener, companion)
-        outcome = _write(folder, outcome, source, settings, out, listener)
+        with alone():
+            outcome = _write(folder, outcome, source, settings, out, listener)
     if settings.sort_into is not None:
         table = outcome.clusters.assignments
         sort_images(settings.sort_into, source.files, table.paths, table.labels, link=settings.link)
@@ -242,7 +248,7 @@ def _learn(
     clusters = described(replace(clusters, assignments=table, columns=columns))
     watch.lap("fit")
     refit = None
-    if rows is not pixels and watch.laps["fit"] < LITTLE * watch.laps["embed"]:
+    if rows is not pixels and from_first(watch.laps["fit"] < LITTLE * watch.laps["embed"]):
         refit = partial(_labels_of_another_seed, estimator, rows)
     seen = None if rows is pixels else pixels
     others = candidates_of(estimator)

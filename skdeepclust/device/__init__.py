@@ -1,4 +1,4 @@
-"""Where tensors live and in which number format networks compute."""
+"""Where tensors live, number formats, and processes that share the work. No data, no training."""
 
 from __future__ import annotations
 
