@@ -101,3 +101,9 @@ def test_a_folder_without_images_is_one_sentence(out, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     assert main(["add", str(out), str(tmp_path / "empty")]) == 1
     assert "there is no readable image" in capsys.readouterr().err
+
+
+def test_a_table_is_no_folder_of_images(out, tmp_path, capsys):
+    (tmp_path / "t.parquet").write_bytes(b"PAR1")
+    assert main(["add", str(out), str(tmp_path / "t.parquet")]) == 1
+    assert "t.parquet' is a table" in capsys.readouterr().err

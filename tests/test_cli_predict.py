@@ -92,6 +92,8 @@ def test_folder_without_an_image_is_refused(toy, folder, tmp_path, capsys):
     assert "there is no readable image" in capsys.readouterr().err
     assert main(["predict", str(tmp_path / "out"), str(tmp_path / "gone")]) == 1
     assert "there is no folder or image" in capsys.readouterr().err
+    assert main(["predict", str(tmp_path / "out"), str(folder), "--column", "image"]) == 1
+    assert "--column is for a table" in capsys.readouterr().err
 
 
 def test_result_without_a_model_can_be_looked_at_but_not_asked(toy, folder, tmp_path, capsys):

@@ -141,5 +141,7 @@ def test_what_a_table_can_not_do_is_refused(table, tmp_path, flags, message, cap
 def test_a_column_of_what_is_no_table_is_refused(tmp_path, capsys):
     assert cluster(str(tmp_path), tmp_path / "out") == 1
     assert "--column is for a table" in capsys.readouterr().err
+    assert main(["embed", str(tmp_path), "--to", str(tmp_path / "to"), "--column", "image"]) == 1
+    assert "--column is for a table" in capsys.readouterr().err
     with pytest.raises(ValueError, match="column is for a table of images"):
         cluster_images(tmp_path, 2, column="image")

@@ -145,6 +145,13 @@ def test_classes_are_facts_under_their_names(tmp_path):
     assert found == {"label": ["dog", "cat", None], "text": ["a", "b", "c"]}
 
 
+@pytest.mark.parametrize("write", WRITERS)
+def test_categoricals_of_data_frames_are_facts(write, tmp_path):
+    label = pyarrow.array(["cat", None, "dog"]).dictionary_encode()
+    path = write(pyarrow.table({"z": lists(vectors(3)), "label": label}), tmp_path / "t")
+    assert Table(path).facts([2, 1, 0]) == {"label": ["dog", None, "cat"]}
+
+
 BOTH = {"image": images(2), "z": lists(vectors(2)), "label": [0, 1]}
 
 
@@ -168,7 +175,11 @@ def test_a_column_that_can_not_be_meant_is_refused(columns, column, message, tmp
     [
         ([[1.0, 2.0], [3.0]], "Row 1 has 1 numbers, and the first row 2"),
         ([[1.0, 2.0], None], "Row 1 has 0 numbers"),
-        ([[1.0, 2.0], [3.0, None]], "lacks a number in row 1;"),
+        ([[1.0, 2.0], [3.0, None]], "has a null, NaN or infinite number in row 1;"),
+        ([[1, 2], [None, 3]], "infinite number in row 1;"),
+        ([[1.0, 2.0], [np.nan, 3.0]], "infinite number in row 1;"),
+        ([[1.0, 2.0], [3.0, 1e300]], "infinite number in row 1;"),
+        ([[1.0, 2.0]] * VECTORS + [[np.inf, 3.0]], f"infinite number in row {VECTORS};"),
         ([None, [1.0]], "no vector in its first row"),
     ],
 )
@@ -189,7 +200,7 @@ def test_vectors_are_no_images_and_images_no_vectors(tmp_path):
     path = write_parquet(pyarrow.table(BOTH), tmp_path / "t")
     with pytest.raises(ValueError, match=r"'image' .* holds images; skdeepclust.ImageEmbedder"):
         Table(path, "image").to_array()
-    with pytest.raises(ValueError, match=r"'z' .* holds vectors"):
+    with pytest.raises(ValueError, match=r"'z' .* holds vectors, .* the command cluster the table"):
         Table(path, "z").images()
 
 
@@ -201,6 +212,25 @@ def test_what_is_no_table_is_refused(tmp_path):
             (tmp_path / f"t{ending}").write_bytes(content)
             with pytest.raises(ValueError, match=r"t\.\w+' can't be read as a table"):
                 Table(str(tmp_path / f"t{ending}"))
+
+
+@pytest.mark.parametrize("write", [write_parquet, write_arrow])
+def test_a_file_whose_rows_are_damaged_is_named(write, tmp_path):
+    path = write(pyarrow.table({"z": lists(vectors(500, 30))}), tmp_path / "t")
+    with open(path, "r+b") as file:
+        whole = file.read()
+        file.seek(len(whole) // 4)
+        file.write(bytes([255]) * (len(whole) // 2))
+    with pytest.raises(ValueError, match=r"t\.\w+' can't be read as a table"):
+        open_table(path).to_array()
+
+
+@pytest.mark.parametrize("write", [write_parquet, write_feather, write_arrow])
+@pytest.mark.parametrize("ending", [".parquet", ".feather", ".arrow"])
+def test_a_file_is_read_as_what_it_is_not_as_what_it_is_called(write, ending, tmp_path):
+    path = write(pyarrow.table({"z": lists(vectors())}), tmp_path / "t")
+    os.rename(path, tmp_path / f"other{ending}")
+    assert (open_table(tmp_path / f"other{ending}").to_array() == vectors()).all()
 
 
 def test_folders_of_splits_are_refused_with_their_names(tmp_path):
@@ -227,6 +257,21 @@ def test_a_folder_of_images_is_no_table(tmp_path):
     Image.new("L", (4, 4)).save(tmp_path / "a.png")
     (tmp_path / "state.json").mkdir()
     assert not is_table(str(tmp_path))
+    with pytest.raises(
+        ValueError, match=r"is a folder without a Parquet file, .*load_image_folder"
+    ):
+        open_table(tmp_path)
+
+
+@pytest.mark.parametrize("image", ["a.JPG", "a.webp", "cats/a.png"])
+def test_a_folder_of_images_with_a_table_of_facts_is_no_table(image, tmp_path):
+    write_parquet(pyarrow.table({"z": lists(vectors())}), tmp_path / "metadata")
+    (tmp_path / "README.md").touch()
+    assert is_table(str(tmp_path))
+    (tmp_path / image).parent.mkdir(exist_ok=True)
+    (tmp_path / image).touch()
+    assert not is_table(str(tmp_path))
+    assert len(open_table(tmp_path)) == 5  # who asks for the table gets it
 
 
 def peak_of(work):

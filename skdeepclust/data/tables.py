@@ -16,8 +16,10 @@ numbers, text                               facts about the samples, which no fi
 from __future__ import annotations
 
 import json
+import mimetypes
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, overload
@@ -29,7 +31,7 @@ from .._optional import optional
 from .files import on_disk
 from .images import EncodedImage
 
-__all__ = ["EncodedImages", "Table", "is_table"]
+__all__ = ["EncodedImages", "Table", "check_column", "is_table"]
 
 ENDINGS = (".parquet", ".arrow", ".feather")
 VECTORS, IMAGES = 4096, 64  # rows in memory at once
@@ -40,11 +42,24 @@ Cells = Any  # an array of Arrow
 
 
 def is_table(path: str) -> bool:
-    """Whether the name is that of a table, or the folder holds one."""
+    """Whether the name is that of a table, or the folder holds one and no images beside it."""
     if not os.path.isdir(path):
         return path.lower().endswith(ENDINGS)
     folder = Path(path)
-    return any((folder / name).is_file() for name in (_STATE, _SPLITS)) or bool(_parquets(folder))
+    if any((folder / name).is_file() for name in (_STATE, _SPLITS)):
+        return True
+    return bool(_parquets(folder)) and not any(map(_may_hold_images, folder.glob("[!._]*")))
+
+
+def _may_hold_images(place: Path) -> bool:
+    kind = mimetypes.guess_type(place.name, strict=False)[0] or ""
+    return kind.startswith("image/") or place.is_dir()
+
+
+def check_column(path: str, column: str | None) -> None:
+    """Refuse a column of what is no table."""
+    if column is not None and not is_table(path):
+        raise ValueError(f"--column is for a table. Got {path!r} instead.")
 
 
 def _parquets(folder: Path) -> list[str]:
@@ -98,7 +113,11 @@ class Table:
 
     @cached_property
     def _sizes(self) -> list[int]:
-        return [part.count(self.column) for part in self._parts]
+        sizes = []
+        for part in self._parts:
+            with _readable(part.path):
+                sizes.append(part.count(self.column))
+        return sizes
 
     def __len__(self) -> int:
         return sum(self._sizes)
@@ -107,7 +126,8 @@ class Table:
         """Cells of a column from a row on, at most so many at a time."""
         for part, n_rows in zip(self._parts, self._sizes, strict=True):
             if start < n_rows:
-                yield from part.cells(column, size, start)
+                with _readable(part.path):
+                    yield from part.cells(column, size, start)
             start = max(0, start - n_rows)
 
     def vectors(self, start: int = 0) -> Iterator[NDArray[np.float32]]:
@@ -126,15 +146,15 @@ class Table:
                 f"{start + odd[0]} has {lengths[odd[0]]} numbers, and the first row {self.width}; "
                 "leave such rows out."
             )
-        flat = cells.flatten()
-        if flat.null_count:
-            place = np.flatnonzero(flat.is_null().to_numpy(zero_copy_only=False))[0]
+        with np.errstate(over="ignore"):  # what float32 can't hold is infinite, and named below
+            flat = cells.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
+        numbers: NDArray[np.float32] = flat.reshape(len(cells), self.width)  # a null is NaN
+        if len(odd := np.flatnonzero(~np.isfinite(numbers).all(axis=1))):
             raise ValueError(
-                f"column {self.column!r} of {self.path!r} lacks a number in row "
-                f"{start + place // self.width}; leave such rows out, or fill them."
+                f"column {self.column!r} of {self.path!r} has a null, NaN or infinite number in "
+                f"row {start + odd[0]}; leave such rows out, or fill them."
             )
-        numbers: NDArray[np.float32] = flat.to_numpy(zero_copy_only=False).astype(np.float32)
-        return numbers.reshape(len(cells), self.width)
+        return numbers
 
     @cached_property
     def width(self) -> int:
@@ -165,7 +185,8 @@ class Table:
         """Return the images, encoded, read when looked at."""
         if not self.holds_images:
             raise ValueError(
-                f"column {self.column!r} of {self.path!r} holds vectors; their array is to_array()."
+                f"column {self.column!r} of {self.path!r} holds vectors, which need no network: a "
+                "fit takes their array, to_array(), and the command cluster the table."
             )
         return EncodedImages(self, np.arange(len(self)))
 
@@ -269,7 +290,12 @@ def _files_of(path: str) -> list[str]:
             f"{os.path.join(path, splits[0] if splits else 'train')!r}."
         )
     if not (folder / _STATE).is_file():
-        return _parquets(folder)
+        if files := _parquets(folder):
+            return files
+        raise ValueError(
+            f"{path!r} is a folder without a Parquet file, and not one of save_to_disk. "
+            "load_image_folder reads a folder of images."
+        )
     names = [os.path.basename(f["filename"]) for f in _json_of(folder / _STATE, "_data_files")]
     if not names:
         raise ValueError(f"{path!r} holds no row.")
@@ -330,6 +356,8 @@ def _holds_samples(kind: Any) -> bool:
 
 def _is_fact(kind: Any) -> bool:
     types = _module("types")
+    if types.is_dictionary(kind):  # a categorical of pandas or polars
+        return _is_fact(kind.value_type)
     tests = (types.is_integer, types.is_floating, types.is_string, types.is_large_string)
     return any(holds(kind) for holds in (*tests, types.is_boolean))
 
@@ -340,14 +368,21 @@ def _named(cell: Any, classes: Sequence[str]) -> Any:
 
 def _opened(path: str) -> _Parquet | _Arrow:
     """Open a file of a table, whoever wrote it."""
+    with _readable(path):
+        with open(path, "rb") as file:
+            is_parquet = file.read(4) == b"PAR1"  # whatever its name ends with
+        return (_Parquet if is_parquet else _Arrow)(path)
+
+
+@contextmanager
+def _readable(path: str) -> Iterator[None]:
+    """What Arrow says of a file that it can't read, with the name of the file."""
     error_of_arrow = optional("pyarrow", extra="table", purpose=f"reading {path!r}").ArrowException
     try:
-        return (_Parquet if path.lower().endswith(".parquet") else _Arrow)(path)
-    except OSError as error:
+        yield
+    except (OSError, error_of_arrow) as error:
         if not os.path.isfile(path):
             raise FileNotFoundError(f"there is no file {path!r}.") from error
-        raise ValueError(f"{path!r} can't be read as a table ({error}).") from error
-    except error_of_arrow as error:
         raise ValueError(f"{path!r} can't be read as a table ({error}).") from error
 
 

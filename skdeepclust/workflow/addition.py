@@ -14,6 +14,7 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
 
 from ..data.images import read_readable_images
+from ..data.tables import is_table
 from ..pretrained.store import as_array
 from .companion import columns_again
 from .description import described
@@ -128,6 +129,8 @@ def _added(
     for kind, words in {"array": "an array", "boxes": "boxes", "column": "a table"}.items():
         if kind in summary:
             raise ValueError(f"{str(out)!r} is the result of {words}; images can't be added to it.")
+    if is_table(images):
+        raise ValueError(f"images of a folder can be added, and {images!r} is a table.")
     summary = at_place(summary, folder)
     place, found = summary["folder"], files_of(images)[1]
     root = os.path.dirname(images) if os.path.isfile(images) else images

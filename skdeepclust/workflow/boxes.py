@@ -19,7 +19,7 @@ from sklearn.utils import gen_batches
 from ..data.files import on_disk
 from ..data.folders import listing
 from ..data.images import ImageReadError, read_image, resize_image, resize_images
-from ..data.tables import is_table
+from ..data.tables import check_column
 from ..data.telling import warn
 from ..datasets import check_on_error
 from .companion import CompanionTable
@@ -79,8 +79,7 @@ def refuse_stray_flags(path: str, images: Any, column: str | None) -> None:
     """Refuse --images without a file of boxes, and --column without a table."""
     if images is not None and not BoxFile.takes(path):
         raise ValueError(f"--images is for a file of boxes, .json or .csv. Got {path!r} instead.")
-    if column is not None and not is_table(path):
-        raise ValueError(f"--column is for a table. Got {path!r} instead.")
+    check_column(path, column)
 
 
 def read_boxes(file: str) -> list[Box]:

@@ -204,8 +204,8 @@ class Oracle:
         """Refuse images where vectors were clustered."""
         if self.embedder is None and self.estimator.image_shape_ is None:
             raise ValueError(
-                f"{str(out)!r} is the result of vectors, and predicts those of a .npy file. Got "
-                f"{source!r} instead."
+                f"{str(out)!r} is the result of vectors, and predicts those of a .npy file or a "
+                f"table. Got {source!r} instead."
             )
 
     def as_seen(self, images: NDArray[Any]) -> NDArray[Any]:

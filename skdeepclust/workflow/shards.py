@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from ..data.files import whole_file, write_whole
 from ..data.folders import find_files
 from ..data.images import EncodedImage, ImageReadError, check_images
-from ..data.tables import Table, is_table
+from ..data.tables import Table, check_column, is_table
 from ..device import resolve_device, uses_bfloat16
 from ..pretrained.embedder import ImageEmbedder
 from ..pretrained.store import as_array
@@ -151,8 +151,7 @@ def images_in(place: str, column: str | None) -> FolderImages | TableImages:
     """Images of a folder or of a table."""
     if is_table(place):
         return TableImages(place, column)
-    if column is not None:
-        raise ValueError(f"--column is for a table. Got {place!r} instead.")
+    check_column(place, column)
     return FolderImages(place)
 
 
