@@ -24,6 +24,14 @@ def press(*_):
     os.kill(os.getpid(), signal.SIGINT)
 
 
+@pytest.fixture(autouse=True)
+def heard():
+    """Listen to Ctrl-C as at a terminal; a process in the background may ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 posix = pytest.mark.skipif(os.name != "posix", reason="Windows knows no signals between processes")
 
 
@@ -102,6 +110,7 @@ def test_ctrl_c_in_the_first_stage_ends_the_second_too(name, blobs, monkeypatch)
 
 PROGRAM = """
 import builtins, os, signal, numpy as np, skdeepclust
+signal.signal(signal.SIGINT, signal.default_int_handler)
 ordinary = builtins.__import__
 def pressing(name, *args, **more):
     if name == "torch._dynamo":

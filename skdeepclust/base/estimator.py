@@ -75,7 +75,7 @@ class BaseDeepTransformer(
     }
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
-    _lengths: Mapping[str, int] = {}  # of a fit; a network that was loaded needs none
+    _lengths: Mapping[str, int] = {}  # while a fit builds its objective; a loaded one needs none
 
     encoder: Any
     embedding_dim: int
@@ -174,10 +174,9 @@ class BaseDeepTransformer(
             rows = read_input(self, X, reset=True)
             self._settle(rows)
             self._check_size(rows.shape[0])
-            self._lengths = self._auto_lengths(self.image_shape_, rows.shape[0])
             seed = draw_seed(self.random_state)
             with self._guarded_random_state(seed, device), torch.enable_grad():
-                objective = self._build_objective(seed).to(device)
+                objective = self._objective_for(rows, seed).to(device)
                 scaling = Scaling.of_vectors(rows) if rows.ndim == 2 else Scaling.of_images(rows)
                 if message := ruled_by_few(rows, scaling):
                     warn(message)
@@ -197,6 +196,14 @@ class BaseDeepTransformer(
                 self._publish(run, objective, scaling)
             self._warn_of(run)
         return self
+
+    def _objective_for(self, rows: Any, seed: int) -> Objective:
+        """Build the objective of a fit, with lengths for as many samples."""
+        self._lengths = self._auto_lengths(self.image_shape_, rows.shape[0])
+        try:
+            return self._build_objective(seed)
+        finally:
+            del self._lengths
 
     def _settle(self, rows: Any) -> None:
         """Find in the data what a parameter leaves open; nothing by default."""
