@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.datasets import make_blobs
 
-from skdeepclust.ops.cloudiness import cloudiness, parted, share
+from skdeepclust.ops.cloudiness import cloudiness, few_columns, parted, share
 
 
 @pytest.fixture(scope="module")
@@ -31,3 +31,11 @@ def test_a_cloud_is_as_cloudy_as_itself_and_blobs_are_not(blobs):
 
 def test_clusters_are_seen_under_another_number_of_clusters(blobs):
     assert cloudiness(torch.from_numpy(blobs), 17, 0) < 0.3
+
+
+def test_more_columns_than_rows_are_turned_into_few_and_distances_stay():
+    x = torch.randn(40, 300, generator=torch.Generator().manual_seed(0))
+    turned = few_columns(x)
+    assert turned.shape == (40, 40)
+    torch.testing.assert_close(torch.pdist(turned), torch.pdist(x))
+    assert few_columns(x[:, :40]).shape == (40, 40)

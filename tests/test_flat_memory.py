@@ -20,7 +20,9 @@ from skdeepclust.ops import neighbors
 from skdeepclust.ops import parts as ops_parts
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-N, WIDTH, FEW = 600, 12, 100
+# More samples than arrays hold that do not grow with them: 2 x 512 ends of edges in a batch, and
+# 20 x 30 rows that place the centres of SeCu's parts.
+N, WIDTH, FEW = 1200, 12, 100
 WHOLE = {"over_clustering": 1, "encoder": "mlp-skip:8"}
 PARTS = WHOLE | {"over_clustering": 10, "max_epochs": 4}
 METHODS = {
