@@ -3,9 +3,11 @@
 Each process writes what it found to ``folder``.
 """
 
+import contextlib
 import copy
 import inspect
 import sys
+import time
 import warnings
 from pathlib import Path
 
@@ -160,6 +162,21 @@ def gradients(here, folder):
 WHAT = {f.__name__: f for f in (fits, gradients, inputs, resumed, whole, unlike)}
 
 
+def check_group_is_gone():
+    """Fail if threads of the group still run: they abort the process now and then as it exits."""
+    deadline = time.monotonic() + 10  # the system forgets a thread a moment after it has ended
+    while left := [name for name in thread_names() if "gloo" in name]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.01)
+
+
+def thread_names():
+    """Names of the threads of this process; none where the system doesn't tell."""
+    for task in Path("/proc/self/task").glob("*"):
+        with contextlib.suppress(OSError):  # ended meanwhile
+            yield Path(task, "comm").read_text()
+
+
 def main(what, folder):
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
@@ -167,6 +184,8 @@ def main(what, folder):
     with together() as here:
         found = WHAT[what](here, folder)
     np.savez(Path(folder, f"{what} {here.number} of {here.size}.npz"), **found)
+    del here
+    check_group_is_gone()
 
 
 if __name__ == "__main__":

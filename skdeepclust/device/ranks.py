@@ -12,6 +12,7 @@ wherever a network is shared in a loss.
 
 from __future__ import annotations
 
+import importlib
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -110,6 +111,10 @@ def together() -> Iterator[Ranks]:
     ours = not dist.is_initialized()
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     if ours:
+        # Its functions have the group of the time they are imported as a default, and the first
+        # step of an optimiser imports it. Such a group is never taken down, and its threads can
+        # abort the process at exit: "terminate called without an active exception".
+        importlib.import_module("torch.distributed.nn.functional")
         dist.init_process_group(backend)
     group = dist.group.WORLD if ours else dist.new_group(backend=backend)
     here = Ranks(dist.get_rank(), dist.get_world_size(), group)
