@@ -446,6 +446,7 @@ def test_n_makes_a_new_cluster(opened):
 @pytest.mark.parametrize("by", ["mouse", "x", "Delete"])
 def test_images_that_do_not_belong_are_unclustered(opened, by):
     opened.goto(opened.url + "#cluster-1")
+    opened.wait_for_selector("body.at-one")  # a browser tells of an address late
     opened.keyboard.press("Space")
     opened.keyboard.press("Shift+ArrowRight")
     opened.click('#picked [data-verb="out"]') if by == "mouse" else opened.keyboard.press(by)
@@ -477,6 +478,7 @@ def test_a_key_right_after_a_link_is_for_what_the_link_shows(opened):
 @both_kinds
 def test_two_clusters_are_merged_and_what_was_merged_is_split(opened):
     opened.goto(opened.url + "#cluster-0")
+    opened.wait_for_selector("body.at-one")  # a browser tells of an address late
     opened.keyboard.press("j")
     opened.keyboard.type("1")
     opened.keyboard.press("Enter")
@@ -532,6 +534,7 @@ def test_alike_images_are_not_split(view_of):
     embedding[table.labels == 1] = 5
     view = view_of(table, images, embedding)
     view.goto(view.url + "#cluster-1")
+    view.wait_for_selector("body.at-one")  # a browser tells of an address late
     view.keyboard.press("s")
     assert said(view) == "These images are too alike to be split."
     assert view.is_disabled("#undo")
@@ -566,6 +569,7 @@ def test_a_cluster_is_named_described_and_accepted(opened):
 def test_proposed_names_fill_in_the_field_and_are_not_taken_silently(view_of):
     view = view_of(*clustering(), proposals={1: ["fox", "<b>dog"]})
     view.goto(view.url + "#cluster-1")
+    view.wait_for_selector("body.at-one")  # a browser tells of an address late
     chips = view.locator(".chip")
     assert chips.all_text_contents() == ["fox", "<b>dog"]
     assert saved(view).clusters == {}
@@ -616,6 +620,7 @@ def test_the_page_of_a_large_cluster_has_elements_for_what_is_near_only(view_of)
     table, images, embedding = clustering(n=6000, k=3, shape=(2, 2))
     view = view_of(table, images, embedding)
     view.goto(view.url + "#cluster-0")
+    view.wait_for_selector("body.at-one")  # a browser tells of an address late
     assert view.locator("#one-size").text_content() == "2,000 images, 33.3 %"
     cells = view.locator("#members .cell")
     assert cells.count() < 500
@@ -635,6 +640,7 @@ def test_the_saved_file_has_the_form_of_decisions(opened):
     table, _, _ = clustering()
     table.paths[5] = HOSTILE
     opened.goto(opened.url + "#cluster-2")
+    opened.wait_for_selector("body.at-one")  # a browser tells of an address late
     opened.keyboard.press("Control+a")
     opened.keyboard.press("x")
     with opened.expect_download() as download:
@@ -701,6 +707,7 @@ def test_python_applies_the_file_to_what_the_page_shows(opened):
 
 def test_reloading_and_another_tab_keep_decisions(opened):
     opened.goto(opened.url + "#cluster-1")
+    opened.wait_for_selector("body.at-one")  # a browser tells of an address late
     opened.keyboard.press("a")
     opened.reload()  # at once, before the page would have kept it by itself
     opened.wait_for_selector("html[data-ready]")
@@ -813,6 +820,7 @@ def test_another_file_is_one_sentence_and_changes_nothing(view_of, change, why):
 def test_kept_decisions_that_are_broken_are_left_alone(opened):
     key = "Object.keys(localStorage)[0]"
     opened.goto(opened.url + "#cluster-1")
+    opened.wait_for_selector("body.at-one")  # a browser tells of an address late
     opened.keyboard.press("a")
     until(opened, lambda: opened.evaluate("localStorage.length"))
     opened.evaluate(f"localStorage.setItem({key}, '{{')")
@@ -832,6 +840,7 @@ def test_a_browser_that_writes_files_is_asked_once_where(opened):
         };
     }""")
     opened.goto(opened.url + "#cluster-1")
+    opened.wait_for_selector("body.at-one")  # a browser tells of an address late
     opened.click("#one .accept")
     opened.click("#save")
     until(opened, lambda: said(opened) == "Saved as decisions.json.")
@@ -875,6 +884,7 @@ def test_the_page_works_in_a_frame_of_a_notebook(browser, tmp_path):
 
 def test_hostile_names_of_clusters_run_nothing(opened):
     opened.goto(opened.url + "#cluster-1")
+    opened.wait_for_selector("body.at-one")  # a browser tells of an address late
     hostile = '<img src=x onerror="document.title=1">'
     for field in ("#name", "#description"):
         opened.fill(field, hostile)
@@ -909,6 +919,7 @@ def test_help_lists_the_keys_that_the_page_hears(opened):
 def test_the_page_of_a_cluster_fits_its_window(opened, width):
     opened.set_viewport_size({"width": width, "height": 700})
     opened.goto(opened.url + "#cluster-1")
+    opened.wait_for_selector("body.at-one")  # a browser tells of an address late
     opened.fill("#name", "a very long name of a cluster " * 2)
     opened.keyboard.press("Enter")
     opened.keyboard.press("Control+a")
@@ -923,6 +934,7 @@ def test_a_name_that_is_no_text_is_saved_as_it_is(view_of):
     table.paths[6] = 'caf\udce9 "1".png'
     view = view_of(table, images, embedding)
     view.goto(view.url + "#cluster-0")
+    view.wait_for_selector("body.at-one")  # a browser tells of an address late
     view.keyboard.press("Control+a")
     view.keyboard.press("x")
     assert table.paths[6] in saved(view).not_in[0]
