@@ -171,7 +171,8 @@ def batch_sizes(n_samples: int, batch_size: int, smallest: int = 2) -> list[int]
 def draw_enough(run: Run, active: Tensor) -> Tensor:
     """Shuffle the active ones of those samples that are `Run.enough`; all of these, if none is."""
     some = run.enough()
-    assert some is not None
+    if some is None:
+        return shuffled(run, active)
     drawn = some[run.active[some]]
     return shuffled(run, drawn if len(drawn) > 1 else some)
 

@@ -133,7 +133,7 @@ class LabellingObjective(NeighborObjective):
             n_steps=self.n_outer,
             views=(),
             batch_size=min(self.outer_batch, len(run.samples)),
-            draw=None if run.enough() is None else draw_enough,
+            draw=draw_enough,
             start=self.start,
         )
 

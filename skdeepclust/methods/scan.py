@@ -85,7 +85,7 @@ class SCANObjective(LinearHeads, PartsObjective):
             self.loss,
             n_epochs=self.plan.n_clustering,
             views=self.pair,
-            draw=None if self.plan.n_drawn == len(run.samples) else self.draw,
+            draw=self.draw,
             partner=self.partner,
             start=self.start,
         )

@@ -94,7 +94,7 @@ class SeCuObjective(UnitEmbeddings, PartsObjective):
             n_epochs=self.plan.n_clustering,
             views=self.pair,
             partner=self.partner,
-            draw=None if self.plan.n_drawn == len(run.samples) else self.draw,
+            draw=self.draw,
             schedule=self.lr_factor,
             start=self.start,
         )

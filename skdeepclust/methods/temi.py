@@ -122,7 +122,7 @@ class TEMIObjective(Objective):
             views=(None, None),
             schedule=lambda run: min(1.0, (run.step + 1) / (WARM_UP * self.n_steps)),
             start=self.start,
-            draw=None if run.enough() is None else draw_enough,
+            draw=draw_enough,
             partner=self.draw_neighbors,
             smallest_batch=run.batch_size // 2,
         )
