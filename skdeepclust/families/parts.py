@@ -21,8 +21,7 @@ from ..base.estimator import BaseDeepClustering
 from ..base.objective import Core
 from ..data.shapes import are_small_and_grey
 from ..engine import Length, LossTerms, Phase, Run, shuffled, warmup_cosine
-from ..ops import kmeans, neighbor_affinity, weighted_means
-from ..ops.modularity import groups_of_labels
+from ..ops import groups_of_labels, kmeans, neighbor_affinity, weighted_means
 from .consensus import MOST_COMPARED, most_typical
 from .views import VIEWS, Views, ViewsObjective, auto_batch_size
 

@@ -12,7 +12,7 @@ from .density import (
 from .fuzzy_graph import fuzzy_graph
 from .kmeans import in_common, keep_names, kmeans, rename
 from .losses import cluster_mean_loss, imbalance, pair_contrast, queue_contrast
-from .modularity import merge_by_modularity, merged_labels, neighbor_affinity
+from .modularity import groups_of_labels, merge_by_modularity, neighbor_affinity
 from .neighbors import Rows, knn, nearest, stand_ins
 from .parts import cluster_by_parts
 from .principal import principal_axes
@@ -29,6 +29,7 @@ __all__ = [
     "density_weights",
     "fill_clusters",
     "fuzzy_graph",
+    "groups_of_labels",
     "imbalance",
     "in_common",
     "keep_names",
@@ -36,7 +37,6 @@ __all__ = [
     "knn",
     "means_of_sums",
     "merge_by_modularity",
-    "merged_labels",
     "nearest",
     "neighbor_affinity",
     "pair_contrast",

@@ -115,20 +115,6 @@ def closeness(e: Tensor, a: Tensor, b: Tensor) -> Tensor:
     return (1 - by_chance / (e + CHANCE)) * by_chance**SIZE_POWER
 
 
-def merged_labels(labels: Tensor, affinity: Tensor, n_groups: int) -> Tensor:
-    """Group of each sample, (n,).
-
-    Parameters
-    ----------
-    labels : Tensor of shape (n,), int64 in [0, K')
-        Small cluster of each sample. A cluster without samples gets no group.
-    affinity : Tensor of shape (K', K'), as in `merge_by_modularity`
-    n_groups : int, >= 1
-    """
-    group = groups_of_labels(torch.unique(labels), affinity, n_groups)
-    return group.to(labels.device)[labels]
-
-
 def groups_of_labels(used: Tensor, affinity: Tensor, n_groups: int) -> Tensor:
     """Group of each label, (K',), int64; 0 for those that are not among the ``used``."""
     used = used.to(affinity.device)
