@@ -190,12 +190,13 @@ class PretrainingCache(Hook):
         """What is stored, by another process perhaps that is at it now; None: it is our turn."""
         if not ranks().is_first:
             return None
-        with suppress(OSError):  # nothing can be kept there, as will be told
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._turn.enter_context(in_turn(self._file.with_suffix(".turn")))
-        state = self._look_up()
-        if state is not None:
-            self._turn.close()
+        with ExitStack() as turn:
+            with suppress(OSError):  # nothing can be kept there, as will be told
+                self._folder.mkdir(parents=True, exist_ok=True)
+                turn.enter_context(in_turn(self._file.with_suffix(".turn")))
+            state = self._look_up()
+            if state is None:
+                self._turn = turn.pop_all()  # until the training has ended
         return state
 
     def _look_up(self) -> dict[str, Any] | None:
