@@ -34,8 +34,8 @@ class Settings:
 
     alpha: float
     init: str
-    pretrain_epochs: int | str
-    max_iter: int | str
+    pretrain_epochs: int
+    max_iter: int
     lr: float
     clustering_lr: float
     tol: float | None
@@ -82,7 +82,7 @@ class AutoencoderObjective(Objective):
             "pretrain",
             self.reconstruction_loss,
             self._adam(plan.lr, self.encoder, self.decoder),
-            n_epochs=self._pretrain_epochs(run),
+            n_epochs=plan.pretrain_epochs,
             views=(None, plan.augment),
             clusters=False,
         )
@@ -90,7 +90,7 @@ class AutoencoderObjective(Objective):
             "cluster",
             self.clustering_loss,
             self._adam(plan.clustering_lr, *self.clustering_modules()),
-            n_steps=self._clustering_steps(run) if len(self.prototypes) > 1 else 0,
+            n_steps=plan.max_iter if len(self.prototypes) > 1 else 0,
             views=(None, plan.augment if plan.augment_clustering else None),
             start=self.start_clustering,
         )
@@ -191,27 +191,9 @@ class AutoencoderObjective(Objective):
         if self.settings.min_cluster_size > 0:
             self.last_good_state = {k: v.clone() for k, v in self.state_dict().items()}
 
-    def _pretrain_epochs(self, run: Run) -> int:
-        epochs = self.settings.pretrain_epochs
-        if isinstance(epochs, str):  # "auto"
-            length = PRETRAINING[kind_of(run.samples.shape)]
-            return length.epochs(len(run.samples), run.steps_per_epoch)
-        return epochs
-
-    def _clustering_steps(self, run: Run) -> int:
-        steps = self.settings.max_iter
-        if isinstance(steps, str):  # "auto"
-            return CLUSTERING[kind_of(run.samples.shape)].steps(len(run.samples))
-        return steps
-
     def _adam(self, lr: float, *modules: nn.Module | None) -> torch.optim.Optimizer:
         params = [p for m in modules if m is not None for p in m.parameters()]
         return torch.optim.Adam([*params, self.prototypes], lr=lr, fused=True)
-
-
-def kind_of(sample_shape: tuple[int, ...]) -> str:
-    """What samples of this shape are: "images" or "vectors"."""
-    return "images" if len(sample_shape) == 3 else "vectors"
 
 
 class AutoencoderClustering(BaseDeepClustering):
@@ -279,8 +261,8 @@ class AutoencoderClustering(BaseDeepClustering):
         return Settings(
             alpha=self.alpha,
             init=self.init,
-            pretrain_epochs=self.pretrain_epochs,
-            max_iter=self.max_iter,
+            pretrain_epochs=self._length("pretrain_epochs"),
+            max_iter=self._length("max_iter"),
             lr=self.lr,
             clustering_lr=self.lr if self.clustering_lr is None else self.clustering_lr,
             tol=self.tol,
