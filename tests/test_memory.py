@@ -394,3 +394,20 @@ def test_who_waits_goes_on_after_a_pretraining_that_failed(blobs, tmp_path, pret
         model.fit_with(blobs[0], [Fails()])
     model.fit(blobs[0])
     assert pretrainings() == 2
+
+
+def test_nobody_waits_for_a_fit_that_could_not_look_up(blobs, tmp_path, monkeypatch):
+    def refuses(path):
+        raise PermissionError(path)
+
+    def waits(seconds):
+        raise AssertionError("another fit still has its turn")
+
+    model = DECSClustering(**QUICK, memory=tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(skdeepclust.base.memory, "read_sealed", refuses)
+        with pytest.raises(PermissionError) as kept:
+            model.fit(blobs[0])
+    monkeypatch.setattr("skdeepclust.data.files.time.sleep", waits)
+    model.fit(blobs[0])
+    assert kept.tb is not None  # which keeps alive what the failed fit held
