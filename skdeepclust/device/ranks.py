@@ -346,13 +346,18 @@ def pooled_moments(x: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and variance of each channel over the rows of all processes, who have such shares."""
     # The moments of torch's own BatchNorm: var_mean takes twenty times as long on channels-last.
     own = torch.stack(torch.batch_norm_update_stats(x.float(), None, None, 0.0)).double()
-    found = [torch.empty_like(own) for _ in shares]
-    _send(dist.all_gather, found, own)
-    means, variances = torch.stack(found, dim=1)  # (processes, channels)
+    means, variances = torch.stack(_from_all(own), dim=1)  # (processes, channels)
     weight = shares.to(means.device)[:, None]
     mean = (weight * means).sum(0)
     variance = (weight * (variances + (means - mean).square())).sum(0)
     return mean.float(), variance.float()
+
+
+def _from_all(own: Tensor) -> list[Tensor]:
+    """The short message of every process: gloo gathers in half of the time in which it sums."""
+    found = [torch.empty_like(own) for _ in range(_now.size)]
+    _send(dist.all_gather, found, own)
+    return found
 
 
 class PooledNorm(torch.autograd.Function):
@@ -381,8 +386,7 @@ class PooledNorm(torch.autograd.Function):
         _, by_weight, by_bias = torch.ops.aten.native_batch_norm_backward(
             grad, x, slope, mean, variance, None, None, False, ctx.eps, [False, True, True]
         )
-        total = torch.cat([by_weight, by_bias])
-        _send(dist.all_reduce, total)
+        total = torch.stack(_from_all(torch.cat([by_weight, by_bias]))).sum(0)
         of_product, of_grad = (total / ctx.n).chunk(2)
         spread = (variance + ctx.eps).rsqrt()
         a, b = slope * spread, -slope * spread.square() * of_product
