@@ -24,7 +24,7 @@ from ..ops import fuzzy_graph, principal_axes
 
 N_AXES = 256  # principal components of a space
 WIDTHS = (256, 256)
-LR = 1e-3
+LR = 3e-3
 ENOUGH_STEPS, UP_TO = 300, 10_000  # steps that suffice for so many samples; more take more
 READ = 1024  # rows read at once
 

@@ -61,7 +61,7 @@ class NeighborEmbedding(NeighborTransformer):
         proportion, up to 131,072: so many, drawn at random, are learnt from.
     batch_size : int, default=512
         Neighbouring pairs in a step, each the others' rival; at most one for each sample.
-    lr : float, default=0.001
+    lr : float, default=0.003
         Learning rate of Adam at first; it falls to zero in a half cosine.
     image_shape : (H, W) or (H, W, C), default=None
         Shape of one image, if the rows of a 2-D X are images, or the size to which image files
