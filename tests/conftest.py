@@ -4,6 +4,7 @@ import importlib.util
 import os
 import pickle
 import sys
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads slow down busy machines
@@ -18,6 +19,8 @@ from sklearn.datasets import make_blobs
 from torch import nn
 
 import skdeepclust
+from skdeepclust.methods import cdc, feature
+from skdeepclust.ops import set_apart
 from skdeepclust.pretrained.networks import Network
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -52,6 +55,13 @@ def toy(monkeypatch):
     monkeypatch.setattr("skdeepclust.workflow.results.load", load)
     monkeypatch.setattr(ToyClustering, "fits", 0)
     return ["--method", "toy"]
+
+
+@pytest.fixture
+def few_steps(monkeypatch):
+    """Leave out thousands of steps for few samples, which are most of the time of two methods."""
+    monkeypatch.setattr(cdc, "set_apart", partial(set_apart, n_steps=20))
+    monkeypatch.setattr(feature, "SHOWN", 1)
 
 
 @pytest.fixture

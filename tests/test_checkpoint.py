@@ -29,7 +29,10 @@ METHODS = [
 ]
 each_method = pytest.mark.parametrize("method", METHODS, ids=lambda m: m.__name__)
 # A fit whose states can't be read starts anew, and then ends like any other.
-pytestmark = pytest.mark.filterwarnings("error:.*damaged")
+pytestmark = [
+    pytest.mark.filterwarnings("error:.*damaged"),
+    pytest.mark.usefixtures("few_steps"),
+]
 
 
 @pytest.fixture(autouse=True)

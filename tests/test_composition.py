@@ -38,7 +38,10 @@ ESTIMATORS = [x for x in CLASSES if issubclass(x, ClusterMixin | BaseDeepTransfo
 each_estimator = pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: e.__name__)
 each_clustering = pytest.mark.parametrize("estimator", CLUSTERINGS, ids=lambda e: e.__name__)
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.usefixtures("few_steps"),
+]
 
 
 def classifier(estimator, **params):
