@@ -4,7 +4,6 @@ import importlib.util
 import os
 import pickle
 import sys
-from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads slow down busy machines
@@ -15,12 +14,11 @@ import pytest
 import torch
 from commands import ToyClustering, cluster, write_folder
 from counted import use, write_photos
+from families import leave_out_steps
 from sklearn.datasets import make_blobs
 from torch import nn
 
 import skdeepclust
-from skdeepclust.methods import cdc, feature
-from skdeepclust.ops import set_apart
 from skdeepclust.pretrained.networks import Network
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -59,9 +57,8 @@ def toy(monkeypatch):
 
 @pytest.fixture
 def few_steps(monkeypatch):
-    """Leave out thousands of steps for few samples, which are most of the time of two methods."""
-    monkeypatch.setattr(cdc, "set_apart", partial(set_apart, n_steps=20))
-    monkeypatch.setattr(feature, "SHOWN", 1)
+    """Fits of few samples take no longer than they need to be fits."""
+    leave_out_steps(monkeypatch.setattr)
 
 
 @pytest.fixture
