@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from skdeepclust import ImageEmbedder
+from skdeepclust.data import tables
 from skdeepclust.data.images import ImageReadError, read_image
 from skdeepclust.data.tables import IMAGES, VECTORS, EncodedImages, Table, is_table
 from skdeepclust.datasets import open_table
@@ -300,13 +301,15 @@ def write_in_one_piece(table, path, ending, n_at_once=1024):
 
 
 @pytest.mark.parametrize("ending", [".parquet", ".arrow"])
-def test_vectors_are_never_in_memory_all_at_once(ending, tmp_path):
-    rows = np.random.default_rng(0).normal(size=(16 * VECTORS, 32)).astype(np.float32)
+def test_vectors_are_never_in_memory_all_at_once(ending, tmp_path, monkeypatch):
+    few = 1024
+    monkeypatch.setattr(tables, "VECTORS", few)
+    rows = np.random.default_rng(0).normal(size=(16 * few, 32)).astype(np.float32)
     path = write_in_one_piece(pyarrow.table({"z": lists(rows)}), tmp_path / "t", ending)
     peak, found = peak_of(lambda: Table(path).to_array())
     assert peak < rows.nbytes / 2
     assert (found == rows).all()
-    assert max(map(len, Table(path).vectors())) <= VECTORS
+    assert max(map(len, Table(path).vectors())) <= few
 
 
 @pytest.mark.parametrize("ending", [".parquet", ".arrow"])
