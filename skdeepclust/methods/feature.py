@@ -185,9 +185,9 @@ class FeatureClustering(NeighborTransformer, BaseDeepClustering):
     and of free sizes, and k-means on the features and on their neighbour embedding, which TURTLE
     has learnt anyway. Where classes are of unlike size, clusters of like size cut the large ones
     in pieces and put small ones together, and their borders don't stay when they are moved to
-    where few neighbours are parted. So TURTLE with like sizes is taken if its borders stay, else
-    TURTLE with free sizes. Labels then follow the neighbours. Linear heads learn them, and label
-    new samples.
+    where few neighbours are parted. So TURTLE with like sizes is taken if most of its borders
+    stay, else TURTLE with free sizes. Labels then follow the neighbours. Linear heads learn them,
+    and label new samples.
 
     Parameters
     ----------
