@@ -964,7 +964,8 @@ def heads() -> str:
         "order; `_two_levels`: half of the classes keep a tenth; `_dominant`: all but one keep an "
         "eighth. How sizes are told was settled on the sets without such an ending and on "
         "`_tail`, scores seen; the other cuts played no part. CPU seconds come from a machine "
-        "that was busy with other work."
+        "that was busy with other work. The rows of `heads.py` are older; `choice.py` takes the "
+        "same sets and methods."
     )
     head = ["data", "method", "seeds", "ACC %", "NMI %", "CPU s"]
     return f"## Heads on ready features\n\n{text}\n\n{table(head, lines)}\n{provenance(rows)}\n"
