@@ -8,14 +8,13 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-import resource
 import time
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from alone import limit_cpu, measured_fit
 from sklearn.cluster import KMeans, MiniBatchKMeans
 from sklearn.metrics import adjusted_rand_score
 from sklearn.pipeline import make_pipeline
@@ -56,12 +55,6 @@ EMBEDDER = {"ImageEmbedder": embedder}
 METHODS = {**OURS, **SKLEARN, **RIVALS, **EMBEDDER}
 
 
-def memory(name: str) -> float:
-    """MiB of this process by a line of its status."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 1024
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("method", choices=METHODS)
@@ -69,19 +62,11 @@ def main() -> None:
     parser.add_argument("told", type=Path, help="gets the JSON")
     parser.add_argument("--limit", type=int, required=True, help="CPU seconds")
     args = parser.parse_args()
-    resource.setrlimit(resource.RLIMIT_CPU, (args.limit, args.limit + 9))
+    limit_cpu(args.limit)
     X = np.load(args.data, mmap_mode="r")
     model = METHODS[args.method]()
-    before, wall, cpu = memory("RssAnon"), time.perf_counter(), time.process_time()
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        found = model.fit_predict(X)
-    told = {
-        "wall": time.perf_counter() - wall,
-        "cpu": time.process_time() - cpu,
-        "before_mib": before,
-        "warnings": [str(w.message)[:80] for w in caught],
-    }
+    found, told, caught = measured_fit(model, X, "RssAnon")
+    told["warnings"] = [str(w.message)[:80] for w in caught]
     truth = args.data.with_suffix(".labels.npy")
     if truth.exists():
         told["ARI"] = float(adjusted_rand_score(np.load(truth), found))

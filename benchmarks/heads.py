@@ -1,17 +1,13 @@
-"""What people use instead, on ready features; with data and methods that choice.py takes, too.
+"""Sets of ready features and what people use on them, for choice.py and others.
 
-    OMP_NUM_THREADS=1 python benchmarks/heads.py --data FOLDER --features CACHE
-
-Each set of features is clustered at its true number of clusters, as it is and with a long tail:
-the sizes of its classes fall to a twentieth. Other cuts can be asked for. Spectral clustering is
-given at most 4,000 rows. Images become features by EfficientNet-Lite0, once; its features were
-shaped by labels of ImageNet, so the figures on classes that are among ImageNet's (Tiny-ImageNet)
-flatter all methods alike. Labels only score.
+Images become features by EfficientNet-Lite0, once; its features were shaped by labels of ImageNet,
+so the figures on classes that are among ImageNet's (Tiny-ImageNet) flatter all methods alike. The
+sizes of the classes of a set can be cut: with a long tail they fall to a twentieth. Labels only
+score.
 """
 
 from __future__ import annotations
 
-import argparse
 import io
 import zipfile
 from collections.abc import Callable
@@ -20,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import load_set, record, recorded, scores, stopwatch
+from common import load_set, scores, stopwatch
 from PIL import Image
 from sklearn.cluster import HDBSCAN, KMeans, SpectralClustering
 from sklearn.datasets import load_iris
@@ -28,7 +24,7 @@ from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
 from sklearn.preprocessing import normalize
 
-from skdeepclust import FeatureClustering, NeighborEmbedding, TURTLEClustering
+from skdeepclust import FeatureClustering, NeighborEmbedding
 
 IMAGES = ("tiny_imagenet_10", "flowers", "ants_bees", "cifar10", "cifar100_20")
 FOLDERS = {
@@ -46,7 +42,6 @@ CUTS = {  # share of its members that the class of this rank keeps, of so many; 
     "_dominant": (lambda rank, n: 1.0 if rank == 0 else 1 / 8, 7),
     "_two_levels": (lambda rank, n: 1.0 if rank < n // 2 else 1 / 10, 7),
 }
-AT_MOST = 4_000  # rows for what is slow
 
 
 # --- Data -----------------------------------------------------------------------------------------
@@ -172,13 +167,6 @@ def by_embedding(X: np.ndarray, n_clusters: int, seed: int) -> tuple[np.ndarray,
     return kmeans(NeighborEmbedding(random_state=seed).fit_transform(X), n_clusters, seed), {}
 
 
-def by_turtle(
-    X: np.ndarray, n_clusters: int, seed: int, **params: Any
-) -> tuple[np.ndarray, dict[str, Any]]:
-    model = TURTLEClustering(n_clusters, random_state=seed, **params).fit(X)
-    return model.labels_, {"gamma": model.gamma_, "evidence": model.evidence_}
-
-
 def by_candidates(X: np.ndarray, n_clusters: int, seed: int) -> tuple[np.ndarray, dict[str, Any]]:
     """The default for features, and how good each of its candidates would have been."""
     model = FeatureClustering(n_clusters, random_state=seed).fit(X)
@@ -196,34 +184,8 @@ METHODS: dict[str, Method] = {
     "UMAP + k-means": by_umap,
     "UMAP + HDBSCAN": by_hdbscan,
     "NeighborEmbedding + k-means": by_embedding,
-    "TURTLE, features alone": lambda X, k, seed: by_turtle(X, k, seed, n_embeddings=0, gamma=10.0),
-    "TURTLE": by_turtle,
     "FeatureClustering": by_candidates,
 }
-SLOW = ("spectral clustering",)  # on at most 4,000 rows
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--features", type=Path, required=True, help="folder that keeps features")
-    both = [f"{name}{tail}" for name in (*IMAGES, *ROWS) for tail in ("", "_tail")]
-    parser.add_argument("--sets", nargs="+", default=[*both, *TABLES])
-    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    args = parser.parse_args()
-    done = [(row["data"], row["method"], row["seed"]) for row in recorded("heads")]
-    for name in args.sets:
-        X, y = load_features(name, args.data, args.features)
-        n_clusters = int(y.max()) + 1
-        for method in args.methods:
-            for seed in args.seeds:
-                if (name, method, seed) in done:
-                    continue
-                some = subsample(len(X), AT_MOST if method in SLOW else len(X))
-                row = {"data": name, "method": method, "seed": seed, "n": len(some)}
-                found = measured(METHODS[method], X[some], y[some], n_clusters, seed)
-                record("heads", **row, **found)
 
 
 def measured(
@@ -235,12 +197,3 @@ def measured(
     for facts_of_one in facts.get("candidates", {}).values():
         facts_of_one |= scores(y, facts_of_one.pop("labels"))
     return {**facts, **scores(y, labels), **seconds}
-
-
-def subsample(n: int, at_most: int) -> np.ndarray:
-    """Numbers of so many rows, the same ones each time."""
-    return np.sort(np.random.default_rng(0).permutation(n)[:at_most])
-
-
-if __name__ == "__main__":
-    main()

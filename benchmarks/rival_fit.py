@@ -10,16 +10,14 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-import resource
 import sys
-import time
-import warnings
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from alone import limit_cpu, measured_fit, memory
 from sklearn.cluster import HDBSCAN, KMeans, SpectralClustering
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
@@ -131,12 +129,6 @@ ONE_EPOCH: dict[str, Builder] = {
 }
 
 
-def memory(name: str) -> float:
-    """MiB of this process: ``VmRSS`` now, ``VmHWM`` at most. getrusage would count the parent's."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 1024
-
-
 def versions() -> dict[str, str]:
     """Versions of what this process has imported."""
     names = {"scikit-learn": "sklearn", "umap-learn": "umap"}
@@ -151,19 +143,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--limit", type=int, required=True, help="CPU seconds")
     args = parser.parse_args()
-    resource.setrlimit(resource.RLIMIT_CPU, (args.limit, args.limit + 9))
+    limit_cpu(args.limit)
     with np.load(args.folder / "data.npz") as data:
         X, X_new = data["X"], data["X_new"]
     model = {**METHODS, **ONE_EPOCH}[args.method](args.clusters, X, args.seed)
-    before = memory("VmRSS")
-    wall, cpu = time.perf_counter(), time.process_time()
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        labels = model.fit_predict(X)
-    found = {
-        "wall": time.perf_counter() - wall,
-        "cpu": time.process_time() - cpu,
-        "before_mib": before,
+    labels, found, caught = measured_fit(model, X, "VmRSS")
+    found |= {
         "peak_mib": memory("VmHWM"),
         "data_mib": X.nbytes / 2**20,
         "warnings": [str(w.message)[:60] for w in caught if w.category.__name__ == TOLD],

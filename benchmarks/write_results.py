@@ -693,6 +693,60 @@ def growth_neighbors() -> str:
     )
 
 
+def threads() -> str:
+    """The default number of threads beside one, alone and beside a busy process."""
+    rows = recorded("threads")
+    if not rows:
+        return ""
+    lines = []
+    for names, group in grouped(rows, lambda r: (r["fit"], r["beside"])).items():
+        of = grouped(group, lambda r: r["of"])
+        wall, cpu = (
+            {number: mean(r[clock] for r in of[number]) for number in ("1", "default")}
+            for clock in ("wall", "cpu")
+        )
+        seconds = [
+            f"{wall['1']:.1f}, {wall['default']:.1f}",
+            f"{cpu['1']:.1f}, {cpu['default']:.1f}",
+        ]
+        ratios = [f"{clock['default'] / clock['1']:.2f}" for clock in (wall, cpu)]
+        lines.append([*names, str(len(of["default"])), *seconds, *ratios])
+    text = (
+        "The same fit on one thread (`OMP_NUM_THREADS=1`) and on as many as torch takes by itself, "
+        "each a process of its own, in turns; alone, and beside a process that keeps a core busy. "
+        "Seconds: one thread, then the default, means of the rounds. Both have "
+        "`OMP_WAIT_POLICY=PASSIVE`."
+    )
+    head = ["fit", "beside it", "rounds", "wall s", "CPU s", "wall of default / one", "CPU"]
+    return f"## Threads\n\n{text}\n\n{table(head, lines)}\n{provenance(rows)}\n"
+
+
+def ranks() -> str:
+    """A fit by one process, by two that share it, and by two that make it each."""
+    rows = recorded("ranks")
+    if not rows:
+        return ""
+    lines = []
+    for fit, of_fit in grouped(rows, lambda r: r["fit"]).items():
+        ways = grouped(of_fit, lambda r: r["by"])
+        alone = ways["one process"]
+        for way, group in ways.items():
+            cells = [fit, way, str(len(group))]
+            for clock in ("wall", "cpu"):
+                seconds = mean(r[clock] for r in group)
+                cells += [f"{seconds:.1f}", f"{seconds / mean(r[clock] for r in alone):.2f}"]
+            lines.append(cells)
+    text = (
+        "One thread for each process, messages by gloo, after a short fit that loads what is "
+        "needed. Wall seconds are those of the process that ends last, CPU seconds the mean of a "
+        "process. Two that share nothing make the whole fit each, side by side: half of their wall "
+        "seconds is what sharing could come to on that machine."
+    )
+    head = ["fit", "by", "rounds", "wall s", "relative to one", "CPU s of a process"]
+    head += ["relative to one"]
+    return f"## Two processes\n\n{text}\n\n{table(head, lines)}\n{provenance(rows)}\n"
+
+
 def page() -> str:
     """Size of the page, and how long it takes to open and to answer."""
     verbs = {
@@ -917,7 +971,8 @@ def heads() -> str:
         "order; `_two_levels`: half of the classes keep a tenth; `_dominant`: all but one keep an "
         "eighth. How sizes are told was settled on the sets without such an ending and on "
         "`_tail`, scores seen; the other cuts played no part. CPU seconds come from a machine "
-        "that was busy with other work."
+        "that was busy with other work. The rows of `heads.py` are older; `choice.py` takes the "
+        "same sets and methods."
     )
     head = ["data", "method", "seeds", "ACC %", "NMI %", "CPU s"]
     return f"## Heads on ready features\n\n{text}\n\n{table(head, lines)}\n{provenance(rows)}\n"
@@ -1221,6 +1276,8 @@ def main() -> None:
         memory(),
         growth(),
         growth_neighbors(),
+        threads(),
+        ranks(),
         page(),
         no_collapse(),
         told_of_fits(),

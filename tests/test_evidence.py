@@ -110,7 +110,7 @@ def test_nothing_is_said_of_good_clusters(blobs):
 
 def test_candidates_are_compared_and_kept_without_labels(blobs):
     X, y = blobs
-    found = judge(X, y, candidates={"same": 3 - y, "one": np.zeros_like(y)})
+    found = judge(X, y, candidates={"same": 3 - y, "one": np.zeros_like(y)}, taken="one")
     assert found.candidates["same"].agreement == 1
     assert found.candidates["one"].agreement == 0
     twin = Evidence.from_dict(json.loads(json.dumps(found.as_dict())))

@@ -475,6 +475,15 @@ def test_a_key_right_after_a_link_is_for_what_the_link_shows(opened):
     assert opened.input_value("#name") == "terrier"
 
 
+def test_a_key_that_only_a_gallery_hears_goes_where_the_link_leads_too(opened):
+    at_once = """() => {
+        document.querySelector('#cluster-2 .open').click();
+        document.body.dispatchEvent(new KeyboardEvent('keydown', {key: 'PageDown', bubbles: true}));
+        return document.activeElement.id;
+    }"""
+    assert opened.evaluate(at_once) == "members"
+
+
 @both_kinds
 def test_two_clusters_are_merged_and_what_was_merged_is_split(opened):
     opened.goto(opened.url + "#cluster-0")

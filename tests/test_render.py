@@ -126,7 +126,7 @@ def test_warnings_and_verdict_stand_before_everything_else(tmp_path):
 
 def test_k_means_stands_beside_the_clusters(tmp_path):
     text = page(tmp_path, *clustering(), evidence=evidence())
-    for cell in ("<td>0.500</td><td>–</td>", "<td>0.600</td><td>0.400</td>", "<td>0.000</td>"):
+    for cell in ("<td>0.500</td><td>1.000</td>", "<td>0.600</td><td>0.400</td>", "<td>0.000</td>"):
         assert cell in text
 
 

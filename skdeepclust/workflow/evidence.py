@@ -78,7 +78,8 @@ class Evidence:
     explained_by_looks : float <= 1, or None
         Share of the rows' variance that brightness, colour and contrast of the images predict.
     verdict : tuple of str. What there is to worry about, in words.
-    candidates : dict of str to Rival. What else the method could have taken.
+    candidates : dict of str to Rival. What the method could have taken.
+    taken : str or None. The candidate that it took; None where it had no choice.
     """
 
     neighbors: float | None
@@ -89,6 +90,7 @@ class Evidence:
     explained_by_looks: float | None
     verdict: tuple[str, ...]
     candidates: Mapping[str, Rival] = field(default_factory=dict)
+    taken: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Everything but labels, for JSON."""
@@ -120,6 +122,7 @@ def judge(
     pixels: NDArray[np.uint8] | None = None,
     refit: Callable[[], NDArray[Any]] | None = None,
     candidates: Mapping[str, NDArray[Any]] = MappingProxyType({}),
+    taken: str | None = None,
     random_state: int | np.random.RandomState | None = 0,
 ) -> Evidence:
     """Say what can be said of a clustering without labels.
@@ -139,6 +142,8 @@ def judge(
         has been done already, such as a fit to features that took longer to compute.
     candidates : dict of str to ndarray of shape (n_samples,), int, default={}
         Labels that the method could have taken, by name.
+    taken : str, default=None
+        The one that it took.
     random_state : int, RandomState instance or None, default=0
         Which rows are looked at, and where k-means starts.
 
@@ -186,6 +191,7 @@ def judge(
         explained_by_looks=looks,
         verdict=tuple(verdict),
         candidates={name: rival(found) for name, found in candidates.items()},
+        taken=taken,
     )
 
 

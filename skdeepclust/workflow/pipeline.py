@@ -251,8 +251,14 @@ def _learn(
     if rows is not pixels and from_first(watch.laps["fit"] < LITTLE * watch.laps["embed"]):
         refit = partial(_labels_of_another_seed, estimator, rows)
     seen = None if rows is pixels else pixels
-    others = candidates_of(estimator)
-    evidence = judge(rows, clusters.labels, pixels=seen, refit=refit, candidates=others)
+    evidence = judge(
+        rows,
+        clusters.labels,
+        pixels=seen,
+        refit=refit,
+        candidates=candidates_of(estimator),
+        taken=getattr(estimator, "taken_", None),
+    )
     listener.judged(evidence)
     watch.lap("judge")
     clusters = replace(

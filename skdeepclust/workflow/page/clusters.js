@@ -207,13 +207,14 @@ function route() {
     }
   }
 }
-// Go where the address leads. Its event comes late on a busy machine, so a key asks, too.
+// Go where the address leads. Its event comes late on a busy machine, so each key asks before it does anything.
 function arrive() {
   if (location.protocol === "about:" || address === location.hash) return;
   address = location.hash;
   route();
 }
 addEventListener("hashchange", arrive);  // not popstate: focus would be lost again
+addEventListener("keydown", arrive, {capture: true});
 document.addEventListener("click", event => {
   const link = event.target.closest('a[href^="#"]');
   if (!link || location.protocol !== "about:") return;

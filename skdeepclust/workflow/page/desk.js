@@ -195,7 +195,6 @@ document.addEventListener("keydown", event => {
   const does = (ctrl ? CTRL_KEYS : viewer.open ? VIEWER_KEYS : KEYS)[key];
   if (!does || (key === " " && event.target.matches("button, a"))) return;
   event.preventDefault();
-  arrive();
   does();
 });
 

@@ -10,13 +10,15 @@ import numpy as np
 
 from ...metrics import adjusted_rand_score, clustering_accuracy, normalized_mutual_info_score
 from ...metrics.unsupervised import NOISE
+from ...ops.cloudiness import FEWEST
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..evidence import Evidence, Rival
 
-CANDIDATE = "candidate "
+OURS, CANDIDATE = "these clusters", "candidate "
+TOO_FEW = f"With fewer than {FEWEST} images, shares of neighbours are too uncertain to be shown."
 _SCORES = {
     "ACC": clustering_accuracy,
     "NMI": normalized_mutual_info_score,
@@ -31,6 +33,7 @@ class Rivals:
     columns: list[str]
     rows: list[tuple[str, list[float | None]]]
     n_scored: int | None  # images that classes are compared on, if not all
+    note: str = ""  # what the columns leave out
 
     @property
     def with_candidates(self) -> bool:
@@ -56,7 +59,7 @@ def rivals(
     others = {
         "k-means": evidence.kmeans,
         "k-means on pixels": evidence.kmeans_on_pixels,
-        **{CANDIDATE + name: rival for name, rival in evidence.candidates.items()},
+        **{_called(name, evidence): rival for name, rival in evidence.candidates.items()},
     }
     found = {name: rival for name, rival in others.items() if rival is not None}
     clustered = labels != NOISE
@@ -64,7 +67,7 @@ def rivals(
     if not scored or any(rival.labels is None for rival in found.values()):
         return _without_classes(evidence, found)
     known = np.asarray(classes).astype(str)[clustered]
-    clusterings = {"these clusters": labels, **{name: r.labels for name, r in found.items()}}
+    clusterings = {OURS: labels, **{name: r.labels for name, r in found.items()}}
     rows = [
         (name, _scores(known, own[clustered]))
         for name, own in clusterings.items()
@@ -73,11 +76,18 @@ def rivals(
     return Rivals(list(_SCORES), rows, None if clustered.all() else int(clustered.sum()))
 
 
+def _called(candidate: str, evidence: Evidence) -> str:
+    return f"{CANDIDATE}{candidate}{', taken' if candidate == evidence.taken else ''}"
+
+
 def _without_classes(evidence: Evidence, found: dict[str, Rival]) -> Rivals:
-    rows: list[tuple[str, list[float | None]]] = [("these clusters", [evidence.neighbors, None])]
+    rows: list[tuple[str, list[float | None]]] = [(OURS, [evidence.neighbors, 1.0])]
     rows += [(name, [rival.neighbors, rival.agreement]) for name, rival in found.items()]
     if evidence.seed_agreement is not None:
         rows.append(("another seed", [None, evidence.seed_agreement]))
+    if evidence.neighbors is None:
+        rows = [(name, agreement) for name, (_, *agreement) in rows]
+        return Rivals(["agreement"], rows, None, TOO_FEW)
     return Rivals(["neighbours", "agreement"], rows, None)
 
 
