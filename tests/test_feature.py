@@ -41,10 +41,11 @@ def test_clusters_of_unlike_size_are_found_by_every_candidate(uneven):
         assert facts["n_clusters"] == len(np.unique(labels)) == 3
 
 
-def test_of_unlike_sizes_turtle_with_free_ones_is_taken(uneven):
-    model = quick().fit(uneven[0])
+def test_unlike_sizes_are_seen_and_found(uneven):
+    X, y = uneven
+    model = quick().fit(X)
     assert "unlike size" in model.evidence_
-    assert model.taken_ == FREE
+    assert adjusted_rand_score(y, model.labels_) > 0.9
 
 
 def test_of_like_sizes_turtle_with_like_ones_is_taken():
@@ -55,11 +56,27 @@ def test_of_like_sizes_turtle_with_like_ones_is_taken():
     assert adjusted_rand_score(y, model.labels_) > 0.95
 
 
+@pytest.mark.parametrize(
+    ("stayed", "moved", "free", "likely", "said"),
+    [
+        (0.9, 0.5, 0.9, LIKE, "of like size"),
+        (0.5, 0.9, 0.8, LIKE, "the moved ones are taken"),
+        (0.5, 0.9, 0.88, FREE, "those of free size are taken"),
+    ],
+)
+def test_unlike_clusters_are_those_whose_restarts_agree(stayed, moved, free, likely, said):
+    objective = FeatureObjective.__new__(FeatureObjective)
+    objective.__dict__["candidates"] = {}
+    objective.weigh(stayed, moved, free)
+    assert objective.likely == likely
+    assert said in objective.evidence
+
+
 def test_one_that_lacks_a_cluster_is_not_taken():
     objective = FeatureObjective.__new__(FeatureObjective)
     facts = {name: {"agreement": 0.5, "n_clusters": 3} for name in CANDIDATES}
     facts[ON_FEATURES]["agreement"] = 0.6
-    objective.__dict__.update(candidates=facts, stayed=0.0)
+    objective.__dict__.update(candidates=facts, likely=FREE)
     assert objective.best(FEWEST) == FREE
     facts[FREE]["n_clusters"] = 2
     assert objective.best(FEWEST) == ON_FEATURES

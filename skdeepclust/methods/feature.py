@@ -6,6 +6,7 @@ on their neighbour embedding. Not from a paper.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -37,6 +38,7 @@ CANDIDATES = (LIKE, FREE, ON_FEATURES, ON_EMBEDDING)
 FEWEST = 200  # samples: with fewer, nothing can be told from chance
 N_STARTS = 10  # of k-means
 N_LEARNT, RATE = 200, 0.03  # steps in which heads learn the partition that is taken
+MORE = 0.04  # by so much restarts of the one kind must be more alike than those of the other
 SHOWN = 200_000  # samples in these steps, at least
 
 
@@ -55,7 +57,7 @@ class FeatureObjective(LabellingObjective):
         super().__init__(core, **others)
         self.take, self.taken = take, ""
         self.candidates: dict[str, dict[str, float]] = {}
-        self.stayed, self.evidence = 0.0, ""
+        self.likely, self.evidence = "", ""  # the candidate that sizes speak for, and why
         self.partitions = torch.empty(0)
 
     def on_fit_end(self, run: Run) -> None:
@@ -99,14 +101,25 @@ class FeatureObjective(LabellingObjective):
             self.evidence = f"Sizes of clusters can't be told from fewer than {FEWEST} samples."
             return found
         edges = self.graph_of(run)
-        moved, self.stayed = self.move_borders(run, list(like))
-        self.evidence = told_sizes(self.stayed)
+        moved, stayed = self.move_borders(run, list(like))
+        self.weigh(stayed, likeness(moved), likeness(list(free)))
         found[LIKE] = moved[first]
-        if self.stayed < STAYED:
+        if stayed < STAYED:
             for name in (ON_FEATURES, ON_EMBEDDING):
                 found[name] = regroup(chart, edges, found[name], n_clusters, seed=seed)
         found[FREE] = fill_clusters(chart, edges, found[FREE], n_clusters, seed=seed)
         return {name: spread(edges, labels, n_clusters) for name, labels in found.items()}
+
+    def weigh(self, stayed: float, moved: float, free: float) -> None:
+        """See which candidate sizes speak for; how alike restarts are decides among unlike ones."""
+        self.evidence = told_sizes(stayed)
+        self.likely = LIKE if stayed >= STAYED or moved > free + MORE else FREE
+        if stayed < STAYED:
+            kind = "the moved ones" if self.likely == LIKE else "those of free size"
+            self.evidence += (
+                f" Of these, {kind} are taken: restarts agree to an ARI of {moved:.2f} when moved, "
+                f"and {free:.2f} with free sizes ({MORE:g} more speaks for the moved ones)."
+            )
 
     def judge(self, run: Run, found: dict[str, Tensor]) -> None:
         """Measure what speaks for each candidate, and take one."""
@@ -127,10 +140,9 @@ class FeatureObjective(LabellingObjective):
         """Name of the candidate that the evidence is for; k-means for few samples."""
         if n_samples < FEWEST:
             return ON_FEATURES
-        first = LIKE if self.stayed >= STAYED else FREE
         facts = self.candidates  # one that lacks a cluster only if all do
         agreement = {n: np.nan_to_num(f["agreement"], nan=-1.0) for n, f in facts.items()}
-        return max(facts, key=lambda n: (facts[n]["n_clusters"], n == first, agreement[n]))
+        return max(facts, key=lambda n: (facts[n]["n_clusters"], n == self.likely, agreement[n]))
 
     def learn(self, z: Tensor, labels: Tensor, generator: torch.Generator) -> None:
         """Teach new heads the labels (n,) of all samples, z (n, D), by their cross-entropy."""
@@ -177,6 +189,12 @@ def cut(heads: Tensor, tails: Tensor, weights: Tensor, labels: Tensor) -> float:
     return float(between) / chance
 
 
+def likeness(partitions: Sequence[Tensor]) -> float:
+    """Mean adjusted Rand index of two partitions; 1 for a single one."""
+    agreement = agreement_with_others([labels.numpy() for labels in partitions])
+    return float(np.nan_to_num(agreement, nan=1.0).mean())
+
+
 class FeatureClustering(NeighborTransformer, BaseDeepClustering):
     """Clusters of ready features, by the candidate that suits the sizes of the classes.
 
@@ -185,9 +203,10 @@ class FeatureClustering(NeighborTransformer, BaseDeepClustering):
     and of free sizes, and k-means on the features and on their neighbour embedding, which TURTLE
     has learnt anyway. Where classes are of unlike size, clusters of like size cut the large ones
     in pieces and put small ones together, and their borders don't stay when they are moved to
-    where few neighbours are parted. So TURTLE with like sizes is taken if most of its borders
-    stay, else TURTLE with free sizes. Labels then follow the neighbours. Linear heads learn them,
-    and label new samples.
+    where few neighbours are parted. So TURTLE with like sizes is taken, moved, if most of its
+    borders stay, or if its restarts, moved, agree clearly more than those with free sizes; else
+    TURTLE with free sizes. Labels then follow the neighbours. Linear heads learn them, and label
+    new samples.
 
     Parameters
     ----------
@@ -199,9 +218,10 @@ class FeatureClustering(NeighborTransformer, BaseDeepClustering):
         ``(768, 1536)``; they add up to the columns of X. None: all are one space.
     take : str, default="auto"
         Candidate that is taken: "turtle-like", "turtle-free", "kmeans" or "kmeans-neighbors".
-        ``"auto"`` is "turtle-like" if most of its borders stay, else "turtle-free", and
-        k-means where there are fewer than 200 samples, from which nothing of this can be told. If
-        that one lacks a cluster that others have, it is the one of these with which all agree most.
+        ``"auto"`` is "turtle-like" if most of its borders stay or its restarts, moved, agree
+        more than those of "turtle-free", else that; and k-means where there are fewer than 200
+        samples, from which nothing of this can be told. If that one lacks a cluster that others
+        have, it is the one of these with which all agree most.
     encoder : str, torch.nn.Module or callable, default="auto"
         Network of the neighbour embedding; see `NeighborEmbedding`.
     embedding_dim : int, default=10
