@@ -16,11 +16,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint types docs wheel rivals-env clean
+.PHONY: help venv demo test test-all lint types docs wheel rivals-env clean
 
 help:
 	@echo "make demo    cluster a folder of digit images"
-	@echo "make test    run the tests"
+	@echo "make test    run the tests, without the slow ones"
+	@echo "make test-all    run all tests, as .ci/run does"
 	@echo "make lint    check style and format"
 	@echo "make types   check types"
 	@echo "make docs    build the documentation into docs/_build"
@@ -44,9 +45,15 @@ $(STAMP): pyproject.toml
 demo: $(STAMP)
 	$(BIN)/python examples/digits_folder.py
 
+# Neighbouring tests go to one process, so few fixtures are made twice; who is done takes over a
+# part of what another one has left.
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
+
 test: $(STAMP)
-	@# A file of tests goes to one process as a whole: its fixtures are made once.
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	$(PYTEST) -m "not slow"
+
+test-all: $(STAMP)
+	$(PYTEST)
 
 lint: $(STAMP)
 	$(BIN)/python -m ruff check .

@@ -839,7 +839,14 @@ def told_of_fits() -> str:
         "with 60 of each class, and on the small ones; photos, features and texts with 60 to 6 are "
         "for reporting. Warnings are those of the commit of each fit. Where classes overlap, as in "
         "features of small photos and in texts, fits below k-means part no more neighbours than "
-        "the true classes do: no limit tells them apart, and they are not told."
+        "the true classes do: no limit tells them apart, and they are not told. Twenty-four other "
+        "signs were tried on 133 such fits, alone and in pairs: kept neighbours, generalization, "
+        "sizes, inertia, silhouette, modularity, agreement with k-means, Ward and spectral "
+        "clusters. The best on the sets for choosing (k-means agrees with Ward and spectral "
+        "clusters by 0.07 more, and has 0.06 more modularity in the neighbour graph) tells 17 in "
+        "place of 10 of their 22 wrong fits for one false alarm, but on the others 20 in place of "
+        "7 of 24 for 15 false alarms in place of one: 13 of these are below k-means, too, within "
+        "noise. So it was not taken."
     )
     return f"## What is told of fits\n\n{text}\n\n{table(head, lines)}" if lines else ""
 

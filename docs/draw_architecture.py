@@ -32,9 +32,9 @@ def rows() -> list[list[str]]:
     """Wings to draw, the roof first, each below those that import it where there is room."""
     floors = [sorted(names - HIDDEN) for names in reversed(FLOORS)]
     floors = [names for names in floors if names]
-    place: dict[str, float] = {}
+    drawn, place = arrows(), dict[str, float]()
     for names in floors:
-        above = {name: [place[a] for a, b in arrows() if b == name] or [0.5] for name in names}
+        above = {name: [place[a] for a, b in drawn if b == name] or [0.5] for name in names}
         names.sort(key=lambda name: sum(above[name]) / len(above[name]))
         place |= {name: (i + 0.5) / len(names) for i, name in enumerate(names)}
     return floors

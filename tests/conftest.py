@@ -14,6 +14,7 @@ import pytest
 import torch
 from commands import ToyClustering, cluster, write_folder
 from counted import use, write_photos
+from families import leave_out_steps
 from sklearn.datasets import make_blobs
 from torch import nn
 
@@ -52,6 +53,12 @@ def toy(monkeypatch):
     monkeypatch.setattr("skdeepclust.workflow.results.load", load)
     monkeypatch.setattr(ToyClustering, "fits", 0)
     return ["--method", "toy"]
+
+
+@pytest.fixture
+def few_steps(monkeypatch):
+    """Fits of few samples take no longer than they need to be fits."""
+    leave_out_steps(monkeypatch.setattr)
 
 
 @pytest.fixture

@@ -1,8 +1,11 @@
 """Small settings for each family of estimators, so that general tests cover all of them."""
 
 import inspect
+from functools import partial
 
 import skdeepclust
+from skdeepclust.methods import cdc, feature
+from skdeepclust.ops import set_apart
 
 # By the parameter that tells the families apart. As small as a fit can be: two epochs of each
 # phase where a batch holds all samples. The rate lets all of a few clusters live.
@@ -26,6 +29,12 @@ CUT_OFF = {
     "n_outer": {"n_steps": 3, "n_outer": 12, "n_init": 2},
     "max_epochs": {"max_epochs": 6},
 }
+
+
+def leave_out_steps(setattr=setattr):
+    """Thousands of steps for few samples, which are most of the time of two methods."""
+    setattr(cdc, "set_apart", partial(set_apart, n_steps=20))
+    setattr(feature, "SHOWN", 1)
 
 
 def of_family(settings, estimator_class):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from families import CUT_OFF, of_family, quick
+from families import CUT_OFF, leave_out_steps, of_family, quick
 from sklearn.datasets import make_blobs
 from test_embedder import Mean
 from torch import nn
@@ -52,6 +52,7 @@ def pictures():
 
 def fits(here, folder):
     """Labels, or the embedding, and losses of every estimator, on pictures if they differ to it."""
+    leave_out_steps()
     found = {}
     for name in ESTIMATORS:
         estimator = getattr(skdeepclust, name)

@@ -25,6 +25,24 @@ def test_values_are_literals_or_text(text, value):
     assert literal(text) == value
 
 
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        (
+            ["report", "R", "x.parquet"],
+            "usage: skdeepclust report OUT [--folder DIR]\nskdeepclust report: error: unrecognized "
+            "arguments: x.parquet; --folder DIR says where the images, or their table, are now\n",
+        ),
+        (["predict", "R", "a", "b"], "skdeepclust predict: error: unrecognized arguments: b\n"),
+        (["report", "R", "--no"], "skdeepclust report: error: unrecognized arguments: --no\n"),
+    ],
+)
+def test_what_a_command_does_not_take_is_told_with_its_own_usage(argv, told, capsys):
+    with pytest.raises(SystemExit):
+        main(argv)
+    assert capsys.readouterr().err.endswith(told)
+
+
 def test_new_method_gets_its_flags_for_nothing(toy, capsys):
     with pytest.raises(SystemExit) as exit_:
         main(["cluster", *toy, "--help"])

@@ -1,20 +1,26 @@
 """The look at k-means beside every fit, which needs no labels."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
 from scipy.sparse import csr_array
 from sklearn.datasets import make_blobs
 from sklearn.exceptions import ConvergenceWarning
+from torch import nn
 
-from skdeepclust import CCClustering, DECClustering
+from skdeepclust import CCClustering, DECClustering, SCANClustering
 from skdeepclust.base.complaints import (
+    PIXELS_ARE_A_CLOUD,
     PIXELS_SAY_LITTLE,
+    WIDEST,
     compared_with_kmeans,
     complaint_of_a_cloud,
     complaint_of_neighbors,
     is_a_group,
     n_looked_at,
+    seen_coarsely,
 )
 from skdeepclust.data.samples import Samples, Scaling
 from skdeepclust.data.shapes import are_small_and_grey
@@ -95,6 +101,26 @@ def test_images_of_noise_are_told_from_those_of_two_kinds(shape):
     assert complaint_of_a_cloud(samples(noise[:199]), 2) == []  # too few to say
     noise[::2, : shape[0] // 2] += 150
     assert complaint_of_a_cloud(samples(noise), 2) == []
+
+
+def test_who_brings_a_network_is_not_told_to_take_one():
+    noise = np.random.default_rng(0).integers(0, 60, (200, 8, 8), dtype=np.uint8)
+    own = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        SCANClustering(2, encoder=own, max_epochs=1, random_state=0).fit(noise)
+    assert PIXELS_ARE_A_CLOUD in [str(warning.message) for warning in caught]
+
+
+def test_wide_vectors_take_little_memory_and_keep_their_distances():
+    X = np.random.default_rng(0).normal(size=(300, 9000)).astype(np.float32)
+    x, order = samples(X), torch.arange(300)
+    assert seen_coarsely(x, order).shape == (300, WIDEST)
+    ratio = torch.pdist(seen_coarsely(x, order)) / torch.pdist(x.comparable(order))
+    assert 0.9 < ratio.min() < 1 < ratio.max() < 1.1
+    assert len(complaint_of_a_cloud(x, 2)) == 1
+    X[::2, :300] += 4
+    assert complaint_of_a_cloud(samples(X), 2) == []
 
 
 @pytest.mark.parametrize("sparse", [False, True])

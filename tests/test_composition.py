@@ -38,7 +38,10 @@ ESTIMATORS = [x for x in CLASSES if issubclass(x, ClusterMixin | BaseDeepTransfo
 each_estimator = pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: e.__name__)
 each_clustering = pytest.mark.parametrize("estimator", CLUSTERINGS, ids=lambda e: e.__name__)
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.usefixtures("few_steps"),
+]
 
 
 def classifier(estimator, **params):
@@ -122,7 +125,13 @@ def test_rows_are_labelled_and_scored_by_a_fit_that_did_not_see_them(estimator, 
     np.testing.assert_allclose(scores, expected)
 
 
-@each_clustering
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        pytest.param(x, marks=[pytest.mark.slow] * (x is not DECSClustering), id=x.__name__)
+        for x in CLUSTERINGS
+    ],
+)
 def test_seeds_are_halved(estimator, blobs):
     model = quick(estimator, 3)
     seed = "random_state" if "random_state" in model.get_params() else "base__random_state"

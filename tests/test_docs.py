@@ -105,6 +105,7 @@ def test_documented_defaults_are_the_real_ones(estimator):
         assert documented[name][0].endswith(f"default={default}"), name
 
 
+@pytest.mark.usefixtures("few_steps")
 @each_estimator
 def test_every_fitted_attribute_is_documented_and_no_other(estimator, blobs):
     model = quick(estimator, 3, encoder="mlp:4").fit(blobs[0])

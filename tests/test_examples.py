@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from sklearn.datasets import load_digits
 
 from skdeepclust import DECSClustering, SelectiveClustering
 
@@ -48,6 +49,9 @@ def test_a_training_is_logged_as_the_history_has_it(log_training, blobs):
 
 def test_without_a_writer_it_prints(log_training, capsys, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["log_training.py"])
+    few = load_digits()
+    few.data = few.data[:60]
+    monkeypatch.setattr(log_training, "load_digits", lambda: few)
     log_training.main()
     lines = capsys.readouterr().out.splitlines()
     assert {line.split()[1] for line in lines} >= {"pretrain/reconstruction", "cluster/loss"}

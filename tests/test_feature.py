@@ -87,6 +87,7 @@ def test_an_unknown_candidate_is_refused(blobs):
         quick(take="best").fit(blobs[0])
 
 
+@pytest.mark.usefixtures("few_steps")
 def test_scale_offset_and_rotation_do_not_matter(uneven):
     X, _ = uneven
     turn = np.linalg.qr(np.random.default_rng(0).standard_normal((5, 5)))[0]

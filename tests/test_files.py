@@ -92,7 +92,11 @@ def test_a_tilde_is_the_folder_of_its_user(tmp_path, monkeypatch):
     assert at_home("~nobody.of.this.name") == Path("~nobody.of.this.name")
 
 
-def test_one_after_the_other_takes_its_turn(tmp_path):
+@pytest.mark.parametrize("windows", [False, True])
+def test_one_after_the_other_takes_its_turn_and_no_file_is_left(tmp_path, monkeypatch, windows):
+    if windows:
+        monkeypatch.setattr(files, "fcntl", None)
+        monkeypatch.setattr(files, "msvcrt", LikeWindows)
     order, entered = [], threading.Event()
 
     def second():
@@ -108,6 +112,27 @@ def test_one_after_the_other_takes_its_turn(tmp_path):
         order.append("first")
     other.join()
     assert order == ["first", "second"]
+    assert names(tmp_path) == []
+
+
+def test_who_waited_for_a_file_that_is_gone_takes_the_turn_at_the_new_one(tmp_path):
+    file, order = tmp_path / "turn", []
+
+    def in_line(name):
+        with in_turn(file):
+            order.append(name)
+            time.sleep(0.01)
+            order.append(name)
+
+    others = [threading.Thread(target=in_line, args=(name,)) for name in "abcd"]
+    with in_turn(file):
+        for other in others:
+            other.start()
+    for other in others:
+        other.join()
+    assert sorted(order[::2]) == list("abcd")
+    assert order[::2] == order[1::2]  # nobody came between
+    assert names(tmp_path) == []
 
 
 @pytest.mark.parametrize("reason", [errno.ENOSPC, errno.EOPNOTSUPP])

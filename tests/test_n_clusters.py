@@ -83,6 +83,7 @@ def four():
     return make_blobs(120, n_features=6, centers=4, random_state=3)[0]
 
 
+@pytest.mark.usefixtures("few_steps")
 @each_open
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_the_number_is_found_by_fit_and_the_parameter_stays(estimator, four, tmp_path):
@@ -116,6 +117,7 @@ def test_others_want_a_number(four):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("few_steps")
 @each_open
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_all_checks_of_scikit_learn_pass_with_an_open_number(estimator):

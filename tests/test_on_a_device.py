@@ -9,7 +9,6 @@ import os
 import pickle
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +31,7 @@ from skdeepclust.data import samples
 from skdeepclust.data.augment import ColorJitter, RandAugment
 from skdeepclust.engine import Hook, checkpoint
 from skdeepclust.families import autoencoder
-from skdeepclust.methods import cdc, feature
-from skdeepclust.ops import set_apart
+from skdeepclust.methods import feature
 
 PUBLIC = [getattr(skdeepclust, name) for name in skdeepclust.__all__]
 # By itself, or through the base that it wraps.
@@ -55,12 +53,10 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # nothing sensib
 
 
 @pytest.fixture(autouse=True)
-def little_to_do(monkeypatch):
-    """Leave out what would be most of the time here: padding to large tiles, a long descent."""
+def little_to_do(few_steps, monkeypatch):
+    """Leave out what would be most of the time here: padding to large tiles, many steps."""
     monkeypatch.setitem(samples.TILE, "cuda", 64)
-    monkeypatch.setattr(cdc, "set_apart", partial(set_apart, n_steps=20))
     monkeypatch.setattr(feature, "N_LEARNT", 5)
-    monkeypatch.setattr(feature, "SHOWN", 1)
 
 
 @pytest.fixture

@@ -59,6 +59,20 @@ def test_large_sets_have_a_folder_beside_the_page(tmp_path, monkeypatch):
     assert {*column("kind", "<i4")} == {0}
 
 
+def test_nothing_of_an_earlier_page_stays_beside_it(tmp_path, monkeypatch):
+    folder = tmp_path / "report-files"
+    monkeypatch.setattr(content, "MOST_IN_ONE_FILE", 50)
+    page(tmp_path, *clustering())
+    for strange in ("1.webp", "12.webp", "mine.webp"):
+        (folder / strange).touch()
+    page(tmp_path, *clustering())
+    assert {file.name for file in folder.iterdir()} == {"0.webp", "columns.js", "mine.webp"}
+    (folder / "mine.webp").unlink()
+    monkeypatch.undo()
+    page(tmp_path, *clustering())
+    assert not folder.exists()
+
+
 def test_a_page_that_can_not_be_written_leaves_no_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(content, "MOST_IN_ONE_FILE", 50)
     monkeypatch.setattr("skdeepclust.workflow.page.render.render", lambda *args: 1 / 0)

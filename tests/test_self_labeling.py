@@ -31,6 +31,7 @@ def quick(base=DECSClustering, threshold=0.5, **params):
     return SelfLabelingClustering(inner, threshold=threshold, **tiny)
 
 
+@pytest.mark.usefixtures("few_steps")
 @pytest.mark.parametrize("base", BASES, ids=lambda e: e.__name__)
 def test_every_method_can_be_refined(base, blobs):
     X, _ = blobs

@@ -31,6 +31,19 @@ def test_labels_follow_what_hangs_together():
     assert (wrong == y).float().mean() < 0.9
 
 
+def test_clusters_that_are_taken_apart_are_labelled_alike(monkeypatch):
+    X, y = make_moons(200, noise=0.1, random_state=0)
+    edges = fuzzy_graph(torch.from_numpy(X).float(), 10)
+    labels = torch.from_numpy(y).long() + 2 * torch.randint(
+        3, (200,), generator=torch.Generator().manual_seed(0)
+    )
+    found = spread(edges, labels, 6)
+    assert not torch.equal(found, labels)
+    for at_once in (1, 4):
+        monkeypatch.setattr(spreading, "AT_ONCE", at_once)
+        assert torch.equal(spread(edges, labels, 6), found)
+
+
 def test_clear_clusters_stay():
     X, y = make_moons(200, noise=0.02, random_state=0)
     y = torch.from_numpy(y).long()

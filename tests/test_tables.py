@@ -5,12 +5,15 @@ import json
 import os
 import re
 import tracemalloc
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from skdeepclust import ImageEmbedder
+from skdeepclust.data import tables
 from skdeepclust.data.images import ImageReadError, read_image
 from skdeepclust.data.tables import IMAGES, VECTORS, EncodedImages, Table, is_table
 from skdeepclust.datasets import open_table
@@ -152,6 +155,40 @@ def test_categoricals_of_data_frames_are_facts(write, tmp_path):
     assert Table(path).facts([2, 1, 0]) == {"label": ["dog", None, "cat"]}
 
 
+@pytest.mark.parametrize("write", WRITERS)
+def test_times_and_decimals_are_facts(write, tmp_path):
+    moment, price = datetime(2026, 1, 2, 3, 4, 5, 678901), Decimal("1.50")
+    kinds = {
+        "day": (pyarrow.date32(), moment.date()),
+        "moment": (pyarrow.timestamp("us"), moment),
+        "finer": (pyarrow.timestamp("ns", "UTC"), moment.replace(tzinfo=UTC)),
+        "hour": (pyarrow.time64("ns"), moment.time()),
+        "length": (pyarrow.duration("ns"), timedelta(seconds=2)),
+        "price": (pyarrow.decimal128(9, 2), price),
+    }
+    columns = {name: pyarrow.array([fact, None], kind) for name, (kind, fact) in kinds.items()}
+    nanoseconds = pyarrow.array([1_767_323_045_678_901_234, None], pyarrow.timestamp("ns"))
+    table = pyarrow.table({"z": lists(vectors(2)), **columns, "finest": nanoseconds})
+    found = Table(write(table, tmp_path / "t")).facts([1, 0])
+    assert found == {name: [None, fact] for name, (_, fact) in kinds.items()} | {
+        "finest": [None, moment]
+    }
+
+
+def test_names_are_read_without_the_images(tmp_path):
+    table = Table(write_parquet(pyarrow.table({"image": images(3)}), tmp_path / "t"))
+    (cells,) = table.cells("image", 5, child="path")
+    assert [field.name for field in cells.type] == ["path"]
+
+
+@pytest.mark.parametrize("write", [write_parquet, write_arrow])
+@pytest.mark.parametrize("column", [lists(vectors(3)), images(3)])
+def test_an_empty_table_says_that_it_is_empty(write, column, tmp_path):
+    table = Table(write(pyarrow.table({"a": column}).slice(0, 0), tmp_path / "t"))
+    with pytest.raises(ValueError, match=r"is empty: it holds no row\.$"):
+        table.images() if table.holds_images else table.to_array()
+
+
 BOTH = {"image": images(2), "z": lists(vectors(2)), "label": [0, 1]}
 
 
@@ -161,7 +198,12 @@ BOTH = {"image": images(2), "z": lists(vectors(2)), "label": [0, 1]}
         (BOTH, None, r"t.parquet' holds samples in image, z; name one of these columns\.$"),
         (BOTH, "label", r"column 'label' of '.*t.parquet' must hold lists .* label \(int64\)\.$"),
         (BOTH, "y", r"column 'y' of '.*t.parquet' must hold .*image \(struct"),
-        ({"label": [0, 1]}, None, r"has no column of lists .*, but label \(int64\)\.$"),
+        ({"a": ["b"]}, None, r"has no column of lists .*, but a \(string\)\.$"),
+        (
+            {f"c{i}": [0.5] for i in range(20)},
+            None,
+            r"but c0 \(double\), .*, c3 \(double\), 16 more\. .* numpy\.save\('rows.npy', frame",
+        ),
     ],
 )
 def test_a_column_that_can_not_be_meant_is_refused(columns, column, message, tmp_path):
@@ -300,13 +342,15 @@ def write_in_one_piece(table, path, ending, n_at_once=1024):
 
 
 @pytest.mark.parametrize("ending", [".parquet", ".arrow"])
-def test_vectors_are_never_in_memory_all_at_once(ending, tmp_path):
-    rows = np.random.default_rng(0).normal(size=(16 * VECTORS, 32)).astype(np.float32)
+def test_vectors_are_never_in_memory_all_at_once(ending, tmp_path, monkeypatch):
+    few = 1024
+    monkeypatch.setattr(tables, "VECTORS", few)
+    rows = np.random.default_rng(0).normal(size=(16 * few, 32)).astype(np.float32)
     path = write_in_one_piece(pyarrow.table({"z": lists(rows)}), tmp_path / "t", ending)
     peak, found = peak_of(lambda: Table(path).to_array())
     assert peak < rows.nbytes / 2
     assert (found == rows).all()
-    assert max(map(len, Table(path).vectors())) <= VECTORS
+    assert max(map(len, Table(path).vectors())) <= few
 
 
 @pytest.mark.parametrize("ending", [".parquet", ".arrow"])

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..data.samples import Samples
 from ..data.shapes import are_small_and_grey
+from ..device.ranks import alone
 from ..ops import kmeans, knn
 from ..ops.cloudiness import CLOUDY, NEAREST, STRUCTURE_OF, cloudiness, parted
 from ..ops.cloudiness import FEWEST as FEWEST_OF_A_CLOUD
@@ -23,14 +24,13 @@ FEWEST = 50
 # (1.37 and more), true classes of texts would be called wrong, too.
 TOLERATED, SLACK = 1.45, 0.02
 LARGE, SIDE = 1024, 8  # images of more values are seen as 8 x 8 cells
+WIDEST = 4096  # columns of vectors in which a cloud is looked for
 FEWEST_OF_A_GROUP, GROUPED = 6, 0.8  # samples of a small cluster; share of their neighbours in it
 
 
 CLOUD = "hardly more clusters than random numbers of the same spread"
-PIXELS_SAY_LITTLE = (
-    f"The pixels say little about which images belong together: they form {CLOUD}. Features of a "
-    "pretrained network say more."
-)
+PIXELS_ARE_A_CLOUD = f"The pixels say little about which images belong together: they form {CLOUD}."
+PIXELS_SAY_LITTLE = f"{PIXELS_ARE_A_CLOUD} Features of a pretrained network say more."
 
 
 def n_used(labels: Tensor) -> int:
@@ -103,23 +103,47 @@ def complaint_of_neighbors(samples: Samples, labels: Tensor) -> list[str]:
     ]
 
 
-def complaint_of_a_cloud(samples: Samples, n_clusters: int) -> list[str]:
-    """Report of samples that form no clusters, whatever was found in them."""
+def complaint_of_a_cloud(
+    samples: Samples, n_clusters: int, *, own_network: bool = False
+) -> list[str]:
+    """Report of samples that form no clusters, whatever was found in them.
+
+    A network of the user's own may be a pretrained one, and is not advised.
+    """
     if len(samples) < FEWEST_OF_A_CLOUD:
         return []
     order = torch.randperm(len(samples), generator=torch.Generator().manual_seed(0))
     x = seen_coarsely(samples, order[:STRUCTURE_OF]).cpu()
     if cloudiness(x, n_clusters, 0) < CLOUDY:
         return []
-    return [PIXELS_SAY_LITTLE if samples.is_image else f"The data form {CLOUD}."]
+    if not samples.is_image:
+        return [f"The data form {CLOUD}."]
+    return [PIXELS_ARE_A_CLOUD if own_network else PIXELS_SAY_LITTLE]
 
 
 def seen_coarsely(samples: Samples, some: Tensor) -> Tensor:
-    """Samples as rows (n, d): as the network sees them, or the cells of large images."""
-    if not samples.is_image or math.prod(samples.shape) <= LARGE:
+    """Samples as rows (n, d): as the network sees them, wide ones folded, large images as cells."""
+    if not samples.is_image:
+        is_wide = samples.shape[0] > WIDEST and not samples.is_wide_and_sparse
+        with alone():
+            return samples.map(folded, some) if is_wide else samples.comparable(some)
+    if math.prod(samples.shape) <= LARGE:
         return samples.comparable(some)
     parts = (samples.batch(part) for part in torch.split(some, BLOCK))
     return torch.cat([F.adaptive_avg_pool2d(part, SIDE).flatten(1) for part in parts])
+
+
+def folded(x: Tensor) -> Tensor:
+    """Rows x (B, d) as sums (B, 4096) of columns with random signs: distances stay within 5 %.
+
+    References
+    ----------
+    Charikar, Chen & Farach-Colton, Finding Frequent Items in Data Streams, ICALP 2002.
+    """
+    generator = torch.Generator().manual_seed(0)
+    place = torch.randint(WIDEST, x.shape[1:], generator=generator).to(x.device)
+    sign = (2 * torch.randint(2, x.shape[1:], generator=generator) - 1).to(x)
+    return x.new_zeros(len(x), WIDEST).index_add_(1, place, x * sign)
 
 
 TINY = 0.1  # of an equal share: outliers or a collapse make smaller clusters, which are reported

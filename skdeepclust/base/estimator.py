@@ -475,7 +475,9 @@ class BaseDeepClustering(ClusterMixin, BaseDeepTransformer):  # type: ignore[mis
         self.objective_.warnings += self._complaints_of_sizes(
             np.bincount(self.labels_), partial(is_a_group, samples, labels)
         ) or complaint_of_neighbors(samples, labels)
-        self.objective_.warnings += complaint_of_a_cloud(samples, len(used))
+        self.objective_.warnings += complaint_of_a_cloud(
+            samples, len(used), own_network=not isinstance(self.encoder, str)
+        )
 
     def _complaints_of_sizes(self, sizes: Array, is_a_group: Callable[[int], bool]) -> list[str]:
         """Report of clusters that are gone, or tiny and no group of their own."""

@@ -32,7 +32,7 @@ def parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"skdeepclust {__version__}")
     top.set_defaults(run=lambda args: top.print_help())  # a bare command wants to know
     top.set_defaults(after_interruption="")
-    commands = top.add_subparsers(metavar=_COMMANDS)
+    commands = top.add_subparsers(metavar=_COMMANDS, parser_class=_Command)
     _add_cluster(commands, argv)
     _add_refine(commands)
     _add_add(commands)
@@ -40,6 +40,21 @@ def parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     _add_report(commands)
     _add_embed(commands)
     return top
+
+
+class _Command(argparse.ArgumentParser):
+    """A command that says of what it doesn't know what it takes in its place."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        found, strange = super().parse_known_args(args, namespace)
+        if strange:
+            options = self._option_string_actions
+            hint = "--folder DIR says where the images, or their table, are now"
+            is_place = "--folder" in options and not strange[0].startswith("-")
+            self.error(
+                f"unrecognized arguments: {' '.join(strange)}" + (f"; {hint}" if is_place else "")
+            )
+        return found, strange
 
 
 def _add_predict(commands: Any) -> None:

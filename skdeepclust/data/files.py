@@ -9,7 +9,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -112,14 +112,41 @@ def _stand_in(folder: Path) -> Path:
 
 @contextmanager
 def in_turn(file: Path) -> Iterator[None]:
-    """Wait until nobody else is in such a block for this file, in whatever way theirs ends."""
+    """Wait until nobody else is in such a block for this file, in whatever way theirs ends.
+
+    The file goes with the last block.
+    """
+    while not _is_at(file, opened := _when_free(file)):  # removed while we waited
+        os.close(opened)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            file.unlink()  # while it is ours: later it may be that of the next
+        os.close(opened)
+        if fcntl is None:  # Windows removes no file that is open, neither ours nor another's
+            with suppress(OSError):
+                file.unlink()
+
+
+def _when_free(file: Path) -> int:
+    """Open a file, and wait for its lock."""
     opened = os.open(file, os.O_RDWR | os.O_CREAT)
     try:
         while not _is_ours(opened):
             time.sleep(PATIENCE)
-        yield
-    finally:
+    except BaseException:
         os.close(opened)
+        raise
+    return opened
+
+
+def _is_at(file: Path, opened: int) -> bool:
+    """Whether the file of this name is still the one that is open."""
+    try:
+        return os.path.samestat(os.fstat(opened), file.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _is_ours(opened: int) -> bool:

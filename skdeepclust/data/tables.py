@@ -9,7 +9,7 @@ column                                      what it holds
 list of numbers, of fixed or of one length  vectors
 binary                                      image files
 struct of bytes and path                    image files with names, as Hugging Face writes them
-numbers, text                               facts about the samples, which no fit ever sees
+numbers, text, times                        facts about the samples, which no fit ever sees
 ==========================================  ======================================================
 """
 
@@ -36,6 +36,11 @@ __all__ = ["EncodedImages", "Table", "check_column", "is_table"]
 ENDINGS = (".parquet", ".arrow", ".feather")
 VECTORS, IMAGES = 4096, 64  # rows in memory at once
 BUFFER = 2**20  # bytes of a Parquet column at once
+LISTED = 4  # columns that a message names
+_ARRAY = (
+    " Columns of single numbers may hold classes or ids: save those to cluster as an array, "
+    "numpy.save('rows.npy', frame[columns])."
+)
 _STATE, _SPLITS = "state.json", "dataset_dict.json"  # of a folder of Hugging Face
 
 Cells = Any  # an array of Arrow
@@ -122,12 +127,15 @@ class Table:
     def __len__(self) -> int:
         return sum(self._sizes)
 
-    def cells(self, column: str, size: int, start: int = 0) -> Iterator[Cells]:
-        """Cells of a column from a row on, at most so many at a time."""
+    def cells(self, column: str, size: int, start: int = 0, *, child: str = "") -> Iterator[Cells]:
+        """Cells of a column from a row on, at most so many at a time.
+
+        Of a struct, all but a child may be left out.
+        """
         for part, n_rows in zip(self._parts, self._sizes, strict=True):
             if start < n_rows:
                 with _readable(part.path):
-                    yield from part.cells(column, size, start)
+                    yield from part.cells(column, size, start, child)
             start = max(0, start - n_rows)
 
     def vectors(self, start: int = 0) -> Iterator[NDArray[np.float32]]:
@@ -159,8 +167,9 @@ class Table:
     @cached_property
     def width(self) -> int:
         """Numbers of a vector."""
-        first = next(self.cells(self.column, 1), None)
-        found = 0 if first is None or first[0].as_py() is None else len(first[0])
+        self._refuse_no_rows()
+        first = next(self.cells(self.column, 1))
+        found = 0 if first[0].as_py() is None else len(first[0])
         if not found:
             raise ValueError(
                 f"column {self.column!r} of {self.path!r} has no vector in its first row."
@@ -188,14 +197,19 @@ class Table:
                 f"column {self.column!r} of {self.path!r} holds vectors, which need no network: a "
                 "fit takes their array, to_array(), and the command cluster the table."
             )
+        self._refuse_no_rows()
         return EncodedImages(self, np.arange(len(self)))
+
+    def _refuse_no_rows(self) -> None:
+        if not len(self):
+            raise ValueError(f"{self.path!r} is empty: it holds no row.")
 
     @cached_property
     def names(self) -> list[str]:
         """Names of the rows: paths of the images where all have one of their own, else numbers."""
         paths: list[str | None] = []
         if self.holds_images and "path" in _children(self._kind):
-            for cells in self.cells(self.column, VECTORS if self.is_mapped else IMAGES):
+            for cells in self.cells(self.column, VECTORS, child="path"):
                 paths += cells.field("path").to_pylist()
         if paths and all(paths) and len(set(paths)) == len(paths):
             return [str(path).replace(os.sep, "/") for path in paths]
@@ -207,11 +221,11 @@ class Table:
         return isinstance(self._parts[0], _Arrow)
 
     def facts(self, rows: Sequence[int] | NDArray[np.intp]) -> dict[str, list[Any]]:
-        """Columns of numbers and text for some rows, by name; classes under their names."""
+        """Columns of numbers, text and times for some rows, by name; classes under their names."""
         found = {}
         for field in self._schema:
             if field.name != self.column and _is_fact(field.type):
-                cells = [c for some in self.cells(field.name, VECTORS) for c in some.to_pylist()]
+                cells = [c for some in self.cells(field.name, VECTORS) for c in _values(some)]
                 classes = self._classes.get(field.name)
                 named = cells if classes is None else [_named(cell, classes) for cell in cells]
                 found[field.name] = [named[row] for row in rows]
@@ -318,17 +332,28 @@ def _column_of(path: str, schema: Any, column: str | None) -> str:
     suitable = [field.name for field in schema if _holds_samples(field.type)]
     if column is not None and column in suitable:
         return column
-    kinds = ", ".join(f"{field.name} ({field.type})" for field in schema)
     if column is not None:
         raise ValueError(
             f"column {column!r} of {path!r} must hold lists of numbers or encoded images; its "
-            f"columns are {kinds or 'none'}."
+            f"columns are {_kinds_of(schema)}."
         )
-    if len(suitable) != 1:
-        several = f"holds samples in {', '.join(suitable)}; name one of these columns"
-        none = f"has no column of lists of numbers or of encoded images, but {kinds or 'none'}"
-        raise ValueError(f"{path!r} {several if suitable else none}.")
+    if len(suitable) > 1:
+        raise ValueError(
+            f"{path!r} holds samples in {', '.join(suitable)}; name one of these columns."
+        )
+    if not suitable:
+        raise ValueError(
+            f"{path!r} has no column of lists of numbers or of encoded images, but "
+            f"{_kinds_of(schema)}.{_ARRAY if any(_is_number(f.type) for f in schema) else ''}"
+        )
     return str(suitable[0])
+
+
+def _kinds_of(schema: Any) -> str:
+    """Names and types of the first columns, and how many more there are."""
+    kinds = [f"{field.name} ({field.type})" for field in schema]
+    more = [f"{len(kinds) - LISTED:,} more"] if len(kinds) > LISTED else []
+    return ", ".join(kinds[:LISTED] + more) or "none"
 
 
 def _children(kind: Any) -> list[str]:
@@ -350,16 +375,36 @@ def _holds_samples(kind: Any) -> bool:
     types = _module("types")
     is_list = types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)
     if is_list:
-        return bool(types.is_integer(kind.value_type) or types.is_floating(kind.value_type))
+        return _is_number(kind.value_type)
     return _holds_images(kind)
+
+
+def _is_number(kind: Any) -> bool:
+    types = _module("types")
+    return bool(types.is_integer(kind) or types.is_floating(kind))
 
 
 def _is_fact(kind: Any) -> bool:
     types = _module("types")
     if types.is_dictionary(kind):  # a categorical of pandas or polars
         return _is_fact(kind.value_type)
-    tests = (types.is_integer, types.is_floating, types.is_string, types.is_large_string)
-    return any(holds(kind) for holds in (*tests, types.is_boolean))
+    texts = (types.is_string, types.is_large_string, types.is_boolean)
+    times = (types.is_timestamp, types.is_date, types.is_time, types.is_duration)
+    return _is_number(kind) or any(holds(kind) for holds in (*texts, *times, types.is_decimal))
+
+
+def _values(cells: Cells) -> list[Any]:
+    """Cells as Python has them; of times, whose microseconds are the least, without the rest."""
+    pyarrow, kind = optional("pyarrow", extra="table", purpose="reading a table"), cells.type
+    if getattr(kind, "unit", None) == "ns":
+        types = _module("types")
+        if types.is_timestamp(kind):
+            coarse = pyarrow.timestamp("us", kind.tz)
+        else:
+            coarse = pyarrow.duration("us") if types.is_duration(kind) else pyarrow.time64("us")
+        cells = cells.cast(coarse, safe=False)
+    found: list[Any] = cells.to_pylist()
+    return found
 
 
 def _named(cell: Any, classes: Sequence[str]) -> Any:
@@ -398,13 +443,14 @@ class _Parquet:
         """Count the rows."""
         return int(self.file.metadata.num_rows)
 
-    def cells(self, column: str, size: int, start: int) -> Iterator[Cells]:
-        """As `Table.cells`; groups of rows before the start are not read."""
+    def cells(self, column: str, size: int, start: int, child: str = "") -> Iterator[Cells]:
+        """As `Table.cells`; groups of rows before the start are not read, nor other children."""
+        place = f"{column}.{child}" if child else column
         groups = range(self.file.num_row_groups)
         ends = np.cumsum([self.file.metadata.row_group(g).num_rows for g in groups])
         first = int(np.searchsorted(ends, start, side="right"))
         left = start - int(ends[first - 1] if first else 0)
-        for batch in self.file.iter_batches(size, row_groups=groups[first:], columns=[column]):
+        for batch in self.file.iter_batches(size, row_groups=groups[first:], columns=[place]):
             some = batch.column(column)[left:]
             left = max(0, left - len(batch))
             if len(some):
@@ -439,8 +485,8 @@ class _Arrow:
         """Count the rows."""
         return sum(len(batch) for batch in self._batches(column))
 
-    def cells(self, column: str, size: int, start: int) -> Iterator[Cells]:
-        """As `Table.cells`."""
+    def cells(self, column: str, size: int, start: int, child: str = "") -> Iterator[Cells]:
+        """As `Table.cells`; the other children are mapped, too, and cost nothing."""
         for batch in self._batches(column):
             for first in range(start, len(batch), size):
                 yield batch.column(column)[first : first + size]

@@ -101,8 +101,8 @@ class FeatureObjective(LabellingObjective):
         edges = self.graph_of(run)
         moved, self.stayed = self.move_borders(run, list(like))
         self.evidence = told_sizes(self.stayed)
+        found[LIKE] = moved[first]
         if self.stayed < STAYED:
-            found[LIKE] = moved[first]
             for name in (ON_FEATURES, ON_EMBEDDING):
                 found[name] = regroup(chart, edges, found[name], n_clusters, seed=seed)
         found[FREE] = fill_clusters(chart, edges, found[FREE], n_clusters, seed=seed)
@@ -185,9 +185,9 @@ class FeatureClustering(NeighborTransformer, BaseDeepClustering):
     and of free sizes, and k-means on the features and on their neighbour embedding, which TURTLE
     has learnt anyway. Where classes are of unlike size, clusters of like size cut the large ones
     in pieces and put small ones together, and their borders don't stay when they are moved to
-    where few neighbours are parted. So TURTLE with like sizes is taken if its borders stay, else
-    TURTLE with free sizes. Labels then follow the neighbours. Linear heads learn them, and label
-    new samples.
+    where few neighbours are parted. So TURTLE with like sizes is taken if most of its borders
+    stay, else TURTLE with free sizes. Labels then follow the neighbours. Linear heads learn them,
+    and label new samples.
 
     Parameters
     ----------
@@ -199,7 +199,7 @@ class FeatureClustering(NeighborTransformer, BaseDeepClustering):
         ``(768, 1536)``; they add up to the columns of X. None: all are one space.
     take : str, default="auto"
         Candidate that is taken: "turtle-like", "turtle-free", "kmeans" or "kmeans-neighbors".
-        ``"auto"`` is "turtle-like" if its borders stay where they are, else "turtle-free", and
+        ``"auto"`` is "turtle-like" if most of its borders stay, else "turtle-free", and
         k-means where there are fewer than 200 samples, from which nothing of this can be told. If
         that one lacks a cluster that others have, it is the one of these with which all agree most.
     encoder : str, torch.nn.Module or callable, default="auto"

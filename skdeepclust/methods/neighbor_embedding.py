@@ -22,6 +22,8 @@ from ..families.neighboring import LR, NeighborObjective, NeighborTransformer
 class NeighborEmbeddingObjective(NeighborObjective):
     """A single embedding, and nothing else."""
 
+    enough_steps = 600
+
     def phases(self, run: Run) -> Iterator[Phase]:
         """Train the embedding."""
         yield from self.embedding_phases(run)
@@ -57,11 +59,11 @@ class NeighborEmbedding(NeighborTransformer):
         Nearest others of each sample, in the principal components. More show the
         whole, fewer show detail.
     n_steps : int or "auto", default="auto"
-        Steps of the neighbour embedding. ``"auto"`` is 300 up to 10,000 samples, and beyond in
+        Steps of the neighbour embedding. ``"auto"`` is 600 up to 10,000 samples, and beyond in
         proportion, up to 131,072: so many, drawn at random, are learnt from.
     batch_size : int, default=512
         Neighbouring pairs in a step, each the others' rival; at most one for each sample.
-    lr : float, default=0.001
+    lr : float, default=0.003
         Learning rate of Adam at first; it falls to zero in a half cosine.
     image_shape : (H, W) or (H, W, C), default=None
         Shape of one image, if the rows of a 2-D X are images, or the size to which image files

@@ -34,25 +34,43 @@ def write_page(file: str | os.PathLike[str], content: PageContent) -> None:
     content : PageContent, as of `gather`
     """
     file = Path(file)
+    folder = file.with_name(f"{file.stem}-files")
     if content.apart is None:
         file.write_text(render(content), encoding="utf-8")
+        _remove_older(folder, 0)
         return
-    folder = file.with_name(f"{file.stem}-files")
     is_new = not folder.exists()
     folder.mkdir(exist_ok=True)
     try:
-        _write_apart(folder, content.apart)
+        n_sheets = _write_apart(folder, content.apart)
         file.write_text(render(content, quote(folder.name)), encoding="utf-8")
     except BaseException:
         if is_new:
             shutil.rmtree(folder)
         raise
+    _remove_older(folder, n_sheets)
 
 
-def _write_apart(folder: Path, apart: Apart) -> None:
-    """Write thumbnails, and the columns as a script: a page may read no other file of a disk."""
-    for number, sheet in enumerate(apart.sheets):
-        (folder / f"{number}.webp").write_bytes(sheet)
+def _remove_older(folder: Path, n_sheets: int) -> None:
+    """Remove what an earlier page left beside this one; what else lies there stays."""
+    for sheet in folder.glob("*.webp"):
+        if sheet.stem.isdecimal() and int(sheet.stem) >= n_sheets:
+            sheet.unlink()
+    if not n_sheets and folder.is_dir():
+        (folder / COLUMNS).unlink(missing_ok=True)
+        if not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _write_apart(folder: Path, apart: Apart) -> int:
+    """Write thumbnails, and the columns as a script: a page may read no other file of a disk.
+
+    Returns the number of sheets of thumbnails.
+    """
+    n_sheets = 0
+    for sheet in apart.sheets:
+        (folder / f"{n_sheets}.webp").write_bytes(sheet)
+        n_sheets += 1
     columns = {
         name: b64encode(np.ascontiguousarray(column, column.dtype.newbyteorder("<")).tobytes())
         for name, column in apart.columns.items()
@@ -60,6 +78,7 @@ def _write_apart(folder: Path, apart: Apart) -> None:
     texts = {name: text.decode("ascii") for name, text in columns.items()} | apart.texts
     script = f"window.skdeepclust = {json.dumps(texts, ensure_ascii=False)};\n"
     (folder / COLUMNS).write_text(script, encoding="utf-8")
+    return n_sheets
 
 
 def render(content: PageContent, apart: str = "") -> str:
