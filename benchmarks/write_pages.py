@@ -94,29 +94,19 @@ def measured(rows: list[Row]) -> str:
 def beside_others() -> str:
     """Accuracy and seconds of what a user would pick, on three sets."""
     rivals = [r for r in recorded("rivals") if "failed" not in r and not r["held_out"]]
-    methods = {  # of each set; where both have a method, as on digits, rivals.py is what counts
-        data: {
-            method: group
-            for rows in (rows_on_features(), rivals)
-            for method, group in grouped(
-                (r for r in rows if r["data"] == data), lambda r: r["method"]
-            ).items()
-        }
-        for data in COMPARED.values()
-    }
-    lines = [
-        ["here", *(f"{pick} {cell(methods[data][pick])}" for data, pick in HERE_PICKS.items())],
-        *([name, *(cell(found.get(name, [])) for found in methods.values())] for name in OTHERS),
-    ]
+    known = {(r["data"], r["method"]) for r in rivals}
+    others = [r for r in rows_on_features() if (r["data"], r["method"]) not in known]
+    found = grouped([*rivals, *others], lambda r: (r["data"], r["method"]))
+
+    def cell(data: str, method: str) -> str:
+        rows = found.get((data, method))
+        if rows is None:
+            return ""
+        return f"{100 * mean(r['ACC'] for r in rows):.1f}, {mean(r['cpu'] for r in rows):.0f} s"
+
+    lines = [["here", *(f"{pick} {cell(data, pick)}" for data, pick in HERE_PICKS.items())]]
+    lines += [[name, *(cell(data, name) for data in COMPARED.values())] for name in OTHERS]
     return table(["", *COMPARED], lines)
-
-
-def cell(rows: list[Row]) -> str:
-    return (
-        f"{100 * mean(r['ACC'] for r in rows):.1f}, {mean(r['cpu'] for r in rows):.0f} s"
-        if rows
-        else ""
-    )
 
 
 def insert(page: Path, text: str) -> None:
