@@ -2,20 +2,37 @@
 
     python benchmarks/write_pages.py
 
-In docs/methods/NAME.md the lines between the two marks are replaced by the rows of that method, in
-docs/profiles.md by the profiles, in docs/scale.md by how time and memory grow.
+Between the two marks, README.md gets the table of rivals, docs/methods/NAME.md the rows of that
+method, docs/profiles.md the profiles, docs/scale.md how time and memory grow.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from statistics import mean
 
 from common import HERE, recorded
-from write_results import Row, grouped, growth, growth_neighbors, profiles, spread, table
+from write_results import (
+    Row,
+    grouped,
+    growth,
+    growth_neighbors,
+    profiles,
+    rows_on_features,
+    spread,
+    table,
+)
 
 BEGIN, END = "<!-- measured, by benchmarks/write_pages.py -->", "<!-- end of measured -->"
 HEAD = ["data", "setting", "seeds", "ACC %", "NMI %", "ARI %", "fits that warned", "CPU s"]
+COMPARED = {  # columns of README, and their sets
+    "digits": "digits",
+    "10,000 of MNIST": "mnist10k",
+    "10,000 photos of CIFAR-10, as features": "cifar10",
+}
+HERE_PICKS = {"digits": "SeCu", "mnist10k": "DEC", "cifar10": "FeatureClustering"}
+OTHERS = ("UMAP + k-means", "UMAP + HDBSCAN", "ClustPy DEC", "k-means")
 WHOLE_SETS = "All samples of each set; `NAME10k`: its 10 000 test images."
 
 
@@ -74,6 +91,24 @@ def measured(rows: list[Row]) -> str:
     return f"{WHOLE_SETS} Commands and commits: `benchmarks/RESULTS.md`.\n\n{table(HEAD, lines)}"
 
 
+def beside_others() -> str:
+    """Accuracy and seconds of what a user would pick, on three sets."""
+    rivals = [r for r in recorded("rivals") if "failed" not in r and not r["held_out"]]
+    known = {(r["data"], r["method"]) for r in rivals}
+    others = [r for r in rows_on_features() if (r["data"], r["method"]) not in known]
+    found = grouped([*rivals, *others], lambda r: (r["data"], r["method"]))
+
+    def cell(data: str, method: str) -> str:
+        rows = found.get((data, method))
+        if rows is None:
+            return ""
+        return f"{100 * mean(r['ACC'] for r in rows):.1f}, {mean(r['cpu'] for r in rows):.0f} s"
+
+    lines = [["here", *(f"{pick} {cell(data, pick)}" for data, pick in HERE_PICKS.items())]]
+    lines += [[name, *(cell(data, name) for data in COMPARED.values())] for name in OTHERS]
+    return table(["", *COMPARED], lines)
+
+
 def insert(page: Path, text: str) -> None:
     """Replace what stands between the marks."""
     before, rest = page.read_text().split(BEGIN)
@@ -82,6 +117,7 @@ def insert(page: Path, text: str) -> None:
 
 def main() -> None:
     docs = HERE.parent / "docs"
+    insert(HERE.parent / "README.md", beside_others())
     for name, rows in pages().items():
         insert(docs / "methods" / f"{name}.md", measured(rows))
     insert(docs / "profiles.md", profiles().partition("\n")[2])  # without its title

@@ -5,6 +5,7 @@ import json
 import pytest
 from counted import Counting, embed
 
+import skdeepclust
 from skdeepclust.cli import main
 from skdeepclust.cli.embed import share_of_process
 
@@ -51,3 +52,19 @@ def test_under_torchrun_a_process_takes_the_share_of_its_rank(monkeypatch):
     for name, value in (("TORCHELASTIC_RUN_ID", "x"), ("RANK", "2"), ("WORLD_SIZE", "8")):
         monkeypatch.setenv(name, value)
     assert share_of_process() == (3, 8)
+
+
+@pytest.mark.parametrize("command", ["embed", "cluster"])
+def test_flags_of_the_network_reach_it(command, photos, tmp_path, monkeypatch):
+    asked = {}
+
+    def embedder(model, **params):
+        asked.update(params, model=model)
+        raise ValueError("enough")
+
+    monkeypatch.setattr(skdeepclust, "ImageEmbedder", embedder)
+    place = {"embed": "--to", "cluster": "--out"}[command]
+    flags = ["--encoder", "timm:mean", "--weights", "w.pt", "--image-size", "96", "--device", "cpu"]
+    assert main([command, photos, place, str(tmp_path / "to"), *flags]) == 1
+    wanted = {"model": "timm:mean", "weights": "w.pt", "image_size": 96, "device": "cpu"}
+    assert asked | wanted == asked
