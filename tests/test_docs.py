@@ -133,6 +133,7 @@ OF_PAPER = {
     "n_heads",
     "n_init",
     "n_neighbors",
+    "n_steps",
     "temperature",
     "tol",
     "views",
