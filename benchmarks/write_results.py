@@ -970,7 +970,7 @@ def heads() -> str:
         "rows of numbers. `_tail`: sizes fall to a twentieth; `_tail7`: so do others, in another "
         "order; `_two_levels`: half of the classes keep a tenth; `_dominant`: all but one keep an "
         "eighth. How sizes are told was settled on the sets without such an ending and on "
-        "`_tail`, scores seen; the other cuts played no part. CPU seconds come from a machine "
+        "`_tail`, and later on the others, scores seen. CPU seconds come from a machine "
         "that was busy with other work. The rows of `heads.py` are older; `choice.py` takes the "
         "same sets and methods."
     )
