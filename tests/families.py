@@ -14,7 +14,7 @@ QUICK = {
     "base": {"max_epochs": 2},
     "pretraining": {"pretrain_epochs": 1, "max_epochs": 2, "n_init": 1},
     "projection_dim": {"max_epochs": 2},
-    "n_outer": {"n_steps": 10, "n_outer": 30},
+    "n_outer": {"n_steps": 30, "n_outer": 30},
     "n_components": {"n_steps": 10},
     "contrast_epochs": {"max_epochs": 2, "contrast_epochs": 1},  # k-means fills all clusters
     "pretrain_epochs": {"pretrain_epochs": 2, "max_iter": 2, "clustering_lr": 1e-4, "n_init": 1},

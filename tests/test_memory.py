@@ -384,6 +384,17 @@ def test_two_that_start_at_once_pretrain_once(blobs, tmp_path, pretrainings):
     assert pretrainings() == 1
 
 
+def test_a_small_network_is_found_whatever_the_number_of_threads(blobs, tmp_path, pretrainings):
+    before = torch.get_num_threads()
+    try:
+        for n in (2, 1):  # it trains on one of them
+            torch.set_num_threads(n)
+            DECSClustering(**QUICK, memory=tmp_path).fit(blobs[0])
+    finally:
+        torch.set_num_threads(before)
+    assert pretrainings() == 1
+
+
 def test_who_waits_goes_on_after_a_pretraining_that_failed(blobs, tmp_path, pretrainings):
     class Fails(Hook):
         def on_epoch_end(self, run):

@@ -9,6 +9,7 @@ import os
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import fields, is_dataclass
+from functools import cached_property
 from numbers import Number
 from pathlib import Path
 from typing import Any
@@ -115,11 +116,15 @@ class PretrainingCache(Hook):
         optimizer: bool = False,
     ) -> None:
         self._folder = _folder_of(memory)
-        self._key = key | _machine()
-        name = hashlib.sha256(json.dumps(self._key, sort_keys=True).encode()).hexdigest()
-        self._file = self._folder / f"{name}{ENDING}"
+        self._key = key
         self._found, self._turn = False, ExitStack()
         self._networks, self._optimizer = networks, optimizer
+
+    @cached_property
+    def _file(self) -> Path:
+        """Where the state is kept; first asked for in the training, with its number of threads."""
+        key = json.dumps(self._key | _machine(), sort_keys=True)
+        return self._folder / f"{hashlib.sha256(key.encode()).hexdigest()}{ENDING}"
 
     def on_phase_start(self, run: Run) -> None:
         """Put the stored state in place of the training, if there is one."""
