@@ -846,7 +846,7 @@ def told_of_fits() -> str:
         "clusters by 0.07 more, and has 0.06 more modularity in the neighbour graph) tells 17 in "
         "place of 10 of their 22 wrong fits for one false alarm, but on the others 20 in place of "
         "7 of 24 for 15 false alarms in place of one: 13 of these are below k-means, too, within "
-        "noise. So it was not taken."
+        "noise. So it was not taken. These were trials, which no script repeats."
     )
     return f"## What is told of fits\n\n{text}\n\n{table(head, lines)}" if lines else ""
 
