@@ -72,6 +72,12 @@ def test_unlike_clusters_are_those_whose_restarts_agree(stayed, moved, free, lik
     assert said in objective.evidence
 
 
+def test_a_single_restart_is_enough(uneven):
+    model = quick(n_init=1).fit(uneven[0])
+    assert model.taken_ in CANDIDATES
+    assert "agree" in model.evidence_
+
+
 def test_one_that_lacks_a_cluster_is_not_taken():
     objective = FeatureObjective.__new__(FeatureObjective)
     facts = {name: {"agreement": 0.5, "n_clusters": 3} for name in CANDIDATES}

@@ -191,6 +191,8 @@ def cut(heads: Tensor, tails: Tensor, weights: Tensor, labels: Tensor) -> float:
 
 def likeness(partitions: Sequence[Tensor]) -> float:
     """Mean adjusted Rand index of two partitions; 1 for a single one."""
+    if len(partitions) == 1:
+        return 1.0
     agreement = agreement_with_others([labels.numpy() for labels in partitions])
     return float(np.nan_to_num(agreement, nan=1.0).mean())
 
