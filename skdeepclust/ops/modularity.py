@@ -44,6 +44,13 @@ def merge_by_modularity(affinity: Tensor, n_groups: int) -> Tensor:
     return numbers
 
 
+def modularity(affinity: Tensor) -> float:
+    """Q = sum_i (e_ii - a_i^2) of clusters, as of `merge_by_modularity`; affinity (n, n)."""
+    e = (affinity + affinity.T).double()
+    e = e / e.sum().clamp(min=torch.finfo(e.dtype).tiny)
+    return float((e.diagonal() - e.sum(1).square()).sum())
+
+
 def joins(
     affinity: Tensor, n_groups: int, within: Tensor | None = None
 ) -> Iterator[tuple[int, int]]:
