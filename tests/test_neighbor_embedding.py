@@ -26,7 +26,8 @@ def test_loss_by_hand():
 
 
 def test_steps_follow_the_number_of_samples():
-    assert [steps_for(n, 300) for n in (100, 10_000, 20_000)] == [300, 300, 600]
+    sizes = (100, 500, 1_500, 10_000, 20_000)
+    assert [steps_for(n, 600, 150) for n in sizes] == [150, 200, 600, 600, 1_200]
 
 
 def test_edges_are_drawn_in_proportion_to_their_weight(blobs):

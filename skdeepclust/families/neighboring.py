@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..base.estimator import BaseDeepTransformer
@@ -25,7 +24,7 @@ from ..ops import fuzzy_graph, principal_axes
 N_AXES = 256  # principal components of a space
 WIDTHS = (256, 256)
 LR = 3e-3
-UP_TO = 10_000  # samples for which a method's steps are enough; more take more
+FROM, UP_TO = 1_500, 10_000  # samples for which a method's steps are just enough
 READ = 1024  # rows read at once
 
 
@@ -105,9 +104,11 @@ class NeighborObjective(Objective):
 
     encoder: Spaces
     graph: tuple[Tensor, Tensor, Tensor] | None = None  # heads, tails, weights
+    _components: Tensor | None = None  # (n, q), while embeddings are learnt from them
+    _batches: Iterator[Tensor]  # (2, B), their rows at both ends of each edge
     # More draw clusters closer together: k-means gains, but it can't be seen as well whether
     # clusters that TURTLE makes equal are cut from larger ones.
-    enough_steps = 300
+    enough_steps = least_steps = 300
 
     def __init__(self, core: Core, *, n_neighbors: int, n_steps: int | str, lr: float = LR) -> None:
         super().__init__(core)
@@ -122,13 +123,14 @@ class NeighborObjective(Objective):
         """Train one embedding after the other."""
         for number, network in enumerate(self.encoder.embeddings):
             is_auto = self.n_steps == "auto"
-            n_steps = steps_for(run.n_enough, self.enough_steps) if is_auto else int(self.n_steps)
+            n_auto = steps_for(run.n_enough, self.enough_steps, self.least_steps)
+            n_steps = n_auto if is_auto else int(self.n_steps)
             yield Phase(
                 "embed" if number == 0 else f"embed {number + 1}",
                 partial(self.neighbor_loss, number),
                 torch.optim.Adam(network.parameters(), self.embedding_lr, fused=True),
                 n_steps=n_steps,
-                views=(None, None),
+                views=() if self.encoder.reads_components else (None, None),
                 schedule=partial(half_cosine, n_steps),
                 start=self.find_components,
                 draw=self.draw_edges,
@@ -156,12 +158,15 @@ class NeighborObjective(Objective):
         Of more than 131,072 samples so many have edges; ends are places among `Run.enough`.
         """
         if self.graph is None:
-            some, principal = run.enough(), self.encoder.principal
-            with torch.no_grad():
-                p = joined(map(principal, read_rows(run.samples, some)), run.n_enough)
-            k = min(self.n_neighbors, len(p) - 1)
-            self.graph = fuzzy_graph(p, k)
+            k = min(self.n_neighbors, run.n_enough - 1)
+            self.graph = fuzzy_graph(self.components_of(run), k)
         return self.graph
+
+    @torch.no_grad()
+    def components_of(self, run: Run) -> Tensor:
+        """Principal components of the samples that may be drawn, (n, q)."""
+        rows = read_rows(run.samples, run.enough())
+        return joined(map(self.encoder.principal, rows), run.n_enough)
 
     def draw_edges(self, run: Run, active: Tensor) -> Tensor:
         """Draw full batches of edges, at least as many as samples that have some, Eq. (E2).
@@ -176,8 +181,20 @@ class NeighborObjective(Objective):
         edges = torch.searchsorted(heights, chance * heights[-1], right=True)
         edges = edges.clamp(max=len(heads) - 1)
         ends = heads[edges], tails[edges]
+        if self.encoder.reads_components:
+            self.lay_out(run, torch.stack(ends))
         first, self._tails = ends if some is None else (some[end] for end in ends)
         return first
+
+    def lay_out(self, run: Run, ends: Tensor) -> None:
+        """Keep components at hand, and places (2, n_edges) of those that each batch reads.
+
+        Of wide samples, to find them anew for each batch takes as long as all else.
+        """
+        if self._components is None:
+            self._components = self.components_of(run)
+        here = ends.to(self._components.device, non_blocking=True)
+        self._batches = iter(torch.split(here, run.batch_size, dim=1))
 
     def other_ends(self, run: Run, order: Tensor) -> Tensor:
         """Second ends of the edges that were drawn last."""
@@ -185,7 +202,12 @@ class NeighborObjective(Objective):
 
     def neighbor_loss(self, number: int, views: tuple[Tensor, ...], index: Tensor) -> LossTerms:
         """Eq. (E4) of a batch of edges."""
-        ends = self.run_network(partial(self.encoder.embed, number=number), torch.cat(views))  # type: ignore[arg-type]
+        if self._components is None:
+            x = torch.cat(views)
+        else:
+            x = self._components[next(self._batches).flatten()]
+        embed = partial(self.encoder.embeddings[number])  # not shared out: a batch is small
+        ends = self.run_network(embed, x)  # type: ignore[arg-type]
         return {"neighbors": neighbor_contrast(*ends.chunk(2))}
 
     def standardize(self, run: Run) -> None:
@@ -196,7 +218,7 @@ class NeighborObjective(Objective):
             for number, network in enumerate(self.encoder.embeddings):
                 embed = partial(self.encoder.embed, number=number)
                 network.standardize(run.forward(embed, run.enough()))  # type: ignore[operator]
-        self.standardized = True
+        self.standardized, self._components = True, None
 
     def chart(self, x: Tensor) -> Tensor:
         """What `transform` shows of a batch, (B, d)."""
@@ -205,7 +227,8 @@ class NeighborObjective(Objective):
     def finish(self) -> None:
         """Let go of the graph."""
         self.graph = None
-        self.__dict__.pop("_tails", None)
+        for name in ("_tails", "_batches"):
+            self.__dict__.pop(name, None)
         super().finish()
 
 
@@ -272,14 +295,15 @@ def neighbor_contrast(a: Tensor, b: Tensor) -> Tensor:
     Damrich, Boehm, Hamprecht & Kobak, From t-SNE to UMAP with contrastive learning, ICLR 2023.
     """
     # By products: exact enough where no end is far from all others, and ten times faster.
-    gaps = torch.addmm(b.square().sum(1), a, b.T, alpha=-2) + a.square().sum(1, keepdim=True)
-    log_s = -gaps.clamp(min=0).log1p()  # (B, B)
-    return F.cross_entropy(log_s, torch.arange(len(a), device=a.device))
+    gaps = torch.addmm(1 + b.square().sum(1), a, b.T, alpha=-2) + a.square().sum(1, keepdim=True)
+    t = gaps.clamp(min=1)  # 1 / s, (B, B): one logarithm of each row, not of each pair
+    return (t.reciprocal().sum(1) * t.diagonal()).log().mean()
 
 
-def steps_for(n_samples: int, enough: int) -> int:
-    """Steps for so many samples: those that are enough for 10,000, and beyond in proportion."""
-    return math.ceil(enough * max(1.0, n_samples / UP_TO))
+def steps_for(n_samples: int, enough: int, least: int) -> int:
+    """Steps for so many samples: ``enough`` from 1,500 to 10,000, else in proportion."""
+    share = min(1.0, n_samples / FROM) * max(1.0, n_samples / UP_TO)
+    return max(least, math.ceil(enough * share))
 
 
 def half_cosine(n_steps: int, run: Run) -> float:

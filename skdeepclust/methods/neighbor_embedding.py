@@ -22,7 +22,8 @@ from ..families.neighboring import LR, NeighborObjective, NeighborTransformer
 class NeighborEmbeddingObjective(NeighborObjective):
     """A single embedding, and nothing else."""
 
-    enough_steps = 600
+    # Settled on breast cancer, ants and bees, digits, and a quarter and a half of these.
+    enough_steps, least_steps = 600, 150
 
     def phases(self, run: Run) -> Iterator[Phase]:
         """Train the embedding."""
@@ -59,8 +60,9 @@ class NeighborEmbedding(NeighborTransformer):
         Nearest others of each sample, in the principal components. More show the
         whole, fewer show detail.
     n_steps : int or "auto", default="auto"
-        Steps of the neighbour embedding. ``"auto"`` is 600 up to 10,000 samples, and beyond in
-        proportion, up to 131,072: so many, drawn at random, are learnt from.
+        Steps of the neighbour embedding. ``"auto"`` is 600 from 1,500 to 10,000 samples, and
+        below and beyond in proportion: at least 150, and up to 131,072 samples, as so many, drawn
+        at random, are learnt from.
     batch_size : int, default=512
         Neighbouring pairs in a step, each the others' rival; at most one for each sample.
     lr : float, default=0.003

@@ -6,12 +6,13 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import torch
 from scipy.optimize import linear_sum_assignment
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 from .counting import count_labels
@@ -43,10 +44,16 @@ def kmeans(
             z, n_clusters, n_init=n_init, seed=seed, spherical=spherical, n_iter=n_iter
         )
     # Threads add their sums in any order, and training amplifies the difference.
-    with quiet(), threadpool_limits(1, "openmp"):
+    with quiet(), thread_pools().limit(limits=1, user_api="openmp"):
         model = KMeans(n_clusters, n_init=n_init, random_state=seed).fit(z.numpy())
     centers = torch.as_tensor(model.cluster_centers_, dtype=z.dtype)
     return centers, torch.as_tensor(model.labels_, dtype=torch.long)
+
+
+@cache
+def thread_pools() -> ThreadpoolController:
+    """Libraries with threads, looked for once: that takes longer than k-means of a few rows."""
+    return ThreadpoolController()
 
 
 @contextmanager

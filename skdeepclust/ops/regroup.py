@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import combinations
-
 import torch
 from torch import Tensor
 
@@ -127,9 +125,8 @@ class Groups:
         for _ in range(MOVES * self.n_clusters):
             cut = cuts(self.edges, self.labels, self.n_used)
             gains = {}
-            for pair in combinations(range(self.n_used), 2):
-                if cut[pair] < TOUCHING:
-                    continue
+            touching = (cut.triu(1) >= TOUCHING).nonzero().tolist()  # the few that share edges
+            for pair in map(tuple, touching):
                 if pair not in self.tried:
                     self.tried[pair] = self.divide(self.members(*pair))
                 found = self.tried[pair]
