@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from ..base.constraints import FOUND_OR_GIVEN, POSITIVE_INTEGER
 from ..base.estimator import BaseDeepClustering
 from ..engine import Run
-from ..families.consensus import most_typical, typical
 from ..families.labelling import (
     EDGES,
     EVEN,
@@ -34,6 +33,7 @@ from ..ops import (
     fill_clusters,
     join_parts,
     kmeans,
+    most_modular,
     nearest,
     normalized_cut,
     regroup,
@@ -102,10 +102,10 @@ class FeatureObjective(LabellingObjective):
         features = z[:, : sum(self.encoder.principal.n_axes)]
         chart = z[:, -self.prototypes.shape[1] :]
         like, free = self.all_labels(run).split(self.n_restarts)  # type: ignore[no-untyped-call]
-        first = most_typical(list(like))
+        first = most_modular(edges, like)
         found = {
             LIKE: like[first],
-            FREE: typical(list(free)),
+            FREE: free[most_modular(edges, free)],
             ON_FEATURES: kmeans(features, n_clusters, n_init=N_STARTS, seed=seed)[1],
             ON_EMBEDDING: kmeans(chart, n_clusters, n_init=N_STARTS, seed=seed)[1],
             JOINED: join_parts(chart, edges, n_clusters, n_init=N_DIVISIONS, seed=seed),
@@ -246,8 +246,7 @@ class FeatureClustering(NeighborTransformer, BaseDeepClustering):
         Steps of the neighbour embedding. ``"auto"`` is 300 up to 10,000 samples, and beyond in
         proportion, up to 131,072: so many, drawn at random, are learnt from.
     n_init : int, default=3
-        Restarts of TURTLE for either kind of sizes; the one with which its like agree most is the
-        candidate.
+        Restarts of TURTLE for either kind of sizes; the most modular one of each is the candidate.
     n_outer : int, default=150
         Steps of the labelling.
     batch_size : int, default=5000

@@ -12,7 +12,13 @@ from .density import (
 from .fuzzy_graph import Edges, fuzzy_graph, normalized_cut, weights_between
 from .kmeans import in_common, keep_names, kmeans, rename
 from .losses import cluster_mean_loss, imbalance, pair_contrast, queue_contrast
-from .modularity import groups_of_labels, merge_by_modularity, neighbor_affinity
+from .modularity import (
+    groups_of_labels,
+    merge_by_modularity,
+    modularity,
+    most_modular,
+    neighbor_affinity,
+)
 from .neighbors import Rows, knn, nearest, stand_ins
 from .parts import cluster_by_parts, join_parts
 from .principal import principal_axes
@@ -39,6 +45,8 @@ __all__ = [
     "knn",
     "means_of_sums",
     "merge_by_modularity",
+    "modularity",
+    "most_modular",
     "nearest",
     "neighbor_affinity",
     "normalized_cut",

@@ -9,7 +9,7 @@ from torch import Tensor
 from .fuzzy_graph import Edges, weights_between
 from .kmeans import kmeans
 from .lloyd import assign
-from .modularity import merge_by_modularity, modularity, neighbor_affinity
+from .modularity import merge_by_modularity, most_modular, neighbor_affinity
 from .neighbors import knn
 
 # Settled on autoencoders of digits, USPS and 10,000 images of MNIST: smaller parts are purer, and
@@ -76,7 +76,7 @@ def join_parts(z: Tensor, edges: Edges, n_clusters: int, *, n_init: int, seed: i
         used, part = torch.unique(part, return_inverse=True)
         group = merge_by_modularity(weights_between(edges, part, len(used)), n_clusters)
         found.append(group[part])
-    return max(found, key=lambda own: modularity(weights_between(edges, own, n_clusters)))
+    return found[most_modular(edges, found)]
 
 
 def draw_shaping(x: Tensor, seed: int) -> Tensor:
