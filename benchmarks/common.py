@@ -10,9 +10,9 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ import torch
 from scipy.sparse import csr_matrix
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 from sklearn.feature_extraction.text import TfidfTransformer
+from sklearn.metrics import adjusted_mutual_info_score
 from sklearn.preprocessing import StandardScaler
 
 import skdeepclust
@@ -84,6 +85,21 @@ def scores(y: np.ndarray, labels: np.ndarray) -> dict[str, float]:
         "NMI": normalized_mutual_info_score(y, labels),
         "ARI": adjusted_rand_score(y, labels),
     }
+
+
+def agreement(labelings: Sequence[np.ndarray]) -> np.ndarray:
+    """Mean adjusted mutual information of each clustering with the others.
+
+    One with fewer than two clusters gets -1 and has no say in the others' mean.
+    """
+    usable = [i for i, labels in enumerate(labelings) if len(np.unique(labels)) > 1]
+    table = np.full((len(labelings), len(labelings)), np.nan)
+    for i, j in combinations(usable, 2):
+        table[i, j] = table[j, i] = adjusted_mutual_info_score(labelings[i], labelings[j])
+    found = np.full(len(labelings), -1.0)
+    if len(usable) > 1:
+        found[usable] = np.nanmean(table[usable], axis=1)
+    return found
 
 
 def environment() -> dict[str, Any]:

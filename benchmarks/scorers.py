@@ -14,13 +14,11 @@ import argparse
 import tempfile
 from pathlib import Path
 
-import numpy as np
-from common import load_set, record, recorded
+from common import agreement, load_set, record, recorded
 from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 
 from skdeepclust import DECSClustering
-from skdeepclust.families.consensus import rank_partitions
 from skdeepclust.metrics import (
     clustering_accuracy,
     make_unsupervised_scorer,
@@ -53,9 +51,8 @@ def main() -> None:
             model = DECSClustering(memory=cache, random_state=0)
             fits = [clone(model).set_params(**p).fit(X) for p in GRID]
             scores = [{s: scorer(fit, X) for s, scorer in SCORERS.items()} for fit in fits]
-        agreement = rank_partitions([fit.labels_ for fit in fits])[1]
         for params, fit, score, consensus in zip(
-            GRID, fits, scores, np.asarray(agreement), strict=True
+            GRID, fits, scores, agreement([fit.labels_ for fit in fits]), strict=True
         ):
             record(
                 "scorers",

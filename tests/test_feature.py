@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-import torch
-from sklearn.datasets import make_blobs
+from sklearn.datasets import make_blobs, make_moons
 from sklearn.metrics import adjusted_rand_score
 
 import skdeepclust
@@ -12,10 +11,10 @@ from skdeepclust.methods.feature import (
     CANDIDATES,
     FEWEST,
     FREE,
+    JOINED,
     LIKE,
     ON_FEATURES,
     FeatureObjective,
-    cut,
 )
 
 
@@ -56,6 +55,13 @@ def test_of_like_sizes_turtle_with_like_ones_is_taken():
     assert adjusted_rand_score(y, model.labels_) > 0.95
 
 
+def weighed(*facts):
+    objective = FeatureObjective.__new__(FeatureObjective)
+    objective.__dict__["candidates"] = {}
+    objective.weigh(*facts)
+    return objective.likely, objective.evidence
+
+
 @pytest.mark.parametrize(
     ("stayed", "moved", "free", "likely", "said"),
     [
@@ -65,11 +71,32 @@ def test_of_like_sizes_turtle_with_like_ones_is_taken():
     ],
 )
 def test_unlike_clusters_are_those_whose_restarts_agree(stayed, moved, free, likely, said):
-    objective = FeatureObjective.__new__(FeatureObjective)
-    objective.__dict__["candidates"] = {}
-    objective.weigh(stayed, moved, free)
-    assert objective.likely == likely
-    assert said in objective.evidence
+    found, evidence = weighed(stayed, moved, free, 0.1, 0.1)
+    assert found == likely
+    assert said in evidence
+
+
+@pytest.mark.parametrize(
+    ("cut", "cut_of_moved", "likely"),
+    [(0.07, 0.1, JOINED), (0.09, 0.1, LIKE), (0.02, 0.04, LIKE), (0.0, 0.0, LIKE)],
+)
+def test_joined_parts_are_taken_if_they_cut_clearly_fewer_neighbours_apart(
+    cut, cut_of_moved, likely
+):
+    found, evidence = weighed(0.9, 0.9, 0.9, cut, cut_of_moved)
+    assert found == likely
+    assert ("Small parts, joined" in evidence) == (likely == JOINED)
+
+
+def test_bent_clusters_are_found_by_joined_parts():
+    X, y = make_moons(400, noise=0.05, random_state=0)
+    model = quick(2).fit(X)
+    agreement = {
+        name: adjusted_rand_score(y, labels)
+        for name, labels in zip(CANDIDATES, model.candidate_labels_, strict=True)
+    }
+    assert agreement[JOINED] > 0.95
+    assert agreement[ON_FEATURES] < 0.6
 
 
 def test_a_single_restart_is_enough(uneven):
@@ -92,6 +119,7 @@ def test_one_that_lacks_a_cluster_is_not_taken():
 def test_a_candidate_that_is_named_is_taken(take, uneven):
     model = quick(take=take).fit(uneven[0])
     assert model.taken_ == take
+    assert model.evidence_ == f"take='{take}' was given."
     labels = model.candidate_labels_[CANDIDATES.index(take)]
     assert adjusted_rand_score(labels, model.labels_) > 0.95  # linear heads have learnt it
 
@@ -129,11 +157,3 @@ def test_what_is_saved_predicts_the_same(uneven, tmp_path):
     assert (twin.taken_, twin.evidence_) == (model.taken_, model.evidence_)
     assert twin.candidates_ == model.candidates_
     np.testing.assert_array_equal(model.labels_, model.predict(X[:240]))
-
-
-def test_cut_by_hand():
-    # A chain 0 - 1 - 2 - 3 cut in the middle: 1 of 3 edges, against chance 1/2.
-    chain = torch.tensor([0, 1, 2]), torch.tensor([1, 2, 3]), torch.ones(3)
-    assert cut(*chain, torch.tensor([0, 0, 2, 2])) == pytest.approx(2 / 3)
-    assert cut(*chain, torch.tensor([0, 1, 2, 2])) == pytest.approx(2 / 3 / 0.625)
-    assert cut(*chain, torch.zeros(4, dtype=torch.long)) == 1

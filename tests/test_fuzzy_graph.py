@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from skdeepclust.ops import fuzzy_graph, knn
+from skdeepclust.ops import fuzzy_graph, knn, normalized_cut, weights_between
 from skdeepclust.ops.fuzzy_graph import NARROWEST, calibrate
 
 
@@ -93,3 +93,19 @@ def test_graph_is_that_of_umap(points):
     found = torch.zeros(40, 40)
     found[heads, tails] = weights
     torch.testing.assert_close(found, torch.tensor(theirs.toarray()), rtol=0, atol=1e-4)
+
+
+def test_cut_by_hand():
+    # A chain 0 - 1 - 2 - 3, edges in both directions, cut in the middle: 1 of 3 of each half's.
+    chain = torch.tensor([0, 1, 1, 2, 2, 3]), torch.tensor([1, 0, 2, 1, 3, 2]), torch.ones(6)
+    halves = torch.tensor([0, 0, 1, 1])
+    assert weights_between(chain, halves, 2).tolist() == [[2, 1], [1, 2]]
+    assert normalized_cut(chain, halves) == pytest.approx(1 / 3)
+    # Cut after the first: all of its edges, and 1 of 5 of the others'; label 1 has no sample.
+    assert normalized_cut(chain, torch.tensor([0, 2, 2, 2])) == pytest.approx((1 + 1 / 5) / 2)
+    assert normalized_cut(chain, torch.zeros(4, dtype=torch.long)) == 0
+
+
+def test_edges_of_rows_without_a_cluster_are_left_out():
+    chain = torch.tensor([0, 1, 1, 2]), torch.tensor([1, 0, 2, 1]), torch.tensor([0.5, 0.5, 1, 1])
+    assert weights_between(chain, torch.tensor([0, 0, -1]), 1).tolist() == [[1]]

@@ -14,7 +14,6 @@ import skdeepclust
 from skdeepclust import TEMIClustering
 from skdeepclust.data.samples import Samples, Scaling
 from skdeepclust.engine import Hook
-from skdeepclust.families.consensus import most_typical
 from skdeepclust.methods import temi as module
 from skdeepclust.methods.temi import (
     auto_epochs,
@@ -25,7 +24,7 @@ from skdeepclust.methods.temi import (
     teacher_momentum,
 )
 from skdeepclust.metrics import clustering_accuracy
-from skdeepclust.ops import knn, neighbors
+from skdeepclust.ops import knn, modularity, neighbor_affinity, neighbors
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -260,10 +259,13 @@ def test_what_predicts_contains_the_axes(blobs, monkeypatch):
 # --- Heads ---------------------------------------------------------------------------------------
 
 
-def test_the_head_that_the_others_bear_out_predicts(blobs):
+def test_the_most_modular_head_predicts(blobs):
     watch = Watch()
     model = temi(4, max_epochs=20).fit_with(blobs[0], [watch])
-    kept = watch.labels[:, most_typical(list(watch.labels.T))]
+    z = torch.from_numpy(blobs[0].astype(np.float32))
+    near = knn(z, module.NEAREST)[1]
+    worth = [modularity(neighbor_affinity(own, near, 4)) for own in watch.labels.T.long()]
+    kept = watch.labels[:, worth.index(max(worth))]
     used = torch.unique(kept)
     np.testing.assert_array_equal(used[model.labels_], kept)
     names = {name.partition(".")[0] for name in model.objective_.state_dict()}

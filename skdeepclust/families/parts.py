@@ -6,6 +6,7 @@ has more, and neighbours tell which parts belong together.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -21,8 +22,7 @@ from ..base.estimator import BaseDeepClustering
 from ..base.objective import Core
 from ..data.shapes import are_small_and_grey
 from ..engine import Length, LossTerms, Phase, Run, shuffled, warmup_cosine
-from ..ops import groups_of_labels, kmeans, neighbor_affinity, weighted_means
-from .consensus import MOST_COMPARED, most_typical
+from ..ops import groups_of_labels, kmeans, modularity, neighbor_affinity, weighted_means
 from .views import VIEWS, Views, ViewsObjective, auto_batch_size
 
 # Settled on digits, USPS and 10,000 images of MNIST: neighbours by pixels, and parts to join. For
@@ -67,8 +67,8 @@ class PartsObjective(ViewsObjective):
     merge    y_i = the group of sample i, if r > 1: of K' parts, K groups are made by
              the modularity of A_kl, the number of neighbours in part l of samples in part k; the
              parts are those of each head, argmax_k logits_k(x_i), and, if r >= 5, those of nine
-             k-means of z, once more with neighbours by z; of all these groupings that one
-             counts with which the others agree most; w (K, d) are its groups' mean directions
+             k-means of z, once more with neighbours by z; of all these groupings the most
+             modular one counts; w (K, d) are its groups' mean directions
     name     L   = -mean_i log softmax_{y_i} logits(x_i)
     """
 
@@ -136,7 +136,7 @@ class PartsObjective(ViewsObjective):
         near = self.neighbors_of(run)
         divisions = self.divide(run, len(parts[0]))
         part = self.parts_of_all([*parts, *divisions.centers], run)
-        labels = self.most_typical_groups(part, near, divisions).to(parts[0].device)
+        labels = self.most_modular_groups(part, near, divisions).to(parts[0].device)
         self.place_groups(run, labels)
         self.targets, self.unmerged = labels, []
 
@@ -165,25 +165,31 @@ class PartsObjective(ViewsObjective):
 
         return run.forward(parts).cpu()
 
-    def most_typical_groups(self, part: Tensor, near: Tensor, divisions: Divisions) -> Tensor:
-        """Group of each sample, (n,), by that grouping of parts with which the others agree most.
+    def most_modular_groups(self, part: Tensor, near: Tensor, divisions: Divisions) -> Tensor:
+        """Group of each sample, (n,), by the most modular grouping of parts.
 
         Which union is most modular is often a near thing, so that of equally pure parts some lead
-        to the right groups and some to two that are united. What most lead to is seldom wrong.
+        to the right groups and some to two that are united. Where there are neighbours by
+        embedding, too, the sum of both modularities counts.
         """
+        graphs = [(near, self.mined)]
+        if divisions.near is not None:
+            graphs.append((divisions.near, divisions.some))
         n_heads = part.shape[1] - len(divisions.centers)
-        found = []  # column of part, and group of each of its parts
-        for number, own in enumerate(part.T):
-            found.append((number, self.groups(own.long(), near, self.mined)))
-            if number >= n_heads:
-                found.append((number, self.groups(own.long(), divisions.near, divisions.some)))
-        some = part[:: -(-len(part) // MOST_COMPARED)]
-        number, group = found[most_typical([group[some[:, n].long()] for n, group in found])]
-        return group[part[:, number].long()]
+        found, best = part[:, 0].long(), -math.inf
+        for number, own in enumerate(part.long().T):
+            for graph in graphs if number >= n_heads else graphs[:1]:
+                labels = self.groups(own, *graph)[own]
+                worth = sum(
+                    modularity(neighbor_affinity(labels, of_some, self.n_clusters, some))
+                    for of_some, some in graphs
+                )
+                if worth > best:
+                    found, best = labels, worth
+        return found
 
-    def groups(self, part: Tensor, near: Tensor | None, of: Tensor | None) -> Tensor:
+    def groups(self, part: Tensor, near: Tensor, of: Tensor | None) -> Tensor:
         """Group of each part, (K',); ``near``: neighbours of some samples, or of all."""
-        assert near is not None
         affinity = neighbor_affinity(part, near, int(part.max()) + 1, of)
         return groups_of_labels(torch.unique(part), affinity, self.n_clusters)
 

@@ -1,7 +1,7 @@
 """Clusters of ready features: of several candidates, the one that suits the sizes of the classes.
 
-The candidates are TURTLE with clusters of like and of free sizes, and k-means on the features and
-on their neighbour embedding. Not from a paper.
+The candidates are TURTLE with clusters of like and of free sizes, k-means on the features and on
+their neighbour embedding, and small parts that are joined. Not from a paper.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from ..base.constraints import FOUND_OR_GIVEN, POSITIVE_INTEGER
 from ..base.estimator import BaseDeepClustering
 from ..engine import Run
-from ..families.consensus import most_typical, typical
 from ..families.labelling import (
     EDGES,
     EVEN,
@@ -30,13 +29,26 @@ from ..families.labelling import (
 )
 from ..families.neighboring import NeighborTransformer, Spaces
 from ..metrics.unsupervised import agreement_with_others
-from ..ops import fill_clusters, kmeans, nearest, regroup, spread
+from ..ops import (
+    fill_clusters,
+    join_parts,
+    kmeans,
+    most_modular,
+    nearest,
+    normalized_cut,
+    regroup,
+    spread,
+)
 
 LIKE, FREE = "turtle-like", "turtle-free"
 ON_FEATURES, ON_EMBEDDING = "kmeans", "kmeans-neighbors"
-CANDIDATES = (LIKE, FREE, ON_FEATURES, ON_EMBEDDING)
+JOINED = "joined-parts"
+CANDIDATES = (LIKE, FREE, ON_FEATURES, ON_EMBEDDING, JOINED)
 FEWEST = 200  # samples: with fewer, nothing can be told from chance
 N_STARTS = 10  # of k-means
+N_DIVISIONS = 5  # into small parts
+CLEANER = 0.8  # of the cut of equal clusters, moved: that of joined parts which are taken instead
+APART = 0.05  # cut of clusters that hardly touch
 N_LEARNT, RATE = 200, 0.03  # steps in which heads learn the partition that is taken
 MORE = 0.04  # by so much restarts of the one kind must be more alike than those of the other
 SHOWN = 200_000  # samples in these steps, at least
@@ -86,32 +98,44 @@ class FeatureObjective(LabellingObjective):
 
     def find_candidates(self, run: Run, z: Tensor) -> dict[str, Tensor]:
         """Labels (n,) by each candidate, on the CPU, once they follow the neighbours."""
-        n_clusters, seed = len(self.in_use), run.seed()
+        n_clusters, seed, edges = len(self.in_use), run.seed(), self.graph_of(run)
         features = z[:, : sum(self.encoder.principal.n_axes)]
         chart = z[:, -self.prototypes.shape[1] :]
         like, free = self.all_labels(run).split(self.n_restarts)  # type: ignore[no-untyped-call]
-        first = most_typical(list(like))
+        first = most_modular(edges, like)
         found = {
             LIKE: like[first],
-            FREE: typical(list(free)),
+            FREE: free[most_modular(edges, free)],
             ON_FEATURES: kmeans(features, n_clusters, n_init=N_STARTS, seed=seed)[1],
             ON_EMBEDDING: kmeans(chart, n_clusters, n_init=N_STARTS, seed=seed)[1],
+            JOINED: join_parts(chart, edges, n_clusters, n_init=N_DIVISIONS, seed=seed),
         }
         if len(z) < FEWEST:
             self.evidence = f"Sizes of clusters can't be told from fewer than {FEWEST} samples."
             return found
-        edges = self.graph_of(run)
         moved, stayed = self.move_borders(run, list(like))
-        self.weigh(stayed, likeness(moved), likeness(list(free)))
         found[LIKE] = moved[first]
+        cuts = [normalized_cut(edges, found[name]) for name in (JOINED, LIKE)]
+        self.weigh(stayed, likeness(moved), likeness(list(free)), *cuts)
         if stayed < STAYED:
             for name in (ON_FEATURES, ON_EMBEDDING):
                 found[name] = regroup(chart, edges, found[name], n_clusters, seed=seed)
         found[FREE] = fill_clusters(chart, edges, found[FREE], n_clusters, seed=seed)
         return {name: spread(edges, labels, n_clusters) for name, labels in found.items()}
 
-    def weigh(self, stayed: float, moved: float, free: float) -> None:
-        """See which candidate sizes speak for; how alike restarts are decides among unlike ones."""
+    def weigh(
+        self, stayed: float, moved: float, free: float, cut: float, cut_of_moved: float
+    ) -> None:
+        """See which candidate the graph speaks for: by cuts, sizes, and how alike restarts are."""
+        if cut_of_moved > APART and cut < CLEANER * cut_of_moved:
+            self.likely = JOINED
+            self.evidence = (
+                f"Small parts, joined, are taken, because they cut fewer neighbours apart: "
+                f"{cut:.1%} of a cluster's edges lead to others. They are {cut_of_moved:.1%} where "
+                f"equal clusters have moved their borders (less than {CLEANER:g} times that speaks "
+                f"for joined parts)."
+            )
+            return
         self.evidence = told_sizes(stayed)
         self.likely = LIKE if stayed >= STAYED or moved > free + MORE else FREE
         if stayed < STAYED:
@@ -130,11 +154,13 @@ class FeatureObjective(LabellingObjective):
             n_used = int(labels.bincount().count_nonzero())
             self.candidates[name] = {
                 "agreement": agrees,
-                "cut": cut(*edges, labels),
+                "cut": normalized_cut(edges, labels),
                 "n_clusters": n_used,
             }
         self.partitions = torch.stack(list(found.values()))
-        self.taken = self.take if self.take != "auto" else self.best(len(partitions[0]))
+        self.taken = self.best(len(partitions[0]))
+        if self.take != "auto":
+            self.taken, self.evidence = self.take, f"take={self.take!r} was given."
 
     def best(self, n_samples: int) -> str:
         """Name of the candidate that the evidence is for; k-means for few samples."""
@@ -172,23 +198,6 @@ class FeatureObjective(LabellingObjective):
         }
 
 
-def cut(heads: Tensor, tails: Tensor, weights: Tensor, labels: Tensor) -> float:
-    """Share of the edges' weight between clusters, relative to chance; 1 for a single cluster.
-
-    ``cut / (1 - sum_c p_c^2)``: p_c is the share of samples in cluster c.
-
-    Parameters
-    ----------
-    heads, tails, weights : Tensor of shape (n_edges,)
-    labels : Tensor of shape (n,), int64
-    """
-    chance = 1 - float((labels.bincount() / len(labels)).square().sum())
-    if chance <= 0:
-        return 1.0
-    between = weights[labels[heads] != labels[tails]].sum() / weights.sum()
-    return float(between) / chance
-
-
 def likeness(partitions: Sequence[Tensor]) -> float:
     """Mean adjusted Rand index of two partitions; 1 for a single one."""
     if len(partitions) == 1:
@@ -201,14 +210,16 @@ class FeatureClustering(NeighborTransformer, BaseDeepClustering):
     """Clusters of ready features, by the candidate that suits the sizes of the classes.
 
     The default for features of photos, texts or anything else. No method is best everywhere, and
-    without labels none can be seen to be. So four find clusters: TURTLE with clusters of like size
-    and of free sizes, and k-means on the features and on their neighbour embedding, which TURTLE
-    has learnt anyway. Where classes are of unlike size, clusters of like size cut the large ones
-    in pieces and put small ones together, and their borders don't stay when they are moved to
-    where few neighbours are parted. So TURTLE with like sizes is taken, moved, if most of its
-    borders stay, or if its restarts, moved, agree clearly more than those with free sizes; else
-    TURTLE with free sizes. Labels then follow the neighbours. Linear heads learn them, and label
-    new samples.
+    without labels none can be seen to be. So five find clusters: TURTLE with clusters of like size
+    and of free sizes; k-means on the features and on their neighbour embedding, which TURTLE has
+    learnt anyway; and small parts by k-means on the embedding, joined where neighbours speak for
+    it. Clusters that are long or bent, such as rows of pixels make, are found by joined parts
+    alone. These are taken if they cut clearly fewer neighbours apart. Where classes are of unlike
+    size, clusters of like size cut the large ones in pieces and put small ones together, and
+    their borders don't stay when they are moved to where few neighbours are parted. So TURTLE
+    with like sizes is taken, moved, if most of its borders stay, or if its restarts, moved, agree
+    clearly more than those with free sizes; else TURTLE with free sizes. Labels then follow the
+    neighbours. Linear heads learn them, and label new samples.
 
     Parameters
     ----------
@@ -219,11 +230,12 @@ class FeatureClustering(NeighborTransformer, BaseDeepClustering):
         Columns of each space, if X has the features of several networks side by side, such as
         ``(768, 1536)``; they add up to the columns of X. None: all are one space.
     take : str, default="auto"
-        Candidate that is taken: "turtle-like", "turtle-free", "kmeans" or "kmeans-neighbors".
-        ``"auto"`` is "turtle-like" if most of its borders stay or its restarts, moved, agree
-        more than those of "turtle-free", else that; and k-means where there are fewer than 200
-        samples, from which nothing of this can be told. If that one lacks a cluster that others
-        have, it is the one of these with which all agree most.
+        Candidate that is taken: "turtle-like", "turtle-free", "kmeans", "kmeans-neighbors" or
+        "joined-parts". ``"auto"`` is "joined-parts" if they cut clearly fewer neighbours apart;
+        else "turtle-like" if most of its borders stay or its restarts, moved, agree more than
+        those of "turtle-free", else that; and k-means where there are fewer than 200 samples,
+        from which nothing of this can be told. If that one lacks a cluster that others have, it
+        is the one of these with which all agree most.
     encoder : str, torch.nn.Module or callable, default="auto"
         Network of the neighbour embedding; see `NeighborEmbedding`.
     embedding_dim : int, default=10
@@ -234,8 +246,7 @@ class FeatureClustering(NeighborTransformer, BaseDeepClustering):
         Steps of the neighbour embedding. ``"auto"`` is 300 up to 10,000 samples, and beyond in
         proportion, up to 131,072: so many, drawn at random, are learnt from.
     n_init : int, default=3
-        Restarts of TURTLE for either kind of sizes; the one with which its like agree most is the
-        candidate.
+        Restarts of TURTLE for either kind of sizes; the most modular one of each is the candidate.
     n_outer : int, default=150
         Steps of the labelling.
     batch_size : int, default=5000
@@ -270,11 +281,11 @@ class FeatureClustering(NeighborTransformer, BaseDeepClustering):
     taken_ : str
         Name of the candidate that was taken.
     evidence_ : str
-        Whether clusters are taken to be of like size, and why.
+        Why that one: whether clusters are taken to be of like size, or joined of parts.
     candidates_ : dict of str to dict
         For each candidate ``agreement``, the mean adjusted Rand index with the others; ``cut``,
-        the share of the weight of UMAP's graph between its clusters, relative to chance; and
-        ``n_clusters`` that hold a sample.
+        the share of a cluster's edges in UMAP's graph, by weight, that lead to other clusters,
+        the mean over clusters; and ``n_clusters`` that hold a sample.
     candidate_labels_ : ndarray of shape (n_candidates, n_samples), int64
         What each candidate found, in the order of `candidates_`. Of more than 131,072 samples
         so many are divided; each of the others has the labels of a near one in the embedding.
@@ -303,6 +314,9 @@ class FeatureClustering(NeighborTransformer, BaseDeepClustering):
     arXiv:2406.07236, for two of the candidates.
 
     J. Shi, J. Malik: Normalized Cuts and Image Segmentation. IEEE TPAMI 22, 2000, for the borders.
+
+    A. Clauset, M. E. J. Newman, C. Moore: Finding community structure in very large networks.
+    Physical Review E 70, 2004, for the parts.
 
     D. Zhou, O. Bousquet, T. N. Lal, J. Weston, B. Schoelkopf: Learning with Local and Global
     Consistency. NIPS 2003, for labels that follow the neighbours.

@@ -2,7 +2,7 @@
 
 arXiv:2303.17896. On ready features, several small heads learn to give a sample and its nearest
 neighbours the same cluster, by the pointwise mutual information that their teachers see. The
-head with which the others agree most predicts.
+head whose clusters hold most neighbours together predicts.
 """
 
 from __future__ import annotations
@@ -23,10 +23,9 @@ from ..base.estimator import BaseDeepClustering
 from ..base.objective import Core, Objective
 from ..data.samples import OnDemand, Samples
 from ..engine import LossTerms, Phase, Run, batch_sizes, draw_enough
-from ..families.consensus import most_typical
 from ..metrics.unsupervised import kept_together
 from ..nn import CosineHeads, MomentumCopy, parse_encoder, perceptron
-from ..ops import nearest
+from ..ops import modularity, nearest, neighbor_affinity
 
 HIDDEN = (128,)  # widths of encoder="auto"; 256 was no better on digits
 MOST_FEATURES = 256  # that heads read; more are reduced to so many principal components
@@ -58,7 +57,7 @@ class TEMIObjective(Objective):
     beta 0.5 and below, uniform probabilities score what the best clusters score.
 
     `encoder` and `prototypes` are those of one teacher: of the first while heads are trained,
-    in the end of that with whose labels the others of the same beta agree most.
+    in the end of the most modular one of the same beta.
     """
 
     spherical = True
@@ -237,7 +236,7 @@ class TEMIObjective(Objective):
         self.prototypes.copy_(net.prototypes[head])
 
     def on_fit_end(self, run: Run) -> None:
-        """Keep the head that the others bear out, also after an interruption."""
+        """Keep the head that suits the neighbours best, also after an interruption."""
         if self.placed:
             assert self.neighbors is not None
             near = run.place(self.neighbors[:, :NEAREST].long())
@@ -248,12 +247,13 @@ class TEMIObjective(Objective):
     def chosen(self, labels: Tensor, near: Tensor) -> int:
         """Number of the head to keep; ``labels``: of every head, (H, n); ``near``: neighbours.
 
-        Where some heads have a greater beta, their typical one is kept if no more of its clusters
-        are empty and it keeps clearly more neighbours together.
+        That is the most modular one. Where some heads have a greater beta, theirs is kept if no
+        more of its clusters are empty and it keeps clearly more neighbours together.
         """
-        betas = self.betas.flatten().tolist()
+        n_clusters, betas = len(self.prototypes), self.betas.flatten().tolist()
+        worth = [modularity(neighbor_affinity(own, near, n_clusters)) for own in labels]
         kept, *others = [
-            typical_among([h for h, b in enumerate(betas) if b == beta], labels)
+            max((h for h, b in enumerate(betas) if b == beta), key=lambda h: worth[h])
             for beta in sorted(set(betas))
         ]
         for head in others:
@@ -266,11 +266,6 @@ class TEMIObjective(Objective):
         self.heads = self.teachers = self.axes = self.neighbors = self.labels = None
         for name in ("sizes", "betas"):
             self._buffers.pop(name, None)
-
-
-def typical_among(heads: list[int], labels: Tensor) -> int:
-    """Which of these heads has the labels, of (H, n), that the others of them bear out."""
-    return heads[most_typical([labels[h] for h in heads])]
 
 
 def keeps_more_together(near: Tensor, labels: Tensor, others: Tensor) -> bool:

@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from ..base.constraints import FOUND_OR_GIVEN, POSITIVE_INTEGER, WEIGHT
 from ..base.estimator import BaseDeepClustering
 from ..engine import Run
-from ..families.consensus import most_typical
 from ..families.labelling import (
     EDGES,
     EVEN,
@@ -28,6 +27,7 @@ from ..families.labelling import (
     told_sizes,
 )
 from ..families.neighboring import NeighborTransformer, Spaces
+from ..ops import most_modular
 
 
 class TURTLEObjective(LabellingObjective):
@@ -36,12 +36,12 @@ class TURTLEObjective(LabellingObjective):
     evidence = ""  # for the weight of the entropy
 
     def on_fit_end(self, run: Run) -> None:
-        """Choose gamma by evidence and a restart by agreement; publish means of the clusters."""
+        """Choose gamma by evidence and a restart by modularity; publish means of the clusters."""
         self.start(run)
         labels = self.all_labels(run)  # (C, n)
         number, self.evidence = self.choose_gamma(run, labels)
-        restarts = labels[number * self.n_restarts : (number + 1) * self.n_restarts]
-        place = most_typical(list(restarts))
+        restarts = list(labels[number * self.n_restarts : (number + 1) * self.n_restarts])
+        place = most_modular(self.graph_of(run), restarts) if self.n_restarts > 1 else 0
         self.chosen = number * self.n_restarts + place
         self.place_means(run, restarts[place])
 
@@ -100,7 +100,7 @@ class TURTLEClustering(NeighborTransformer, BaseDeepClustering):
         Steps of the neighbour embedding. ``"auto"`` is 300 up to 10,000 samples, and beyond in
         proportion, up to 131,072: so many, drawn at random, are learnt from.
     n_init : int, default=3
-        Restarts; the one with which the others agree most is taken.
+        Restarts; the one whose clusters are most modular in UMAP's graph is taken.
     n_outer : int, default=150
         Steps of the labelling.
     n_inner : int, default=10

@@ -9,18 +9,25 @@ from .density import (
     weighted_means,
     weighted_sums,
 )
-from .fuzzy_graph import fuzzy_graph
+from .fuzzy_graph import Edges, fuzzy_graph, normalized_cut, weights_between
 from .kmeans import in_common, keep_names, kmeans, rename
 from .losses import cluster_mean_loss, imbalance, pair_contrast, queue_contrast
-from .modularity import groups_of_labels, merge_by_modularity, neighbor_affinity
+from .modularity import (
+    groups_of_labels,
+    merge_by_modularity,
+    modularity,
+    most_modular,
+    neighbor_affinity,
+)
 from .neighbors import Rows, knn, nearest, stand_ins
-from .parts import cluster_by_parts
+from .parts import cluster_by_parts, join_parts
 from .principal import principal_axes
 from .regroup import fill_clusters, regroup
 from .spreading import spread
 from .student_t import squared_distances, student_t_log_affinity
 
 __all__ = [
+    "Edges",
     "Rows",
     "center_rows",
     "cluster_by_parts",
@@ -32,13 +39,17 @@ __all__ = [
     "groups_of_labels",
     "imbalance",
     "in_common",
+    "join_parts",
     "keep_names",
     "kmeans",
     "knn",
     "means_of_sums",
     "merge_by_modularity",
+    "modularity",
+    "most_modular",
     "nearest",
     "neighbor_affinity",
+    "normalized_cut",
     "pair_contrast",
     "principal_axes",
     "queue_contrast",
@@ -51,4 +62,5 @@ __all__ = [
     "student_t_log_affinity",
     "weighted_means",
     "weighted_sums",
+    "weights_between",
 ]

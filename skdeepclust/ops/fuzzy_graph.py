@@ -12,13 +12,15 @@ from torch import Tensor
 
 from .neighbors import knn
 
+Edges = tuple[Tensor, Tensor, Tensor]  # heads, tails and weights, each edge in both directions
+
 N_BISECTIONS = 64
 NARROWEST = 1e-3  # width of a row, relative to the mean distance of its neighbours
 
 
 def fuzzy_graph(
     z: Tensor, n_neighbors: int, *, metric: Literal["euclidean", "cosine"] = "euclidean"
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> Edges:
     """Edges of the fuzzy union of all rows' neighbourhoods, each in both directions.
 
     d_ij: distance of neighbour j of row i.  k: ``n_neighbors``.
@@ -77,3 +79,43 @@ def calibrate(distances: Tensor) -> tuple[Tensor, Tensor]:
         sigma = torch.where(high.isinf(), 2 * sigma, (low + high) / 2)
     typical = distances.mean(1, keepdim=True).where(rho > 0, distances.mean())
     return rho, sigma.maximum(NARROWEST * typical).clamp(min=torch.finfo(sigma.dtype).tiny)
+
+
+def weights_between(edges: Edges, labels: Tensor, n_clusters: int) -> Tensor:
+    """Weight of the edges from each cluster to each other one and to itself, (K, K), float64.
+
+    Parameters
+    ----------
+    edges : heads, tails, weights
+    labels : Tensor of shape (n,), int64
+        Rows of -1 and their edges are left out.
+    n_clusters : int
+    """
+    heads, tails, weights = edges
+    a, b = labels[heads], labels[tails]
+    inside = (a >= 0) & (b >= 0)
+    place = (a * n_clusters + b)[inside]
+    w = torch.zeros(n_clusters**2, dtype=torch.float64)
+    return w.index_add_(0, place, weights[inside].double()).view(n_clusters, n_clusters)
+
+
+def normalized_cut(edges: Edges, labels: Tensor) -> float:
+    """Share of a cluster's edges, by weight, that lead to others; the mean over clusters.
+
+    ``1/K sum_k (1 - w_kk / sum_l w_kl)``, w_kl being the weight of the edges from cluster k to
+    cluster l: the normalised cut of Shi and Malik for K clusters, divided by K.
+
+    Parameters
+    ----------
+    edges : heads, tails, weights
+    labels : Tensor of shape (n,), int64
+        Clusters without any sample, or without any edge, don't count.
+
+    References
+    ----------
+    Shi & Malik, Normalized Cuts and Image Segmentation, IEEE TPAMI 2000, Sec. 2.
+    """
+    w = weights_between(edges, labels, int(labels.max()) + 1)
+    inside, whole = w.diagonal(), w.sum(1)
+    used = whole > 0
+    return 1 - float((inside[used] / whole[used]).mean())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .fuzzy_graph import Edges, weights_between
 from .kmeans import kmeans
 
 # Settled on digits, Tiny-ImageNet-10, its long tail and breast cancer.
@@ -15,7 +16,6 @@ TOUCHING = 0.05  # cut of two clusters that are apart already
 CLEANER = 0.8  # of the cut of two clusters: another one that is worth joining them
 MOVES = 2  # for each cluster, at most
 
-Edges = tuple[Tensor, Tensor, Tensor]
 Division = tuple[float, Tensor, Tensor]  # normalised cut, and the rows of both halves
 
 
@@ -160,13 +160,7 @@ def cuts(edges: Edges, labels: Tensor, n_clusters: int) -> Tensor:
         Rows of -1 and their edges are left out.
     n_clusters : int
     """
-    heads, tails, weights = edges
-    a, b = labels[heads], labels[tails]
-    inside = (a >= 0) & (b >= 0)
-    place = (a * n_clusters + b)[inside]
-    between = weights[inside].double()
-    w = torch.zeros(n_clusters**2, dtype=torch.float64).index_add_(0, place, between)
-    w = w.view(n_clusters, n_clusters)
+    w = weights_between(edges, labels, n_clusters)
     own = w.diagonal()
     tiny = torch.finfo(torch.float64).tiny  # two clusters without any edge are apart
     return w / (own[:, None] + w).clamp(min=tiny) + w / (own[None, :] + w).clamp(min=tiny)
