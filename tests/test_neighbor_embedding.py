@@ -50,6 +50,22 @@ def test_edges_are_drawn_in_proportion_to_their_weight(blobs):
     quick(n_steps=1).fit_with(blobs[0], [Look()])
 
 
+def test_a_batch_has_the_components_of_both_ends(blobs):
+    class Look(Hook):
+        def on_epoch_start(self, run):
+            objective = run.objective
+            objective.n_enough = 40  # of 60: places among these are not numbers of samples
+            first = objective.draw_edges(run, torch.arange(60))
+            both = torch.stack([first, objective.other_ends(run, first)])
+            read = objective._components[next(objective._batches)]
+            for ends, components in zip(both[:, : run.batch_size], read, strict=True):
+                expected = objective.encoder.principal(run.samples.batch(ends))
+                torch.testing.assert_close(components, expected)
+            run.stop_phase = True
+
+    quick(n_steps=1, batch_size=30).fit_with(blobs[0], [Look()])
+
+
 def test_neighbours_stay_neighbours():
     X = load_iris().data
     z = quick(n_steps=200).fit_transform(X)
