@@ -6,7 +6,6 @@ has more, and neighbours tell which parts belong together.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -22,7 +21,14 @@ from ..base.estimator import BaseDeepClustering
 from ..base.objective import Core
 from ..data.shapes import are_small_and_grey
 from ..engine import Length, LossTerms, Phase, Run, shuffled, warmup_cosine
-from ..ops import groups_of_labels, kmeans, modularity, neighbor_affinity, weighted_means
+from ..ops import (
+    choose_partition,
+    groups_of_labels,
+    kmeans,
+    modularity,
+    neighbor_affinity,
+    weighted_means,
+)
 from .views import VIEWS, Views, ViewsObjective, auto_batch_size
 
 # Settled on digits, USPS and 10,000 images of MNIST: neighbours by pixels, and parts to join. For
@@ -67,8 +73,8 @@ class PartsObjective(ViewsObjective):
     merge    y_i = the group of sample i, if r > 1: of K' parts, K groups are made by
              the modularity of A_kl, the number of neighbours in part l of samples in part k; the
              parts are those of each head, argmax_k logits_k(x_i), and, if r >= 5, those of nine
-             k-means of z, once more with neighbours by z; of all these groupings the most
-             modular one counts; w (K, d) are its groups' mean directions
+             k-means of z, once more with neighbours by z; of the more modular half of these
+             groupings the most typical one counts; w (K, d) are its groups' mean directions
     name     L   = -mean_i log softmax_{y_i} logits(x_i)
     """
 
@@ -136,7 +142,7 @@ class PartsObjective(ViewsObjective):
         near = self.neighbors_of(run)
         divisions = self.divide(run, len(parts[0]))
         part = self.parts_of_all([*parts, *divisions.centers], run)
-        labels = self.most_modular_groups(part, near, divisions).to(parts[0].device)
+        labels = self.choose_groups(part, near, divisions).to(parts[0].device)
         self.place_groups(run, labels)
         self.targets, self.unmerged = labels, []
 
@@ -165,28 +171,29 @@ class PartsObjective(ViewsObjective):
 
         return run.forward(parts).cpu()
 
-    def most_modular_groups(self, part: Tensor, near: Tensor, divisions: Divisions) -> Tensor:
-        """Group of each sample, (n,), by the most modular grouping of parts.
+    def choose_groups(self, part: Tensor, near: Tensor, divisions: Divisions) -> Tensor:
+        """Group of each sample, (n,), by the grouping of parts that suits the neighbours.
 
         Which union is most modular is often a near thing, so that of equally pure parts some lead
-        to the right groups and some to two that are united. Where there are neighbours by
-        embedding, too, the sum of both modularities counts.
+        to the right groups and some to two that are united. So that grouping counts, among the
+        more modular half, with which these agree most. Where there are neighbours by embedding,
+        too, the sum of both modularities counts.
         """
         graphs = [(near, self.mined)]
         if divisions.near is not None:
             graphs.append((divisions.near, divisions.some))
         n_heads = part.shape[1] - len(divisions.centers)
-        found, best = part[:, 0].long(), -math.inf
+        found, worth = [], []
         for number, own in enumerate(part.long().T):
             for graph in graphs if number >= n_heads else graphs[:1]:
                 labels = self.groups(own, *graph)[own]
-                worth = sum(
-                    modularity(neighbor_affinity(labels, of_some, self.n_clusters, some))
-                    for of_some, some in graphs
-                )
-                if worth > best:
-                    found, best = labels, worth
-        return found
+                found.append(labels)
+                worth.append(sum(self.modularity_in(labels, *graph) for graph in graphs))
+        return found[choose_partition(found, worth)]
+
+    def modularity_in(self, labels: Tensor, near: Tensor, of: Tensor | None) -> float:
+        """Modularity of labels (n,) by the neighbours ``near`` of some samples, or of all."""
+        return modularity(neighbor_affinity(labels, near, self.n_clusters, of))
 
     def groups(self, part: Tensor, near: Tensor, of: Tensor | None) -> Tensor:
         """Group of each part, (K',); ``near``: neighbours of some samples, or of all."""

@@ -30,10 +30,10 @@ from ..families.labelling import (
 from ..families.neighboring import NeighborTransformer, Spaces
 from ..metrics.unsupervised import agreement_with_others
 from ..ops import (
+    choose_by_edges,
     fill_clusters,
     join_parts,
     kmeans,
-    most_modular,
     nearest,
     normalized_cut,
     regroup,
@@ -102,10 +102,10 @@ class FeatureObjective(LabellingObjective):
         features = z[:, : sum(self.encoder.principal.n_axes)]
         chart = z[:, -self.prototypes.shape[1] :]
         like, free = self.all_labels(run).split(self.n_restarts)  # type: ignore[no-untyped-call]
-        first = most_modular(edges, like)
+        first = choose_by_edges(edges, list(like))
         found = {
             LIKE: like[first],
-            FREE: free[most_modular(edges, free)],
+            FREE: free[choose_by_edges(edges, list(free))],
             ON_FEATURES: kmeans(features, n_clusters, n_init=N_STARTS, seed=seed)[1],
             ON_EMBEDDING: kmeans(chart, n_clusters, n_init=N_STARTS, seed=seed)[1],
             JOINED: join_parts(chart, edges, n_clusters, n_init=N_DIVISIONS, seed=seed),
@@ -246,7 +246,8 @@ class FeatureClustering(NeighborTransformer, BaseDeepClustering):
         Steps of the neighbour embedding. ``"auto"`` is 300 up to 10,000 samples, and beyond in
         proportion, up to 131,072: so many, drawn at random, are learnt from.
     n_init : int, default=3
-        Restarts of TURTLE for either kind of sizes; the most modular one of each is the candidate.
+        Restarts of TURTLE for either kind of sizes. Of the half of them that is more modular in
+        UMAP's graph the most typical one is the candidate.
     n_outer : int, default=150
         Steps of the labelling.
     batch_size : int, default=5000

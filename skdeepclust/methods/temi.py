@@ -2,7 +2,7 @@
 
 arXiv:2303.17896. On ready features, several small heads learn to give a sample and its nearest
 neighbours the same cluster, by the pointwise mutual information that their teachers see. The
-head whose clusters hold most neighbours together predicts.
+head that suits the neighbours, and the other heads, predicts.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ..data.samples import OnDemand, Samples
 from ..engine import LossTerms, Phase, Run, batch_sizes, draw_enough
 from ..metrics.unsupervised import kept_together
 from ..nn import CosineHeads, MomentumCopy, parse_encoder, perceptron
-from ..ops import modularity, nearest, neighbor_affinity
+from ..ops import choose_partition, modularity, nearest, neighbor_affinity
 
 HIDDEN = (128,)  # widths of encoder="auto"; 256 was no better on digits
 MOST_FEATURES = 256  # that heads read; more are reduced to so many principal components
@@ -57,7 +57,7 @@ class TEMIObjective(Objective):
     beta 0.5 and below, uniform probabilities score what the best clusters score.
 
     `encoder` and `prototypes` are those of one teacher: of the first while heads are trained,
-    in the end of the most modular one of the same beta.
+    in the end of the one that `chosen` tells.
     """
 
     spherical = True
@@ -236,7 +236,7 @@ class TEMIObjective(Objective):
         self.prototypes.copy_(net.prototypes[head])
 
     def on_fit_end(self, run: Run) -> None:
-        """Keep the head that suits the neighbours best, also after an interruption."""
+        """Keep the head that suits the neighbours, also after an interruption."""
         if self.placed:
             assert self.neighbors is not None
             near = run.place(self.neighbors[:, :NEAREST].long())
@@ -247,19 +247,25 @@ class TEMIObjective(Objective):
     def chosen(self, labels: Tensor, near: Tensor) -> int:
         """Number of the head to keep; ``labels``: of every head, (H, n); ``near``: neighbours.
 
-        That is the most modular one. Where some heads have a greater beta, theirs is kept if no
-        more of its clusters are empty and it keeps clearly more neighbours together.
+        Of the more modular half the most typical one. Where some heads have a greater beta, theirs
+        is kept if no more of its clusters are empty and it keeps clearly more neighbours together.
         """
-        n_clusters, betas = len(self.prototypes), self.betas.flatten().tolist()
-        worth = [modularity(neighbor_affinity(own, near, n_clusters)) for own in labels]
+        betas = self.betas.flatten().cpu()
         kept, *others = [
-            max((h for h, b in enumerate(betas) if b == beta), key=lambda h: worth[h])
-            for beta in sorted(set(betas))
+            self.best_of((betas == beta).nonzero().squeeze(1), labels, near)
+            for beta in torch.unique(betas)
         ]
         for head in others:
             if keeps_more_together(near, labels[head], labels[kept]):
                 kept = head
         return kept
+
+    def best_of(self, heads: Tensor, labels: Tensor, near: Tensor) -> int:
+        """Number of the best of these heads; labels and neighbours as above."""
+        found = list(labels[heads])
+        n_clusters = len(self.prototypes)
+        worth = [modularity(neighbor_affinity(own, near, n_clusters)) for own in found]
+        return int(heads[choose_partition(found, worth)])
 
     def finish(self) -> None:
         """Keep one head, as an encoder and prototypes."""

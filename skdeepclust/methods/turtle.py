@@ -27,7 +27,7 @@ from ..families.labelling import (
     told_sizes,
 )
 from ..families.neighboring import NeighborTransformer, Spaces
-from ..ops import most_modular
+from ..ops import choose_by_edges
 
 
 class TURTLEObjective(LabellingObjective):
@@ -41,7 +41,7 @@ class TURTLEObjective(LabellingObjective):
         labels = self.all_labels(run)  # (C, n)
         number, self.evidence = self.choose_gamma(run, labels)
         restarts = list(labels[number * self.n_restarts : (number + 1) * self.n_restarts])
-        place = most_modular(self.graph_of(run), restarts) if self.n_restarts > 1 else 0
+        place = choose_by_edges(self.graph_of(run), restarts) if self.n_restarts > 1 else 0
         self.chosen = number * self.n_restarts + place
         self.place_means(run, restarts[place])
 
@@ -100,7 +100,8 @@ class TURTLEClustering(NeighborTransformer, BaseDeepClustering):
         Steps of the neighbour embedding. ``"auto"`` is 300 up to 10,000 samples, and beyond in
         proportion, up to 131,072: so many, drawn at random, are learnt from.
     n_init : int, default=3
-        Restarts; the one whose clusters are most modular in UMAP's graph is taken.
+        Restarts. Of the half of them that is more modular in UMAP's graph the most typical one is
+        taken.
     n_outer : int, default=150
         Steps of the labelling.
     n_inner : int, default=10

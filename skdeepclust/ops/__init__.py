@@ -1,5 +1,6 @@
 """Operations on embeddings and probabilities. No paper, no network and no training loop."""
 
+from .choosing import choose_by_edges, choose_partition
 from .counting import count_labels
 from .density import (
     center_rows,
@@ -16,7 +17,6 @@ from .modularity import (
     groups_of_labels,
     merge_by_modularity,
     modularity,
-    most_modular,
     neighbor_affinity,
 )
 from .neighbors import Rows, knn, nearest, stand_ins
@@ -30,6 +30,8 @@ __all__ = [
     "Edges",
     "Rows",
     "center_rows",
+    "choose_by_edges",
+    "choose_partition",
     "cluster_by_parts",
     "cluster_mean_loss",
     "count_labels",
@@ -46,7 +48,6 @@ __all__ = [
     "means_of_sums",
     "merge_by_modularity",
     "modularity",
-    "most_modular",
     "nearest",
     "neighbor_affinity",
     "normalized_cut",

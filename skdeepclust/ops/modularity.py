@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
-
-from .fuzzy_graph import Edges, weights_between
 
 Worth = Callable[[Tensor, Tensor, Tensor], Tensor]
 
@@ -51,21 +49,6 @@ def modularity(affinity: Tensor) -> float:
     e = (affinity + affinity.T).double()
     e = e / e.sum().clamp(min=torch.finfo(e.dtype).tiny)
     return float((e.diagonal() - e.sum(1).square()).sum())
-
-
-def most_modular(edges: Edges, partitions: Sequence[Tensor]) -> int:
-    """Place of the partition with the greatest `modularity`; the first of those alike.
-
-    Parameters
-    ----------
-    edges : heads, tails, weights, as of `fuzzy_graph`
-    partitions : sequence of Tensor of shape (n,), int64 from 0
-    """
-    if len(partitions) == 1:
-        return 0
-    n_labels = 1 + max(int(labels.max()) for labels in partitions)
-    worth = [modularity(weights_between(edges, labels, n_labels)) for labels in partitions]
-    return worth.index(max(worth))
 
 
 def joins(

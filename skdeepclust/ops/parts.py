@@ -6,10 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .choosing import choose_by_edges
 from .fuzzy_graph import Edges, weights_between
 from .kmeans import kmeans
 from .lloyd import assign
-from .modularity import merge_by_modularity, most_modular, neighbor_affinity
+from .modularity import merge_by_modularity, neighbor_affinity
 from .neighbors import knn
 
 # Settled on autoencoders of digits, USPS and 10,000 images of MNIST: smaller parts are purer, and
@@ -51,7 +52,7 @@ def join_parts(z: Tensor, edges: Edges, n_clusters: int, *, n_init: int, seed: i
     """Label samples by clusters that are joined from small parts, as a graph speaks for, (n,).
 
     As `cluster_by_parts`, but parts are joined by the weight of the edges between them; of
-    ``n_init`` divisions into parts that one counts whose clusters are most modular.
+    the more modular half of ``n_init`` divisions the most typical one counts.
 
     Parameters
     ----------
@@ -76,7 +77,7 @@ def join_parts(z: Tensor, edges: Edges, n_clusters: int, *, n_init: int, seed: i
         used, part = torch.unique(part, return_inverse=True)
         group = merge_by_modularity(weights_between(edges, part, len(used)), n_clusters)
         found.append(group[part])
-    return found[most_modular(edges, found)]
+    return found[choose_by_edges(edges, found)]
 
 
 def draw_shaping(x: Tensor, seed: int) -> Tensor:

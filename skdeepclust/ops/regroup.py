@@ -151,15 +151,7 @@ class Groups:
 
 
 def cuts(edges: Edges, labels: Tensor, n_clusters: int) -> Tensor:
-    """Normalised cut of every two clusters, (K, K), float64; see `regroup`.
-
-    Parameters
-    ----------
-    edges : heads, tails, weights
-    labels : Tensor of shape (n,), int64
-        Rows of -1 and their edges are left out.
-    n_clusters : int
-    """
+    """Normalised cut of every two clusters, (K, K), float64; arguments as of `weights_between`."""
     w = weights_between(edges, labels, n_clusters)
     own = w.diagonal()
     tiny = torch.finfo(torch.float64).tiny  # two clusters without any edge are apart
