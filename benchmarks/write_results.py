@@ -1019,9 +1019,9 @@ def lengths() -> str:
 
     text = (
         "ACC in percent and CPU seconds in brackets, at the defaults, one thread, one seed: before "
-        "lengths of training were cut, and after. Timers stood around parts of the fits before. "
-        "The least batch was settled on iris, by scores that were seen. The machine was busy, "
-        "which makes CPU seconds up to twice those of an idle one."
+        "training was shortened or made cheaper, and after. Timers stood around parts of the fits "
+        "before. The least batch was settled on iris, by scores that were seen. The machine was "
+        "busy, which makes CPU seconds up to twice those of an idle one."
     )
     told = side_by_side(grouped(rows, lambda r: r["data"]), cell)
     return f"## Time by method and set\n\n{text}\n\n{told}\n{provenance(rows)}\n"
