@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from sklearn.datasets import make_blobs, make_moons
 from sklearn.metrics import adjusted_rand_score
 
@@ -15,6 +16,7 @@ from skdeepclust.methods.feature import (
     LIKE,
     ON_FEATURES,
     FeatureObjective,
+    compared_with,
 )
 
 
@@ -71,19 +73,18 @@ def weighed(*facts):
     ],
 )
 def test_unlike_clusters_are_those_whose_restarts_agree(stayed, moved, free, likely, said):
-    found, evidence = weighed(stayed, moved, free, 0.1, 0.1)
+    found, evidence = weighed(stayed, moved, free, 1.0, 1.0)
     assert found == likely
     assert said in evidence
 
 
 @pytest.mark.parametrize(
-    ("cut", "cut_of_moved", "likely"),
-    [(0.07, 0.1, JOINED), (0.09, 0.1, LIKE), (0.02, 0.04, LIKE), (0.0, 0.0, LIKE)],
+    ("cut", "not_modular", "likely"), [(0.8, 0.8, JOINED), (0.9, 0.8, LIKE), (0.6, 1.0, LIKE)]
 )
 def test_joined_parts_are_taken_if_they_cut_clearly_fewer_neighbours_apart(
-    cut, cut_of_moved, likely
+    cut, not_modular, likely
 ):
-    found, evidence = weighed(0.9, 0.9, 0.9, cut, cut_of_moved)
+    found, evidence = weighed(0.9, 0.9, 0.9, cut, not_modular)
     assert found == likely
     assert ("Small parts, joined" in evidence) == (likely == JOINED)
 
@@ -157,3 +158,15 @@ def test_what_is_saved_predicts_the_same(uneven, tmp_path):
     assert (twin.taken_, twin.evidence_) == (model.taken_, model.evidence_)
     assert twin.candidates_ == model.candidates_
     np.testing.assert_array_equal(model.labels_, model.predict(X[:240]))
+
+
+def test_partitions_are_compared_by_cut_and_modularity():
+    # A chain 0 - 1 - 2 - 3, edges in both directions; Q = 4/6 - 1/2 of halves, 0 of one cluster.
+    chain = torch.tensor([0, 1, 1, 2, 2, 3]), torch.tensor([1, 0, 2, 1, 3, 2]), torch.ones(6)
+    halves, ends = torch.tensor([0, 0, 1, 1]), torch.tensor([0, 1, 1, 0])
+    one = torch.zeros(4, dtype=torch.long)
+    # Ends: all edges of one cluster are cut, half of the other's; Q = 2/6 - (4 + 16) / 36.
+    assert compared_with(chain, halves, [ends]) == pytest.approx(
+        ((1 / 3) / 0.75, (5 / 6) / (11 / 9))
+    )
+    assert compared_with(chain, halves, [one]) == pytest.approx((1, 5 / 6))

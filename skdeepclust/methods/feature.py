@@ -30,14 +30,17 @@ from ..families.labelling import (
 from ..families.neighboring import NeighborTransformer, Spaces
 from ..metrics.unsupervised import agreement_with_others
 from ..ops import (
+    Edges,
     choose_by_edges,
     fill_clusters,
     join_parts,
     kmeans,
+    modularity,
     nearest,
     normalized_cut,
     regroup,
     spread,
+    weights_between,
 )
 
 LIKE, FREE = "turtle-like", "turtle-free"
@@ -47,8 +50,8 @@ CANDIDATES = (LIKE, FREE, ON_FEATURES, ON_EMBEDDING, JOINED)
 FEWEST = 200  # samples: with fewer, nothing can be told from chance
 N_STARTS = 10  # of k-means
 N_DIVISIONS = 5  # into small parts
-CLEANER = 0.8  # of the cut of equal clusters, moved: that of joined parts which are taken instead
-APART = 0.05  # cut of clusters that hardly touch
+# Of equal clusters, moved: the cut, and 1 - modularity, of joined parts that are taken instead.
+CLEANER, MORE_MODULAR = 0.85, 0.9
 N_LEARNT, RATE = 200, 0.03  # steps in which heads learn the partition that is taken
 MORE = 0.04  # by so much restarts of the one kind must be more alike than those of the other
 SHOWN = 200_000  # samples in these steps, at least
@@ -102,9 +105,8 @@ class FeatureObjective(LabellingObjective):
         features = z[:, : sum(self.encoder.principal.n_axes)]
         chart = z[:, -self.prototypes.shape[1] :]
         like, free = self.all_labels(run).split(self.n_restarts)  # type: ignore[no-untyped-call]
-        first = choose_by_edges(edges, list(like))
         found = {
-            LIKE: like[first],
+            LIKE: like[choose_by_edges(edges, list(like))],
             FREE: free[choose_by_edges(edges, list(free))],
             ON_FEATURES: kmeans(features, n_clusters, n_init=N_STARTS, seed=seed)[1],
             ON_EMBEDDING: kmeans(chart, n_clusters, n_init=N_STARTS, seed=seed)[1],
@@ -114,9 +116,9 @@ class FeatureObjective(LabellingObjective):
             self.evidence = f"Sizes of clusters can't be told from fewer than {FEWEST} samples."
             return found
         moved, stayed = self.move_borders(run, list(like))
-        found[LIKE] = moved[first]
-        cuts = [normalized_cut(edges, found[name]) for name in (JOINED, LIKE)]
-        self.weigh(stayed, likeness(moved), likeness(list(free)), *cuts)
+        found[LIKE] = moved[choose_by_edges(edges, moved)]
+        ratios = compared_with(edges, found[JOINED], moved)
+        self.weigh(stayed, likeness(moved), likeness(list(free)), *ratios)
         if stayed < STAYED:
             for name in (ON_FEATURES, ON_EMBEDDING):
                 found[name] = regroup(chart, edges, found[name], n_clusters, seed=seed)
@@ -124,16 +126,16 @@ class FeatureObjective(LabellingObjective):
         return {name: spread(edges, labels, n_clusters) for name, labels in found.items()}
 
     def weigh(
-        self, stayed: float, moved: float, free: float, cut: float, cut_of_moved: float
+        self, stayed: float, moved: float, free: float, cut: float, not_modular: float
     ) -> None:
         """See which candidate the graph speaks for: by cuts, sizes, and how alike restarts are."""
-        if cut_of_moved > APART and cut < CLEANER * cut_of_moved:
+        if cut < CLEANER and not_modular < MORE_MODULAR:
             self.likely = JOINED
             self.evidence = (
-                f"Small parts, joined, are taken, because they cut fewer neighbours apart: "
-                f"{cut:.1%} of a cluster's edges lead to others. They are {cut_of_moved:.1%} where "
-                f"equal clusters have moved their borders (less than {CLEANER:g} times that speaks "
-                f"for joined parts)."
+                f"Small parts, joined, are taken, because they cut fewer neighbours apart than "
+                f"equal clusters whose borders have moved: {cut:.2f} times the share of a "
+                f"cluster's edges (less than {CLEANER:g} speaks for joined parts), and 1 less the "
+                f"modularity is {not_modular:.2f} times theirs (less than {MORE_MODULAR:g})."
             )
             return
         self.evidence = told_sizes(stayed)
@@ -196,6 +198,19 @@ class FeatureObjective(LabellingObjective):
             "taken_": self.taken,
             "evidence_": self.evidence,
         }
+
+
+def compared_with(edges: Edges, labels: Tensor, others: Sequence[Tensor]) -> tuple[float, float]:
+    """Cut, and 1 - modularity, relative to the mean of other partitions; 1 where these have 0."""
+
+    def missing(labels: Tensor) -> tuple[float, float]:
+        n_labels = int(labels.max()) + 1
+        within = modularity(weights_between(edges, labels, n_labels))
+        return normalized_cut(edges, labels), 1 - within
+
+    own, theirs = missing(labels), np.mean([missing(other) for other in others], axis=0)
+    cut, not_modular = np.divide(own, theirs, out=np.ones(2), where=theirs > 0).tolist()
+    return cut, not_modular
 
 
 def likeness(partitions: Sequence[Tensor]) -> float:
