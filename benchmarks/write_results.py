@@ -1082,7 +1082,7 @@ def candidates() -> str:
         key: mean(r["ACC"] for r in group)
         for key, group in grouped(rows, lambda r: (r["data"], r["method"])).items()
     }
-    ours = [r for r in rows if "candidates" in r]
+    ours = [r for r in rows if "joined-parts" in r.get("candidates", {})]
     if not ours:
         return ""
     lines = []

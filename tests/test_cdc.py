@@ -11,6 +11,7 @@ from sklearn.preprocessing import StandardScaler
 import skdeepclust
 from skdeepclust import CDCClustering, SelectiveClustering, SelfSupervisedEncoder
 from skdeepclust.engine import Hook
+from skdeepclust.methods import cdc as module
 from skdeepclust.methods.cdc import (
     calibration_loss,
     group_means,
@@ -79,6 +80,15 @@ def test_start_of_a_two_layer_head_by_hand():
     hidden = hidden_activations(z, first)
     close(hidden[[0, 4]], [[1.408013, 0, 0.053099], [0.161748, 0, 2.446019]], atol=2e-6)
     close(center_rows(hidden)[2], [-0.408248, 0.816497, -0.408248])
+
+
+@pytest.mark.parametrize(("most", "expected"), [(5, [3]), (6, [6, 3])])
+def test_many_long_rows_are_not_set_apart(blobs, monkeypatch, most, expected):
+    asked = []
+    monkeypatch.setattr(module, "set_apart", lambda rows: asked.append(len(rows)) or rows)
+    monkeypatch.setattr(module, "MOST_APART", most)
+    tiny(max_epochs=1).fit(blobs[0])
+    assert asked == expected
 
 
 # --- A fit ------------------------------------------------------------------------------------

@@ -120,9 +120,9 @@ class Spoil(Hook):
         with torch.no_grad():
             for head in model.heads if "heads" in self.what else ():
                 head.zero_()
-        seeded = torch.Generator().manual_seed(0)
-        noise = torch.randint(120, model.neighbors.shape, dtype=torch.int32, generator=seeded)
         if "mine" in self.what:
+            seeded = torch.Generator().manual_seed(0)
+            noise = torch.randint(120, model.neighbors.shape, dtype=torch.int32, generator=seeded)
             model.mine = lambda x, metric: noise
 
 

@@ -59,7 +59,6 @@ def test_of_like_sizes_turtle_with_like_ones_is_taken():
 
 def weighed(*facts):
     objective = FeatureObjective.__new__(FeatureObjective)
-    objective.__dict__["candidates"] = {}
     objective.weigh(*facts)
     return objective.likely, objective.evidence
 

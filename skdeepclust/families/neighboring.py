@@ -19,7 +19,7 @@ from ..base.objective import Core, Objective
 from ..data.samples import Array, Samples, joined
 from ..engine import LossTerms, Phase, Run
 from ..nn import PrincipalSpaces, normalized_mlp
-from ..ops import fuzzy_graph, principal_axes
+from ..ops import Edges, fuzzy_graph, principal_axes
 
 N_AXES = 256  # principal components of a space
 WIDTHS = (256, 256)
@@ -103,7 +103,7 @@ class NeighborObjective(Objective):
     """
 
     encoder: Spaces
-    graph: tuple[Tensor, Tensor, Tensor] | None = None  # heads, tails, weights
+    graph: Edges | None = None
     _components: Tensor | None = None  # (n, q), while embeddings are learnt from them
     _batches: Iterator[Tensor]  # (2, B), their rows at both ends of each edge
     # More draw clusters closer together: k-means gains, but it can't be seen as well whether
@@ -152,14 +152,16 @@ class NeighborObjective(Objective):
 
             space.set_axes(*principal_axes(columns, principal.n_axes[number]))  # type: ignore[operator]
 
-    def graph_of(self, run: Run) -> tuple[Tensor, Tensor, Tensor]:
+    def graph_of(self, run: Run) -> Edges:
         """Return the edges of Eq. (E1), found once; a fit that resumes finds the same.
 
         Of more than 131,072 samples so many have edges; ends are places among `Run.enough`.
         """
         if self.graph is None:
-            k = min(self.n_neighbors, run.n_enough - 1)
-            self.graph = fuzzy_graph(self.components_of(run), k)
+            components = self.components_of(run)
+            if self.encoder.reads_components and not self.standardized:  # embeddings will
+                self._components = components
+            self.graph = fuzzy_graph(components, min(self.n_neighbors, run.n_enough - 1))
         return self.graph
 
     @torch.no_grad()
@@ -206,7 +208,8 @@ class NeighborObjective(Objective):
             x = torch.cat(views)
         else:
             x = self._components[next(self._batches).flatten()]
-        embed = partial(self.encoder.embeddings[number])  # not shared out: a batch is small
+        # A partial is no Module, so each process computes the whole of the small batch.
+        embed = partial(self.encoder.embeddings[number])
         ends = self.run_network(embed, x)  # type: ignore[arg-type]
         return {"neighbors": neighbor_contrast(*ends.chunk(2))}
 
@@ -301,7 +304,10 @@ def neighbor_contrast(a: Tensor, b: Tensor) -> Tensor:
 
 
 def steps_for(n_samples: int, enough: int, least: int) -> int:
-    """Steps for so many samples: ``enough`` from 1,500 to 10,000, else in proportion."""
+    """Steps for so many samples: ``enough`` from 1,500 to 10,000, else in proportion.
+
+    But no fewer than ``least``.
+    """
     share = min(1.0, n_samples / FROM) * max(1.0, n_samples / UP_TO)
     return max(least, math.ceil(enough * share))
 

@@ -29,6 +29,7 @@ from ..ops import (
     neighbor_affinity,
     weighted_means,
 )
+from ..ops.choosing import MOST_COMPARED
 from .views import VIEWS, Views, ViewsObjective, auto_batch_size
 
 # Settled on digits, USPS and 10,000 images of MNIST: neighbours by pixels, and parts to join. For
@@ -175,21 +176,25 @@ class PartsObjective(ViewsObjective):
         """Group of each sample, (n,), by the grouping of parts that suits the neighbours.
 
         Which union is most modular is often a near thing, so that of equally pure parts some lead
-        to the right groups and some to two that are united. So that grouping counts, among the
-        more modular half, with which these agree most. Where there are neighbours by embedding,
-        too, the sum of both modularities counts.
+        to the right groups and some to two that are united. So, of the more modular half, that one
+        counts with which the rest of this half agrees most. Where there are neighbours by
+        embedding, too, the sum of both modularities counts.
         """
         graphs = [(near, self.mined)]
         if divisions.near is not None:
             graphs.append((divisions.near, divisions.some))
         n_heads = part.shape[1] - len(divisions.centers)
-        found, worth = [], []
-        for number, own in enumerate(part.long().T):
+        some = part[:: -(-len(part) // MOST_COMPARED)].long()
+        found, worth = [], []  # column of part, and group of each of its parts
+        for number, column in enumerate(part.T):
+            own = column.long()
             for graph in graphs if number >= n_heads else graphs[:1]:
-                labels = self.groups(own, *graph)[own]
-                found.append(labels)
-                worth.append(sum(self.modularity_in(labels, *graph) for graph in graphs))
-        return found[choose_partition(found, worth)]
+                group = self.groups(own, *graph)
+                found.append((number, group))
+                worth.append(sum(self.modularity_in(group[own], *graph) for graph in graphs))
+        kept = choose_partition([group[some[:, n]] for n, group in found], worth)
+        number, group = found[kept]
+        return group[part[:, number].long()]
 
     def modularity_in(self, labels: Tensor, near: Tensor, of: Tensor | None) -> float:
         """Modularity of labels (n,) by the neighbours ``near`` of some samples, or of all."""

@@ -29,7 +29,7 @@ from ..families.views import VIEWS, Pair, Views, auto_epochs, pair_of
 from ..nn import build_trunk, count_features, projector
 from ..ops import center_rows, imbalance, kmeans, set_apart, weighted_means
 
-MOST_APART = 128  # long rows that are set apart: 160 kept a cosine of 0.998 with their start
+MOST_APART = 128  # of more rows none is set apart if they are long: 160 kept a cosine of 0.998
 EPOCHS, MOST_STEPS = 50, 1500  # of max_epochs="auto"; steps of vectors
 GROUP_ITER = 20  # of the k-means of a batch on a GPU, which waits for nothing
 
@@ -134,8 +134,7 @@ class CDCObjective(SelfSupervisedObjective):
         width = min(len(layer.weight), max(n // 10, 2 * n_clusters), n)
         # Without their own mean rows that end in a ReLU differ more; of few signed values it
         # would take the most telling one.
-        is_signed = bool((z < 0).any())
-        rows = z if is_signed else center_rows(z)
+        rows = z if bool((z < 0).any()) else center_rows(z)
         first, _ = kmeans(rows, width, n_init=1, seed=run.seed())  # so many lie everywhere
         hidden = hidden_activations(z, first)
         u = center_rows(hidden)
@@ -143,8 +142,9 @@ class CDCObjective(SelfSupervisedObjective):
         if run.sample_weight is not None:
             second = weighted_means(u, labels, run.sample_weight(u, labels), second)
         silent = (0, 0, 0, len(layer.weight) - width)
-        # There is room for a simplex, and rows move: long ones, not scaled to 1, don't if many.
-        if width <= z.shape[1] + 1 and not (is_signed and width > MOST_APART):
+        # There is room for a simplex, and rows move: many long ones hardly do in so many steps.
+        moves = width <= MOST_APART or bool(first.norm(dim=1).mean() <= 1)
+        if width <= z.shape[1] + 1 and moves:
             first = set_apart(first)
         first = F.pad(first, silent)
         second = F.pad(set_apart(second), silent[2:])

@@ -1,4 +1,4 @@
-"""Clusters of ready features: of several candidates, the one that suits the sizes of the classes.
+"""Clusters of ready features: of several candidates, the one that evidence is for.
 
 The candidates are TURTLE with clusters of like and of free sizes, k-means on the features and on
 their neighbour embedding, and small parts that are joined. Not from a paper.
@@ -50,7 +50,8 @@ CANDIDATES = (LIKE, FREE, ON_FEATURES, ON_EMBEDDING, JOINED)
 FEWEST = 200  # samples: with fewer, nothing can be told from chance
 N_STARTS = 10  # of k-means
 N_DIVISIONS = 5  # into small parts
-# Of equal clusters, moved: the cut, and 1 - modularity, of joined parts that are taken instead.
+# Joined parts are taken below both: their cut, and their 1 - modularity, relative to those of
+# TURTLE's clusters of like size, moved.
 CLEANER, MORE_MODULAR = 0.85, 0.9
 N_LEARNT, RATE = 200, 0.03  # steps in which heads learn the partition that is taken
 MORE = 0.04  # by so much restarts of the one kind must be more alike than those of the other
@@ -72,7 +73,7 @@ class FeatureObjective(LabellingObjective):
         super().__init__(core, **others)
         self.take, self.taken = take, ""
         self.candidates: dict[str, dict[str, float]] = {}
-        self.likely, self.evidence = "", ""  # the candidate that sizes speak for, and why
+        self.likely, self.evidence = "", ""  # the candidate that the graph speaks for, and why
         self.partitions = torch.empty(0)
 
     def on_fit_end(self, run: Run) -> None:
@@ -106,7 +107,7 @@ class FeatureObjective(LabellingObjective):
         chart = z[:, -self.prototypes.shape[1] :]
         like, free = self.all_labels(run).split(self.n_restarts)  # type: ignore[no-untyped-call]
         found = {
-            LIKE: like[choose_by_edges(edges, list(like))],
+            LIKE: like[0],
             FREE: free[choose_by_edges(edges, list(free))],
             ON_FEATURES: kmeans(features, n_clusters, n_init=N_STARTS, seed=seed)[1],
             ON_EMBEDDING: kmeans(chart, n_clusters, n_init=N_STARTS, seed=seed)[1],
@@ -114,7 +115,7 @@ class FeatureObjective(LabellingObjective):
         }
         if len(z) < FEWEST:
             self.evidence = f"Sizes of clusters can't be told from fewer than {FEWEST} samples."
-            return found
+            return found | {LIKE: like[choose_by_edges(edges, list(like))]}
         moved, stayed = self.move_borders(run, list(like))
         found[LIKE] = moved[choose_by_edges(edges, moved)]
         ratios = compared_with(edges, found[JOINED], moved)
@@ -133,9 +134,10 @@ class FeatureObjective(LabellingObjective):
             self.likely = JOINED
             self.evidence = (
                 f"Small parts, joined, are taken, because they cut fewer neighbours apart than "
-                f"equal clusters whose borders have moved: {cut:.2f} times the share of a "
-                f"cluster's edges (less than {CLEANER:g} speaks for joined parts), and 1 less the "
-                f"modularity is {not_modular:.2f} times theirs (less than {MORE_MODULAR:g})."
+                f"clusters of like size whose borders have moved: the share of a cluster's edges "
+                f"that lead to others is {cut:.2f} times theirs (less than {CLEANER:g} is needed), "
+                f"and 1 - modularity is {not_modular:.2f} times theirs (less than "
+                f"{MORE_MODULAR:g})."
             )
             return
         self.evidence = told_sizes(stayed)
@@ -160,8 +162,9 @@ class FeatureObjective(LabellingObjective):
                 "n_clusters": n_used,
             }
         self.partitions = torch.stack(list(found.values()))
-        self.taken = self.best(len(partitions[0]))
-        if self.take != "auto":
+        if self.take == "auto":
+            self.taken = self.best(len(partitions[0]))
+        else:
             self.taken, self.evidence = self.take, f"take={self.take!r} was given."
 
     def best(self, n_samples: int) -> str:
@@ -222,18 +225,19 @@ def likeness(partitions: Sequence[Tensor]) -> float:
 
 
 class FeatureClustering(NeighborTransformer, BaseDeepClustering):
-    """Clusters of ready features, by the candidate that suits the sizes of the classes.
+    """Clusters of ready features, by the candidate that evidence without labels is for.
 
     The default for features of photos, texts or anything else. No method is best everywhere, and
     without labels none can be seen to be. So five find clusters: TURTLE with clusters of like size
     and of free sizes; k-means on the features and on their neighbour embedding, which TURTLE has
     learnt anyway; and small parts by k-means on the embedding, joined where neighbours speak for
-    it. Clusters that are long or bent, such as rows of pixels make, are found by joined parts
-    alone. These are taken if they cut clearly fewer neighbours apart. Where classes are of unlike
-    size, clusters of like size cut the large ones in pieces and put small ones together, and
-    their borders don't stay when they are moved to where few neighbours are parted. So TURTLE
-    with like sizes is taken, moved, if most of its borders stay, or if its restarts, moved, agree
-    clearly more than those with free sizes; else TURTLE with free sizes. Labels then follow the
+    it. Only joined parts find clusters that are long or bent, as classes of rows of pixels are.
+    They are taken if they cut clearly fewer neighbours apart, and are clearly more modular, than
+    TURTLE's clusters of like size whose borders have moved. Where classes are of unlike size,
+    clusters of like size cut the large ones in pieces and put small ones together, and their
+    borders don't stay when they are moved to where few neighbours are parted. So TURTLE with like
+    sizes is taken, moved, if most of its borders stay, or if its restarts, moved, agree clearly
+    more than those with free sizes; else TURTLE with free sizes. Labels then follow the
     neighbours. Linear heads learn them, and label new samples.
 
     Parameters
@@ -246,11 +250,12 @@ class FeatureClustering(NeighborTransformer, BaseDeepClustering):
         ``(768, 1536)``; they add up to the columns of X. None: all are one space.
     take : str, default="auto"
         Candidate that is taken: "turtle-like", "turtle-free", "kmeans", "kmeans-neighbors" or
-        "joined-parts". ``"auto"`` is "joined-parts" if they cut clearly fewer neighbours apart;
-        else "turtle-like" if most of its borders stay or its restarts, moved, agree more than
-        those of "turtle-free", else that; and k-means where there are fewer than 200 samples,
-        from which nothing of this can be told. If that one lacks a cluster that others have, it
-        is the one of these with which all agree most.
+        "joined-parts". ``"auto"`` is "joined-parts" if these cut clearly fewer neighbours apart
+        than "turtle-like" and are clearly more modular; else "turtle-like" if most of its borders
+        stay or its restarts, moved, agree more than those of "turtle-free", else that; and
+        k-means where there are fewer than 200 samples, from which nothing of this can be told. If
+        that one lacks a cluster that others have, it is the one of these with which all agree
+        most.
     encoder : str, torch.nn.Module or callable, default="auto"
         Network of the neighbour embedding; see `NeighborEmbedding`.
     embedding_dim : int, default=10
@@ -261,8 +266,9 @@ class FeatureClustering(NeighborTransformer, BaseDeepClustering):
         Steps of the neighbour embedding. ``"auto"`` is 300 up to 10,000 samples, and beyond in
         proportion, up to 131,072: so many, drawn at random, are learnt from.
     n_init : int, default=3
-        Restarts of TURTLE for either kind of sizes. Of the half of them that is more modular in
-        UMAP's graph the most typical one is the candidate.
+        Restarts of TURTLE for either kind of sizes. The one that is most modular in UMAP's graph is
+        the candidate; of five and more, among the more modular half, the one with which the
+        others of this half agree most.
     n_outer : int, default=150
         Steps of the labelling.
     batch_size : int, default=5000
@@ -344,7 +350,7 @@ class FeatureClustering(NeighborTransformer, BaseDeepClustering):
     >>> X = load_digits().data  # (1797, 64)
     >>> model = FeatureClustering(n_clusters=10, n_outer=10, random_state=0).fit(X)
     >>> sorted(model.candidates_)
-    ['kmeans', 'kmeans-neighbors', 'turtle-free', 'turtle-like']
+    ['joined-parts', 'kmeans', 'kmeans-neighbors', 'turtle-free', 'turtle-like']
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

@@ -166,16 +166,17 @@ class SCANClustering(PartsClustering):
         Parts of clusters, as multiples of ``n_clusters``, that the network learns first. Parts that
         neighbours share are merged, so that whole clusters may differ in size, and the network
         learns their names in a last quarter of the epochs; with 5 and more the embedding is
-        divided and merged nine times more, and a modular, typical result counts. 1 learns the
-        clusters at once, as in the paper. ``"auto"`` is 3 for grey images up to 32 pixels if there
-        are 600 for each cluster; for vectors it is a thirtieth of the samples for each cluster, at
-        most 30 and 2000 in all, if that is 5 or more; else it is 1.
+        divided and merged nine times more, and the one that suits the neighbours counts. 1 learns
+        the clusters at once, as in the paper. ``"auto"`` is 3 for grey images up to 32 pixels if
+        there are 600 for each cluster; for vectors it is a thirtieth of the samples for each
+        cluster, at most 30 and 2000 in all, if that is 5 or more; else it is 1.
     entropy_weight : float, default=2.0
         Weight of the entropy of the clusters' sizes, lambda in Eq. (2). The lower, the more they
         may differ; near 0 they merge into one.
     n_heads : int, default=5
         Cluster heads that are trained on one embedding. The one with the lowest loss is kept.
-        Where heads learn parts of clusters, a modular, typical grouping of them is kept.
+        Where heads learn parts of clusters, that grouping of theirs is kept which suits the
+        neighbours.
     contrast_epochs : int or "auto", default="auto"
         First epochs, in which the network learns to tell samples apart. If there are any,
         neighbours are mined in its embedding, and k-means gives the first head its first weights.

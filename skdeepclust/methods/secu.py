@@ -327,10 +327,10 @@ class SeCuClustering(PartsClustering):
         Parts of clusters, as multiples of ``n_clusters``, that the network learns first. Parts that
         neighbours share are merged, so that whole clusters may differ in size, and the network
         learns their names in a last quarter of the epochs; with 5 and more the embedding is
-        divided and merged nine times more, and a modular, typical result counts. 1 learns the
-        clusters at once, as in the paper. ``"auto"`` is 3 for grey images up to 32 pixels if there
-        are 600 for each cluster; for vectors it is a thirtieth of the samples for each cluster, at
-        most 30 and 2000 in all, if that is 5 or more; else it is 1.
+        divided and merged nine times more, and the one that suits the neighbours counts. 1 learns
+        the clusters at once, as in the paper. ``"auto"`` is 3 for grey images up to 32 pixels if
+        there are 600 for each cluster; for vectors it is a thirtieth of the samples for each
+        cluster, at most 30 and 2000 in all, if that is 5 or more; else it is 1.
     encoder : str, torch.nn.Module or callable, default="auto"
         Trunk below the projector. ``"auto"`` is ``"mlp-skip"`` for vectors, ``"convnet"`` for
         images up to 32 pixels and ``"resnet18"`` for larger ones. ``"mlp-skip:128-128"``: dense

@@ -350,7 +350,8 @@ class TEMIClustering(BaseDeepClustering):
 
     The nearest neighbours of each sample are found once. Several small heads, trained side by
     side, learn to give a sample and its neighbours the same cluster, and clusters about the same
-    size. The head whose labels the others bear out predicts; no loss has to tell heads apart.
+    size. The head that suits the neighbours and the other heads predicts; no loss has to tell heads
+    apart.
 
     Parameters
     ----------

@@ -100,8 +100,8 @@ class TURTLEClustering(NeighborTransformer, BaseDeepClustering):
         Steps of the neighbour embedding. ``"auto"`` is 300 up to 10,000 samples, and beyond in
         proportion, up to 131,072: so many, drawn at random, are learnt from.
     n_init : int, default=3
-        Restarts. Of the half of them that is more modular in UMAP's graph the most typical one is
-        taken.
+        Restarts. The one that is most modular in UMAP's graph is taken; of five and more, among the
+        more modular half, the one with which the others of this half agree most.
     n_outer : int, default=150
         Steps of the labelling.
     n_inner : int, default=10

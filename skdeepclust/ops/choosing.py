@@ -16,10 +16,10 @@ MOST_COMPARED = 8_000  # samples; more tell nothing more
 
 
 def choose_partition(partitions: Sequence[Tensor], worth: Sequence[float]) -> int:
-    """Place of the most typical partition of the better half: with it the others agree most.
+    """Place of the partition to keep: of the better half, that with which the rest agrees most.
 
-    Restarts that fail are of little worth, or fail each in its own way. Of one or two in the
-    better half the best counts.
+    Restarts that fail are of little worth, or fail each in its own way. Of four partitions and
+    fewer the one of most worth is kept.
 
     Parameters
     ----------

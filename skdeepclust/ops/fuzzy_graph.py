@@ -87,7 +87,7 @@ def weights_between(edges: Edges, labels: Tensor, n_clusters: int) -> Tensor:
     Parameters
     ----------
     edges : heads, tails, weights
-    labels : Tensor of shape (n,), int64
+    labels : Tensor of shape (n,), int64, on the CPU
         Rows of -1 and their edges are left out.
     n_clusters : int
     """

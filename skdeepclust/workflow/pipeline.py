@@ -471,7 +471,7 @@ def _summary(outcome: Outcome, source: Source, out: Path) -> dict[str, Any]:
         summary["candidates"] = clusters.estimator.candidates_
         summary["taken"] = clusters.estimator.taken_
     if hasattr(clusters.estimator, "evidence_"):
-        summary["sizes"] = clusters.estimator.evidence_
+        summary["why"] = clusters.estimator.evidence_
     return summary
 
 
