@@ -62,6 +62,15 @@ def test_empty_clusters_are_filled_by_what_falls_apart_best(uneven):
     assert adjusted_rand_score(y, found) > 0.98
 
 
+def test_small_clusters_may_fill_but_no_move_makes_them():
+    X, y = make_blobs([100, 100, 10], 5, cluster_std=0.5, random_state=0)  # a seventh of the mean
+    z = torch.from_numpy(X).float()
+    edges, given = fuzzy_graph(z, 15), torch.from_numpy(y).clamp(max=1)
+    filled = fill_clusters(z, edges, given, 3, seed=0)
+    assert adjusted_rand_score(y, filled) == 1
+    assert regroup(z, edges, given, 3, seed=0).bincount().min() > 14
+
+
 def test_filling_moves_no_border(uneven):
     z, edges, y = uneven
     given = torch.where((y == 0) & (z[:, 1] > 0), 1, y.clamp(max=1))

@@ -11,6 +11,7 @@ from .kmeans import kmeans
 # Settled on digits, Tiny-ImageNet-10, its long tail and breast cancer.
 N_STARTS = 4  # of k-means in two
 SMALLEST = 0.2  # share of the mean size: what is smaller is no cluster of its own
+SMALLEST_FILLED = 0.1  # the same where clusters are only filled up, as small ones are missing
 LEAST = 3  # samples
 TOUCHING = 0.05  # cut of two clusters that are apart already
 CLEANER = 0.8  # of the cut of two clusters: another one that is worth joining them
@@ -63,7 +64,7 @@ def regroup(z: Tensor, edges: Edges, labels: Tensor, n_clusters: int, *, seed: i
 
 def fill_clusters(z: Tensor, edges: Edges, labels: Tensor, n_clusters: int, *, seed: int) -> Tensor:
     """Divide clusters until there are enough, and move no border; arguments as of `regroup`."""
-    groups = Groups(z.cpu(), edges, labels.cpu(), n_clusters, seed)
+    groups = Groups(z.cpu(), edges, labels.cpu(), n_clusters, seed, smallest=SMALLEST_FILLED)
     groups.fill()
     return groups.labels
 
@@ -71,10 +72,18 @@ def fill_clusters(z: Tensor, edges: Edges, labels: Tensor, n_clusters: int, *, s
 class Groups:
     """Clusters, their cuts, and how each would be divided; arguments as of `regroup`."""
 
-    def __init__(self, z: Tensor, edges: Edges, labels: Tensor, n_clusters: int, seed: int) -> None:
+    def __init__(
+        self,
+        z: Tensor,
+        edges: Edges,
+        labels: Tensor,
+        n_clusters: int,
+        seed: int,
+        smallest: float = SMALLEST,
+    ) -> None:
         self.z, self.edges, self.n_clusters, self.seed = z, edges, n_clusters, seed
         self.labels: Tensor = torch.unique(labels, return_inverse=True)[1]
-        self.smallest = max(LEAST, SMALLEST * len(z) / n_clusters)
+        self.smallest = max(LEAST, smallest * len(z) / n_clusters)
         self.halves = [self.divide(self.members(k)) for k in range(self.n_used)]
         self.tried: dict[tuple[int, int], Division | None] = {}
 
