@@ -29,6 +29,7 @@ from typing import Any
 
 import heads
 import numpy as np
+import torch
 from common import record, recorded
 from heads import IMAGES, ROWS, TABLES, Method, load_features, measured
 
@@ -80,6 +81,7 @@ METHODS: dict[str, Method] = {
     "Selective(DECS)": labels_of(selective),
     "SelfLabeling(TURTLE)": labels_of(self_labelled),
 }
+N_THREADS = torch.get_num_threads()  # as OMP_NUM_THREADS says
 TAILED = [f"{name}{tail}" for tail in ("", "_tail") for name in (*IMAGES, *ROWS)]
 
 
@@ -100,6 +102,7 @@ def at_most(seconds: float) -> Iterator[None]:
 
 def cell(name: str, X: np.ndarray, y: np.ndarray, seed: int, seconds: float) -> dict[str, Any]:
     """Scores and seconds of a method, or why it was given up."""
+    torch.set_num_threads(N_THREADS)  # UMAP and its compiler have set another number
     try:
         with at_most(seconds), warnings.catch_warnings():
             warnings.simplefilter("ignore")
