@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from sklearn.datasets import make_blobs
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
@@ -11,6 +12,7 @@ from sklearn.metrics import adjusted_rand_score
 import skdeepclust
 from skdeepclust import TURTLEClustering
 from skdeepclust.families.labelling import EVEN, UNEVEN
+from skdeepclust.methods.turtle import TURTLEObjective
 
 
 def quick(n_clusters=3, **params):
@@ -141,3 +143,14 @@ def test_history_tells_fit_and_balance(blobs):
     assert (last["phase"], last["n_steps"]) == ("label", 40)
     assert last["balance"] == pytest.approx(-2 * 10 * math.log(3), rel=0.05)  # two spaces
     assert last["fit"] < 2 * math.log(3)
+
+
+def test_of_restarts_those_without_empty_clusters_come_first():
+    objective = TURTLEObjective.__new__(TURTLEObjective)
+    heads, tails = torch.tensor([0, 1, 1, 2, 2, 3]), torch.tensor([1, 0, 2, 1, 3, 2])
+    chain = heads, tails, torch.ones(6)
+    objective.__dict__.update(in_use=torch.ones(3), graph_of=lambda run: chain)
+    halves, thirds = torch.tensor([0, 0, 2, 2]), torch.tensor([0, 0, 1, 2])
+    ends = torch.tensor([0, 1, 2, 0])
+    assert objective.choose_restart(None, [halves, ends, thirds]) == 2
+    assert objective.choose_restart(None, [0 * halves, halves]) == 1

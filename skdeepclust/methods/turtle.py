@@ -41,9 +41,16 @@ class TURTLEObjective(LabellingObjective):
         labels = self.all_labels(run)  # (C, n)
         number, self.evidence = self.choose_gamma(run, labels)
         restarts = list(labels[number * self.n_restarts : (number + 1) * self.n_restarts])
-        place = choose_by_edges(self.graph_of(run), restarts) if self.n_restarts > 1 else 0
+        place = self.choose_restart(run, restarts) if self.n_restarts > 1 else 0
         self.chosen = number * self.n_restarts + place
         self.place_means(run, restarts[place])
+
+    def choose_restart(self, run: Run, restarts: list[Tensor]) -> int:
+        """Place of the restart to keep: one without empty clusters, if there are any."""
+        n_clusters = len(self.in_use)
+        complete = [i for i, own in enumerate(restarts) if len(torch.unique(own)) == n_clusters]
+        places = complete or list(range(len(restarts)))
+        return places[choose_by_edges(self.graph_of(run), [restarts[i] for i in places])]
 
     def choose_gamma(self, run: Run, labels: Tensor) -> tuple[int, str]:
         """Place of the entropy weight in ``gammas`` that the data speaks for, and why.
@@ -100,8 +107,9 @@ class TURTLEClustering(NeighborTransformer, BaseDeepClustering):
         Steps of the neighbour embedding. ``"auto"`` is 300 up to 10,000 samples, and beyond in
         proportion, up to 131,072: so many, drawn at random, are learnt from.
     n_init : int, default=3
-        Restarts. The one that is most modular in UMAP's graph is taken; of five and more, among the
-        more modular half, the one with which the others of this half agree most.
+        Restarts. Of those without empty clusters, if there are any, the one that is most modular
+        in UMAP's graph is taken; of five and more, among the more modular half, the one with
+        which the others of this half agree most.
     n_outer : int, default=150
         Steps of the labelling.
     n_inner : int, default=10
