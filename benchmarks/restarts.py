@@ -20,7 +20,7 @@ from choice import METHODS
 from common import agreement, record, recorded, scores, stopwatch
 from heads import load_features
 
-from skdeepclust.ops import choose_partition, fuzzy_graph, modularity, weights_between
+from skdeepclust.ops import choose_partition, fuzzy_graph, modularity_in
 
 SETS = ["digits", "digits_tail", "tiny_imagenet_10", "tiny_imagenet_10_tail", "flowers"]
 HEADS = ["TURTLE", "TEMI", "SCAN", "SeCu", "CC"]
@@ -45,7 +45,7 @@ def main() -> None:
                 fits = [METHODS[method](X, int(y.max()) + 1, s)[0] for s in range(args.restarts)]
             found = [scores(y, labels)["ACC"] for labels in fits]
             labels = [torch.as_tensor(np.asarray(fit)) for fit in fits]
-            worth = [modularity(weights_between(edges, own, int(own.max()) + 1)) for own in labels]
+            worth = [modularity_in(edges, own) for own in labels]
             record(
                 "restarts",
                 data=data,

@@ -35,12 +35,11 @@ from ..ops import (
     fill_clusters,
     join_parts,
     kmeans,
-    modularity,
+    modularity_in,
     nearest,
     normalized_cut,
     regroup,
     spread,
-    weights_between,
 )
 
 LIKE, FREE = "turtle-like", "turtle-free"
@@ -207,9 +206,7 @@ def compared_with(edges: Edges, labels: Tensor, others: Sequence[Tensor]) -> tup
     """Cut, and 1 - modularity, relative to the mean of other partitions; 1 where these have 0."""
 
     def missing(labels: Tensor) -> tuple[float, float]:
-        n_labels = int(labels.max()) + 1
-        within = modularity(weights_between(edges, labels, n_labels))
-        return normalized_cut(edges, labels), 1 - within
+        return normalized_cut(edges, labels), 1 - modularity_in(edges, labels)
 
     own, theirs = missing(labels), np.mean([missing(other) for other in others], axis=0)
     cut, not_modular = np.divide(own, theirs, out=np.ones(2), where=theirs > 0).tolist()

@@ -1,6 +1,6 @@
 """Operations on embeddings and probabilities. No paper, no network and no training loop."""
 
-from .choosing import choose_by_edges, choose_partition
+from .choosing import choose_by_edges, choose_partition, modularity_in
 from .counting import count_labels
 from .density import (
     center_rows,
@@ -48,6 +48,7 @@ __all__ = [
     "means_of_sums",
     "merge_by_modularity",
     "modularity",
+    "modularity_in",
     "nearest",
     "neighbor_affinity",
     "normalized_cut",

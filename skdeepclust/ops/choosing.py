@@ -48,6 +48,9 @@ def choose_by_edges(edges: Edges, partitions: Sequence[Tensor]) -> int:
     """
     if len(partitions) == 1:
         return 0
-    n_labels = 1 + max(int(labels.max()) for labels in partitions)
-    worth = [modularity(weights_between(edges, labels, n_labels)) for labels in partitions]
-    return choose_partition(partitions, worth)
+    return choose_partition(partitions, [modularity_in(edges, labels) for labels in partitions])
+
+
+def modularity_in(edges: Edges, labels: Tensor) -> float:
+    """Modularity of labels (n,), int64 from 0, in a graph; arguments as above."""
+    return modularity(weights_between(edges, labels, int(labels.max()) + 1))

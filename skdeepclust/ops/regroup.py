@@ -11,7 +11,7 @@ from .kmeans import kmeans
 # Settled on digits, Tiny-ImageNet-10, its long tail and breast cancer.
 N_STARTS = 4  # of k-means in two
 SMALLEST = 0.2  # share of the mean size: what is smaller is no cluster of its own
-SMALLEST_FILLED = 0.1  # the same where clusters are only filled up, as small ones are missing
+SMALLEST_FILLED = 0.1  # where clusters are only filled up; see docs/methods/feature.md
 LEAST = 3  # samples
 TOUCHING = 0.05  # cut of two clusters that are apart already
 CLEANER = 0.8  # of the cut of two clusters: another one that is worth joining them
