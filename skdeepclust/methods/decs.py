@@ -24,6 +24,7 @@ class DECSObjective(AutoencoderObjective):
     """q: soft assignments (B, K).  t: threshold.  lam, beta: variance weights.
 
     assign     q_ij ~ (1 + |z_i - m_j|^2 / alpha)^(-(alpha + 1) / 2)                  (2.1)
+               m_j: of several prototypes of cluster j the one that is closest to z_i
     determine  f_ij = (t - q_ij) / t  or  (q_ij - t) / (1 - t); squared if quadratic  (2.2)
     threshold  t: Otsu's threshold of all q of the batch, no gradient                 (2.3)
     stability  s_i  = mean_j f_ij - lam var_j f_ij                                    (2.4)
