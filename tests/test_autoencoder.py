@@ -191,7 +191,7 @@ def test_auto_pretraining_takes_twice_the_root_of_the_samples_in_batches(
 @each_method
 def test_auto_clustering_takes_batches_by_the_root_of_the_samples(cls):
     model = small(cls, pretrain_epochs=1, max_iter="auto").fit(blobs()[:36])
-    assert model.n_iter_ == 30
+    assert model.n_iter_ == (12 if cls is IDECClustering else 30)
 
 
 def test_images_take_more_batches_than_vectors():
@@ -203,9 +203,10 @@ def test_images_take_more_batches_than_vectors():
 @pytest.mark.parametrize(
     ("image_shape", "n", "epochs", "steps", "n_prototypes"),
     [
-        (None, 150, 122, 61, 1),  # one batch a pass
-        (None, 1797, 53, 212, 5),
-        (None, 10_000, 25, 500, 30),
+        (None, 150, 98, 61, 1),  # one batch a pass
+        (None, 1797, 42, 212, 5),
+        (None, 10_000, 20, 500, 30),
+        (None, 90_000, 5, 1000, 30),
         ((8, 8, 1), 600, 392, 588, 2),
         ((8, 8, 1), 1797, 250, 1000, 5),
     ],
@@ -229,6 +230,32 @@ def test_the_lengths_of_a_fit_by_default(image_shape, n, epochs, steps, n_protot
 def test_a_cluster_has_a_prototype_for_thirty_samples(n, n_clusters, init, expected):
     model = DECClustering(n_clusters, init=init)
     assert model._auto_lengths(None, n)["n_prototypes"] == expected
+
+
+@each_method
+def test_the_rate_of_auto_pretraining_rises_to_four_lr_and_falls_to_0(cls):
+    model = small(cls, pretrain_epochs="auto", batch_size=25, lr=0.01, clustering_lr=0.01)
+    rates = np.array(column(model.fit(blobs(27)[:25]), "lr")) / 0.01  # one batch a pass
+    assert rates[:4] == pytest.approx([1, 2, 3, 4])  # a tenth of forty
+    assert (np.diff(rates[3:40]) < 0).all()
+    assert rates[21] == pytest.approx(2)
+    assert rates[39] == 0
+    assert (rates[40:] == 1).all()  # of clustering
+
+
+@pytest.mark.parametrize(
+    ("shape", "epochs"), [((24, 6), 12), ((24, 4, 4), "auto")], ids=["number", "images"]
+)
+def test_the_rate_of_pretraining_is_constant_for_a_number_of_epochs_and_for_images(shape, epochs):
+    encoder = "conv:2" if len(shape) == 3 else "mlp:12"
+    X = blobs(24, 16)[:, : int(np.prod(shape[1:]))].reshape(shape)
+    model = small(DECClustering, encoder=encoder, pretrain_epochs=epochs, max_iter=0).fit(X)
+    assert set(column(model, "lr")) == {1e-3}
+
+
+def test_a_preset_trains_at_its_own_rate():
+    model = DECSClustering.from_preset("official")
+    assert not model._settings((6,)).cycles
 
 
 @pytest.mark.parametrize("epochs", [np.int64(3), np.int32(3), np.uint8(3)])

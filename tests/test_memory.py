@@ -120,6 +120,16 @@ def test_half_of_the_epochs_of_images_is_another_pretraining(tiny_images, tmp_pa
     assert pretrainings() == 2
 
 
+def test_auto_is_another_pretraining_than_its_number_of_epochs(blobs, tmp_path, pretrainings):
+    for epochs in ("auto", DECSClustering()._auto_lengths(None, len(blobs[0]))["pretrain_epochs"]):
+        params = {**QUICK, "batch_size": 256, "pretrain_epochs": epochs}
+        assert_same_fit(
+            DECSClustering(**params).fit(blobs[0]),
+            DECSClustering(**params, memory=tmp_path).fit(blobs[0]),
+        )
+    assert pretrainings() == 2
+
+
 @pytest.mark.parametrize("method", [CCClustering, TCLClustering])
 def test_a_third_of_the_epochs_of_two_heads_is_another_pretraining(
     method, blobs, tmp_path, pretrainings

@@ -51,9 +51,10 @@ class DECClustering(AutoencoderClustering):
     embedding_dim : int, default=10
         Size of the embedding.
     pretrain_epochs : int or "auto", default="auto"
-        Passes over the data that train the autoencoder before clusters are placed. ``"auto"``
-        is as many as make 10 batches for each unit of the root of the number of samples, 48 for
-        images; at most 2000 batches.
+        Passes over the data that train the autoencoder before clusters are placed, at the
+        learning rate ``lr``. ``"auto"`` is as many as make 8 batches for each unit of the root of
+        the number of samples, at most 1600, in which the rate rises to 4 ``lr`` and falls to 0;
+        for images 48, at most 2000, at ``lr``.
     max_iter : int or "auto", default="auto"
         Largest number of batches of the clustering phase. 0 stops once clusters are
         placed in the pretrained embedding. ``"auto"`` is 5 for each unit of the root of the
