@@ -191,7 +191,7 @@ def test_auto_pretraining_takes_twice_the_root_of_the_samples_in_batches(
 @each_method
 def test_auto_clustering_takes_batches_by_the_root_of_the_samples(cls):
     model = small(cls, pretrain_epochs=1, max_iter="auto").fit(blobs()[:36])
-    assert model.n_iter_ == (12 if cls is IDECClustering else 30)
+    assert model.n_iter_ == 30
 
 
 def test_images_take_more_batches_than_vectors():
@@ -214,6 +214,12 @@ def test_images_take_more_batches_than_vectors():
 def test_the_lengths_of_a_fit_by_default(image_shape, n, epochs, steps, n_prototypes):
     lengths = DECClustering()._auto_lengths(image_shape, n)
     assert lengths == {"pretrain_epochs": epochs, "max_iter": steps, "n_prototypes": n_prototypes}
+
+
+def test_idec_whose_batches_take_longer_clusters_many_vectors_in_fewer():
+    steps = [IDECClustering()._auto_lengths(None, n)["max_iter"] for n in (1797, 10_000)]
+    assert steps == [212, 250]
+    assert IDECClustering()._auto_lengths((8, 8, 1), 1797)["max_iter"] == 1000
 
 
 @pytest.mark.parametrize(

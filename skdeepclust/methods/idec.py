@@ -76,8 +76,8 @@ class IDECClustering(AutoencoderClustering):
         for images 48, at most 2000, at ``lr``.
     max_iter : int or "auto", default="auto"
         Largest number of batches of the clustering phase. 0 stops once clusters are
-        placed in the pretrained embedding. ``"auto"`` is 2 for each unit of the root of the
-        number of samples, at most 400; for images 24, at most 1000.
+        placed in the pretrained embedding. ``"auto"`` is 5 for each unit of the root of the
+        number of samples, at most 250; for images 24, at most 1000.
     batch_size : int, default=256
         Samples in a batch.
     lr : float, default=0.001
@@ -183,7 +183,7 @@ class IDECClustering(AutoencoderClustering):
     }
 
     # With the decoder a batch takes twice as long as in DEC; more of them changed little.
-    CLUSTERING: ClassVar[dict[str, Length]] = {**CLUSTERING, "vectors": Length(2, most=400)}
+    CLUSTERING: ClassVar[dict[str, Length]] = {**CLUSTERING, "vectors": Length(5, most=250)}
 
     def __init__(
         self,
