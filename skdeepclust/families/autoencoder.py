@@ -40,7 +40,6 @@ class Settings:
     alpha: float
     init: str
     pretrain_epochs: int
-    cycles: bool  # whether the rate of the pretraining rises and falls
     max_iter: int
     lr: float
     clustering_lr: float
@@ -50,6 +49,7 @@ class Settings:
     reconstruct_clean: bool
     min_cluster_size: float
     n_prototypes: int = 1  # of each cluster
+    cycles: bool = False  # whether the rate of the pretraining rises and falls
 
 
 class AutoencoderObjective(Objective):
@@ -320,7 +320,6 @@ class AutoencoderClustering(BaseDeepClustering):
             alpha=self.alpha,
             init=self.init,
             pretrain_epochs=self._length("pretrain_epochs"),
-            cycles=isinstance(self.pretrain_epochs, str) and len(sample_shape) == 1,
             max_iter=self._length("max_iter"),
             lr=self.lr,
             clustering_lr=self.lr if self.clustering_lr is None else self.clustering_lr,
@@ -330,6 +329,7 @@ class AutoencoderClustering(BaseDeepClustering):
             reconstruct_clean=self.reconstruction_target == "clean",
             min_cluster_size=self.min_cluster_size,
             n_prototypes=self._lengths.get("n_prototypes", 1),
+            cycles=isinstance(self.pretrain_epochs, str) and len(sample_shape) == 1,
         )
 
     def _resolve_augment(self, sample_shape: tuple[int, ...]) -> Augment | None:
