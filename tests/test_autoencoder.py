@@ -182,7 +182,7 @@ def test_a_single_cluster_needs_no_clustering_phase(cls):
 def test_auto_pretraining_takes_twice_the_root_of_the_samples_in_batches(
     monkeypatch, n, batch_size, epochs
 ):
-    monkeypatch.setitem(autoencoder.PRETRAINING, "vectors", Length(2, most=1000))
+    monkeypatch.setitem(autoencoder.PRETRAINING, "few vectors", Length(2, most=1000))
     model = small(DECSClustering, pretrain_epochs="auto", batch_size=batch_size, max_iter=0)
     model.fit(blobs(120)[:n])
     assert len(model.history_) == epochs
@@ -201,19 +201,24 @@ def test_images_take_more_batches_than_vectors():
 
 
 @pytest.mark.parametrize(
-    ("image_shape", "n", "epochs", "steps", "n_prototypes"),
+    ("image_shape", "n", "epochs", "cycles", "steps", "n_prototypes"),
     [
-        (None, 150, 98, 61, 1),  # one batch a pass
-        (None, 1797, 42, 212, 5),
-        (None, 10_000, 20, 500, 30),
-        (None, 90_000, 5, 1000, 30),
-        ((8, 8, 1), 600, 392, 588, 2),
-        ((8, 8, 1), 1797, 250, 1000, 5),
+        (None, 150, 122, 0, 61, 1),  # one batch a pass
+        (None, 1000, 63, 1, 158, 3),
+        (None, 1797, 42, 1, 212, 5),
+        (None, 10_000, 20, 1, 500, 30),
+        (None, 90_000, 5, 1, 1000, 30),
+        ((8, 8, 1), 600, 392, 0, 588, 2),
+        ((8, 8, 1), 1797, 250, 0, 1000, 5),
     ],
 )
-def test_the_lengths_of_a_fit_by_default(image_shape, n, epochs, steps, n_prototypes):
-    lengths = DECClustering()._auto_lengths(image_shape, n)
-    assert lengths == {"pretrain_epochs": epochs, "max_iter": steps, "n_prototypes": n_prototypes}
+def test_the_lengths_of_a_fit_by_default(image_shape, n, epochs, cycles, steps, n_prototypes):
+    assert DECClustering()._auto_lengths(image_shape, n) == {
+        "pretrain_epochs": epochs,
+        "cycles": cycles,
+        "max_iter": steps,
+        "n_prototypes": n_prototypes,
+    }
 
 
 def test_idec_whose_batches_take_longer_clusters_many_vectors_in_fewer():
@@ -239,7 +244,8 @@ def test_a_cluster_has_a_prototype_for_thirty_samples(n, n_clusters, init, expec
 
 
 @each_method
-def test_the_rate_of_auto_pretraining_rises_to_four_lr_and_falls_to_0(cls):
+def test_the_rate_of_auto_pretraining_rises_to_four_lr_and_falls_to_0(cls, monkeypatch):
+    monkeypatch.setattr(autoencoder, "FEW", 25)
     model = small(cls, pretrain_epochs="auto", batch_size=25, lr=0.01, clustering_lr=0.01)
     rates = np.array(column(model.fit(blobs(27)[:25]), "lr")) / 0.01  # one batch a pass
     assert rates[:4] == pytest.approx([1, 2, 3, 4])  # a tenth of forty
@@ -250,18 +256,16 @@ def test_the_rate_of_auto_pretraining_rises_to_four_lr_and_falls_to_0(cls):
 
 
 @pytest.mark.parametrize(
-    ("shape", "epochs"), [((24, 6), 12), ((24, 4, 4), "auto")], ids=["number", "images"]
+    ("shape", "epochs", "few"),
+    [((24, 6), 12, 24), ((24, 4, 4), "auto", 24), ((24, 6), "auto", 25)],
+    ids=["number", "images", "few"],
 )
-def test_the_rate_of_pretraining_is_constant_for_a_number_of_epochs_and_for_images(shape, epochs):
+def test_the_rate_of_pretraining_is_else_constant(shape, epochs, few, monkeypatch):
+    monkeypatch.setattr(autoencoder, "FEW", few)
     encoder = "conv:2" if len(shape) == 3 else "mlp:12"
     X = blobs(24, 16)[:, : int(np.prod(shape[1:]))].reshape(shape)
     model = small(DECClustering, encoder=encoder, pretrain_epochs=epochs, max_iter=0).fit(X)
     assert set(column(model, "lr")) == {1e-3}
-
-
-def test_a_preset_trains_at_its_own_rate():
-    model = DECSClustering.from_preset("official")
-    assert not model._settings((6,)).cycles
 
 
 @pytest.mark.parametrize("epochs", [np.int64(3), np.int32(3), np.uint8(3)])

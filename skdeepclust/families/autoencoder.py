@@ -22,11 +22,16 @@ from ..nn import build_decoder
 from ..ops import count_labels, kmeans, student_t_log_affinity, weighted_means
 
 # Settled on rows of digits and USPS, and on digits, which 848 batches of pretraining made worse.
-PRETRAINING = {"vectors": Length(8, most=1600), "images": Length(48, most=2000)}
+PRETRAINING = {
+    "few vectors": Length(10, most=2000),
+    "vectors": Length(8, most=1600),
+    "images": Length(48, most=2000),
+}
 CLUSTERING = {"vectors": Length(5, most=1000), "images": Length(24, most=1000)}
-# Of the rate in the pretraining for vectors: highest factor, and share in which it rises. A
-# constant rate needs a quarter more batches.
-PEAK, WARM_UP = 4.0, 0.1
+# The rate of the pretraining rises to a peak, then falls, which saves a fifth of the batches. Small
+# tables, which are fast in any case, may be worse for it.
+FEW = 1000  # vectors below which it is constant
+PEAK, WARM_UP = 4.0, 0.1  # factor, and share of the batches in which it rises
 # Prototypes of a cluster that is joined from parts: one for so many samples. Settled on rows of
 # digits and USPS; breast cancer, wine and iris were seen.
 SAMPLES_OF_ONE, MOST_OF_A_CLUSTER, MOST_IN_ALL = 30, 30, 1000
@@ -298,9 +303,11 @@ class AutoencoderClustering(BaseDeepClustering):
         self, image_shape: tuple[int, int, int] | None, n_samples: int
     ) -> dict[str, int]:
         kind = "vectors" if image_shape is None else "images"
+        few = "few " if kind == "vectors" and n_samples < FEW else ""
         steps_per_epoch = len(batch_sizes(n_samples, self._resolve_batch_size(n_samples)))
         return {
-            "pretrain_epochs": PRETRAINING[kind].epochs(n_samples, steps_per_epoch),
+            "pretrain_epochs": PRETRAINING[few + kind].epochs(n_samples, steps_per_epoch),
+            "cycles": int(few + kind == "vectors"),
             "max_iter": self.CLUSTERING[kind].steps(n_samples),
             "n_prototypes": self._n_prototypes(n_samples),
         }
@@ -329,7 +336,7 @@ class AutoencoderClustering(BaseDeepClustering):
             reconstruct_clean=self.reconstruction_target == "clean",
             min_cluster_size=self.min_cluster_size,
             n_prototypes=self._lengths.get("n_prototypes", 1),
-            cycles=isinstance(self.pretrain_epochs, str) and len(sample_shape) == 1,
+            cycles=self.pretrain_epochs == "auto" and self._lengths.get("cycles") == 1,
         )
 
     def _resolve_augment(self, sample_shape: tuple[int, ...]) -> Augment | None:

@@ -71,13 +71,13 @@ class IDECClustering(AutoencoderClustering):
         Size of the embedding.
     pretrain_epochs : int or "auto", default="auto"
         Passes over the data that train the autoencoder before clusters are placed, at the
-        learning rate ``lr``. ``"auto"`` is as many as make 8 batches for each unit of the root of
-        the number of samples, at most 1600, in which the rate rises to 4 ``lr`` and falls to 0;
-        for images 48, at most 2000, at ``lr``.
+        learning rate ``lr``. ``"auto"`` is as many as make 10 batches for each unit of the root
+        of the number of samples, 48 for images, at most 2000; for a thousand vectors and more
+        8, at most 1600, in which the rate rises to 4 ``lr`` and falls to 0.
     max_iter : int or "auto", default="auto"
         Largest number of batches of the clustering phase. 0 stops once clusters are
         placed in the pretrained embedding. ``"auto"`` is 5 for each unit of the root of the
-        number of samples, at most 250; for images 24, at most 1000.
+        number of samples, 24 for images; at most 1000, with IDEC for vectors 250.
     batch_size : int, default=256
         Samples in a batch.
     lr : float, default=0.001
