@@ -158,7 +158,7 @@ class DECSClustering(AutoencoderClustering):
     clustering_lr : float, default=0.0003
         Learning rate of the clustering phase; None means ``lr``.
     alpha : float, default=3.0
-        Degrees of freedom of the Student-t assignment; 0.5 in the paper.
+        Degrees of freedom of the Student-t assignment.
     determinacy : {"quadratic", "linear"}, default="quadratic"
         How far an assignment is from undecided, Eq. (2.2). The paper's theorem needs the
         quadratic form; the authors' code runs the linear one, which loses clusters more easily.
