@@ -27,8 +27,10 @@ two the tables are not an unbiased estimate; MNIST and Fashion-MNIST played no p
 population standard deviation over seeds. CPU seconds are of one thread and include pretraining;
 the machine was busy with other runs, so compare ratios within a table. `FOLDER` and `CACHE` in the
 commands stand for where the data lay; `+changes` behind a commit means that files of the package
-differed from it. The commit of "Killed and resumed" was set by hand: it ran from a copy of that
-commit after a later one had been made.
+differed from it. Where rows of DEC, IDEC and DECS are older than 2026-11-30, each cluster had one
+prototype, vectors had longer pretraining at a constant rate, and DECS had `alpha=0.5` and
+`clustering_lr=0.001`. The commit of "Killed and resumed" was set by hand: it ran from a copy of
+that commit after a later one had been made.
 """
 
 
@@ -1239,7 +1241,7 @@ def main() -> None:
         quality(
             [r for r in variants if r["data"] in varied],
             "What each departure from the paper brings to DECS",
-            'The default beside itself with one option as in the paper, or `balance_weight=1`, '
+            "The default beside itself with one option as in the paper, or `balance_weight=1`, "
             "which was the default once.",
         ),
         quality(

@@ -84,15 +84,18 @@ def test_centers_are_the_means_of_prototypes(tmp_path):
 
 def test_prototypes_of_a_cluster_of_few_samples():
     z, center = torch.tensor([[0.0, 1.0], [4.0, 5.0]]), torch.tensor([7.0, 7.0])
-    found = autoencoder.spread(z, torch.ones(2), center, n=3, seed=0)
+    found = autoencoder.means_of_parts(z, torch.ones(2), center, n=3, seed=0)
     assert sorted({tuple(row) for row in found.tolist()}) == [(0, 1), (4, 5)]
     assert len(found) == 3
-    assert autoencoder.spread(z[:0], torch.ones(0), center, n=3, seed=0).tolist() == [[7, 7]] * 3
+    assert (
+        autoencoder.means_of_parts(z[:0], torch.ones(0), center, n=3, seed=0).tolist()
+        == [[7, 7]] * 3
+    )
 
 
 def test_prototypes_are_weighted_means():
     z, weight = torch.tensor([[0.0, 0.0], [3.0, 3.0]]), torch.tensor([2.0, 1.0])
-    found = autoencoder.spread(z, weight, z[0], n=1, seed=0)
+    found = autoencoder.means_of_parts(z, weight, z[0], n=1, seed=0)
     assert found.tolist() == [[1, 1]]
 
 
@@ -201,7 +204,7 @@ def test_images_take_more_batches_than_vectors():
 
 
 @pytest.mark.parametrize(
-    ("image_shape", "n", "epochs", "cycles", "steps", "n_prototypes"),
+    ("image_shape", "n", "epochs", "warms_up", "steps", "n_prototypes"),
     [
         (None, 150, 122, 0, 61, 1),  # one batch a pass
         (None, 1000, 63, 1, 158, 3),
@@ -212,10 +215,10 @@ def test_images_take_more_batches_than_vectors():
         ((8, 8, 1), 1797, 250, 0, 1000, 5),
     ],
 )
-def test_the_lengths_of_a_fit_by_default(image_shape, n, epochs, cycles, steps, n_prototypes):
+def test_the_lengths_of_a_fit_by_default(image_shape, n, epochs, warms_up, steps, n_prototypes):
     assert DECClustering()._auto_lengths(image_shape, n) == {
         "pretrain_epochs": epochs,
-        "cycles": cycles,
+        "warms_up": warms_up,
         "max_iter": steps,
         "n_prototypes": n_prototypes,
     }

@@ -240,6 +240,9 @@ def test_quick_and_thorough_scale_the_training(folder, tmp_path):
         scale_training(estimator, np.zeros((24, 8, 8)), settings)
         assert estimator.pretrain_epochs == expected
         assert estimator.max_iter == {2: 25, 32: 400}[expected]
+        estimator = DECSClustering(2)  # 24 batches for each unit of the root
+        scale_training(estimator, np.zeros((400, 8, 8)), settings)
+        assert estimator.max_iter == {2: 120, 32: 1920}[expected]
         estimator = SCANClustering("auto")  # 2,500 batches of 128
         scale_training(estimator, np.zeros((9600, 8, 8)), settings)
         assert estimator.max_epochs == {2: 8, 32: 132}[expected]

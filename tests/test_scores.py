@@ -45,6 +45,11 @@ def test_reliability_leaves_out_samples_in_no_cluster(axes):
     assert display.ece == expected_calibration_error(truth, labels, confidence, n_bins=2)
 
 
+def test_reliability_refuses_labels_that_are_all_in_no_cluster(axes):
+    with pytest.raises(ValueError, match="other labels than -1"):
+        ReliabilityDisplay.from_predictions([0, 1], [-1, -1], [0.0, 0.0], ax=axes)
+
+
 def test_reliability_refuses_columns_of_unlike_length(axes):
     with pytest.raises(ValueError, match="Got 3 and 2 labels instead"):
         ReliabilityDisplay.from_predictions([0, 1, 1], [0, -1], [1.0, 0.5], ax=axes)

@@ -53,6 +53,21 @@ def test_of_several_prototypes_of_a_cluster_the_closest_counts():
     assert moved.tolist() == [[False, True], [True, True]]
 
 
+def test_the_gradient_of_many_prototypes_is_always_the_same():
+    g = torch.Generator().manual_seed(0)
+    z, m = torch.randn(256, 10, generator=g), torch.randn(20, 30, 10, generator=g)
+    n_threads, found = torch.get_num_threads(), set()
+    try:
+        torch.set_num_threads(2)
+        for _ in range(20):
+            prototypes = m.clone().requires_grad_()
+            squared_distances(z, prototypes).sum().backward()
+            found.add(prototypes.grad.numpy().tobytes())
+    finally:
+        torch.set_num_threads(n_threads)
+    assert len(found) == 1
+
+
 def test_the_gradient_at_a_prototype_is_zero_not_nan():
     z = torch.zeros(1, 2, requires_grad=True)
     student_t_log_affinity(z, torch.zeros(1, 2), alpha=1.0).sum().backward()

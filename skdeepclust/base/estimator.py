@@ -217,7 +217,7 @@ class BaseDeepTransformer(
     def _auto_lengths(
         self, image_shape: tuple[int, int, int] | None, n_samples: int
     ) -> dict[str, int]:
-        """What "auto" means in the lengths of the training, by parameter, for so many samples."""
+        """What the number of samples decides: what "auto" means, by parameter, and more."""
         return {}
 
     def _length(self, name: str) -> int:

@@ -52,7 +52,7 @@ class Core:
 
 
 class Objective(nn.Module, Hook):
-    """An encoder, K prototypes in its embedding, and the losses that shape both.
+    """An encoder, prototypes of K clusters in its embedding, and the losses that shape both.
 
     A paper overrides `phases` and `logits`, and adds its loss. The defaults serve
     prediction: the label of a sample is the largest logit of its embedding.

@@ -105,7 +105,9 @@ class ReliabilityDisplay(Display):
         """
         true, pred, sure = map(np.asarray, (labels_true, labels_pred, confidence))
         clustered = pred != NOISE
-        if clustered.any() and len(true) == len(pred) == len(sure):  # else calibration_bins objects
+        if len(pred) and not clustered.any():
+            raise ValueError("labels_pred should have other labels than -1. Got none but -1.")
+        if len(true) == len(pred) == len(sure):  # else calibration_bins objects
             true, pred, sure = true[clustered], pred[clustered], sure[clustered]
         bins = calibration_bins(true, pred, sure, n_bins)
         return cls(bins.confidence, bins.accuracy, bins.share, bins.error).plot(ax)

@@ -54,7 +54,7 @@ class Settings:
     reconstruct_clean: bool
     min_cluster_size: float
     n_prototypes: int = 1  # of each cluster
-    cycles: bool = False  # whether the rate of the pretraining rises and falls
+    warms_up: bool = False  # whether the rate of the pretraining rises and falls
 
 
 class AutoencoderObjective(Objective):
@@ -101,7 +101,7 @@ class AutoencoderObjective(Objective):
             self._adam(plan.lr, self.encoder, self.decoder),
             n_epochs=plan.pretrain_epochs,
             views=(None, plan.augment),
-            schedule=self.cycle if plan.cycles else None,
+            schedule=self.pretraining_rate if plan.warms_up else None,
             clusters=False,
         )
         yield Phase(
@@ -116,7 +116,7 @@ class AutoencoderObjective(Objective):
             self.review(run, read(self.look(run, run.forward(self.predict)))[0])
             self.tell_changed(run)
 
-    def cycle(self, run: Run) -> float:
+    def pretraining_rate(self, run: Run) -> float:
         """Factor on the rate of pretraining: up in a line, then down to 0 in a half cosine."""
         n_epochs = self.settings.pretrain_epochs
         done = run.progress + 1 / run.epoch_length
@@ -221,7 +221,7 @@ class AutoencoderObjective(Objective):
         with torch.no_grad():
             for cluster, center in enumerate(centers):
                 own = labels == cluster
-                self.prototypes[cluster] = spread(z[own], weight[own], center, r, seed)
+                self.prototypes[cluster] = means_of_parts(z[own], weight[own], center, r, seed)
         self.placed = True
 
     def centers(self) -> Tensor:
@@ -237,7 +237,7 @@ class AutoencoderObjective(Objective):
         return torch.optim.Adam([*params, self.prototypes], lr=lr, fused=True)
 
 
-def spread(z: Tensor, weight: Tensor, center: Tensor, n: int, seed: int) -> Tensor:
+def means_of_parts(z: Tensor, weight: Tensor, center: Tensor, n: int, seed: int) -> Tensor:
     """Means, (n, d), of the parts into which k-means divides a cluster's samples z (m, d).
 
     Fewer samples than n: some twice. No sample: ``center``, n times.
@@ -307,7 +307,7 @@ class AutoencoderClustering(BaseDeepClustering):
         steps_per_epoch = len(batch_sizes(n_samples, self._resolve_batch_size(n_samples)))
         return {
             "pretrain_epochs": PRETRAINING[few + kind].epochs(n_samples, steps_per_epoch),
-            "cycles": int(few + kind == "vectors"),
+            "warms_up": int(few + kind == "vectors"),
             "max_iter": self.CLUSTERING[kind].steps(n_samples),
             "n_prototypes": self._n_prototypes(n_samples),
         }
@@ -336,7 +336,7 @@ class AutoencoderClustering(BaseDeepClustering):
             reconstruct_clean=self.reconstruction_target == "clean",
             min_cluster_size=self.min_cluster_size,
             n_prototypes=self._lengths.get("n_prototypes", 1),
-            cycles=self.pretrain_epochs == "auto" and self._lengths.get("cycles") == 1,
+            warms_up=self.pretrain_epochs == "auto" and self._lengths.get("warms_up") == 1,
         )
 
     def _resolve_augment(self, sample_shape: tuple[int, ...]) -> Augment | None:

@@ -52,13 +52,13 @@ class DECClustering(AutoencoderClustering):
         Size of the embedding.
     pretrain_epochs : int or "auto", default="auto"
         Passes over the data that train the autoencoder before clusters are placed, at the
-        learning rate ``lr``. ``"auto"`` is as many as make 10 batches for each unit of the root
-        of the number of samples, 48 for images, at most 2000; for a thousand vectors and more
-        8, at most 1600, in which the rate rises to 4 ``lr`` and falls to 0.
+        learning rate ``lr``. ``"auto"`` makes 48 √n batches for n images, at most 2000. For n
+        vectors it makes 8 √n, at most 1600, in which the rate rises to 4 ``lr`` and falls to 0;
+        for fewer than 1000 vectors 10 √n at ``lr``.
     max_iter : int or "auto", default="auto"
-        Largest number of batches of the clustering phase. 0 stops once clusters are
-        placed in the pretrained embedding. ``"auto"`` is 5 for each unit of the root of the
-        number of samples, 24 for images; at most 1000, with IDEC for vectors 250.
+        Largest number of batches of the clustering phase. 0 stops once clusters are placed in
+        the pretrained embedding. ``"auto"`` is 5 √n for n vectors, 24 √n for images; at
+        most 1000, but IDEC takes at most 250 for vectors.
     batch_size : int, default=256
         Samples in a batch.
     lr : float, default=0.001
@@ -76,8 +76,9 @@ class DECClustering(AutoencoderClustering):
     init : {"parts", "k-means"}, default="parts"
         How clusters are placed in the pretrained embedding. ``"parts"``: k-means finds parts of
         about ten samples, and those that hold each other's nearest neighbours are joined. Each
-        cluster keeps a prototype for 30 of its samples, at most 30, of which the closest to a
-        sample counts. So clusters need not be round. ``"k-means"``: as in the paper, with one.
+        cluster keeps as many prototypes as the others, one for 30 samples in the mean, at most
+        30, and 1000 in all; the closest to a sample counts. So clusters need not be round, where
+        they have 60 samples and more. ``"k-means"``: as in the paper, with one.
     n_init : int, default=20
         Restarts of the k-means with ``init="k-means"``.
     augment : "auto", callable or None, default="auto"
@@ -122,7 +123,7 @@ class DECClustering(AutoencoderClustering):
         Label of each training sample, from 0; equal to ``predict`` of the training data.
     cluster_centers_ : ndarray of shape (n_clusters, embedding_dim), float32
         Mean of each cluster's prototypes in the embedding; only of clusters that label a training
-        sample.
+        sample. It may lie outside a bent cluster.
     objective_ : torch.nn.Module
         The trained network: ``objective_.encoder`` and ``objective_.prototypes``, (n_clusters,
         embedding_dim), or (n_clusters, r, embedding_dim) where each cluster has r of them.

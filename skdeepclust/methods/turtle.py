@@ -70,7 +70,10 @@ class TURTLEObjective(LabellingObjective):
         if reached <= most:
             return labels
         chart, z = (run.forward(part, run.enough()) for part in (self.chart, self.encoder))
-        labels = fill_clusters(chart, edges, labels, n_clusters, seed=run.seed())
+        filled = fill_clusters(chart, edges, labels, n_clusters, seed=run.seed())
+        if len(torch.unique(filled)) == n_used:  # none falls apart
+            return labels
+        labels = filled
         self.learn(z, labels.to(z.device), run.generator)
         self.evidence += (
             f" {n_clusters - n_used} of {n_clusters} clusters stayed empty. The others are "
@@ -128,8 +131,8 @@ class TURTLEClustering(NeighborTransformer, BaseDeepClustering):
     gamma : float or "auto", default="auto"
         Weight of the entropy of the sizes of clusters. 10 makes them nearly equal, 0.5 lets them
         differ much, 0 leaves clusters empty. ``"auto"`` tries both and takes the one that the data
-        speaks for; see ``evidence_``. If 0.5 leaves so many empty that equal clusters are more
-        modular than so few can be, the others are divided.
+        speaks for; see ``evidence_``. If it takes 0.5, and so many clusters stay empty that
+        equal ones are more modular than so few can be, the others are divided.
     n_embeddings : int, default=1
         Neighbour embeddings, each a space of its own. 0 takes the features alone.
     encoder : str, torch.nn.Module or callable, default="auto"

@@ -181,6 +181,7 @@ def expected_calibration_error(
         Classes: integers or strings.
     labels_pred : array-like of shape (n_samples,)
         Clusters: integers or strings.
+        -1 is a cluster like others; `ReliabilityDisplay` leaves it out.
     confidence : array-like of shape (n_samples,)
         Probability in [0, 1] of the cluster in `labels_pred`.
     n_bins : int >= 1, default=15

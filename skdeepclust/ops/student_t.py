@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -21,10 +22,12 @@ def squared_distances(z: Tensor, prototypes: Tensor) -> Tensor:
 def closest_prototypes(z: Tensor, prototypes: Tensor) -> Tensor:
     """Closest of each cluster's prototypes (K, r, d) to each row of z (B, d): (B, K, d)."""
     k, r, _ = prototypes.shape
+    every = prototypes.flatten(0, 1)
     with torch.no_grad():
-        gaps = torch.cdist(z, prototypes.flatten(0, 1), compute_mode="donot_use_mm_for_euclid_dist")
-        closest = gaps.view(-1, k, r).argmin(2)
-    return prototypes[torch.arange(k, device=z.device), closest]
+        gaps = torch.cdist(z, every, compute_mode="donot_use_mm_for_euclid_dist")
+        closest = gaps.view(-1, k, r).argmin(2) + r * torch.arange(k, device=z.device)
+    # An index would add up gradients in any order where several threads do it.
+    return F.embedding(closest, every)
 
 
 def student_t_log_affinity(z: Tensor, prototypes: Tensor, alpha: float) -> Tensor:

@@ -148,7 +148,7 @@ def auto_lengths(estimator: Any, rows: Any) -> dict[str, int]:
     if isinstance(estimator.n_clusters, str):
         estimator = clone(estimator).set_params(n_clusters=USUAL_N_CLUSTERS)
     found = estimator._auto_lengths(image_shape_of(rows), len(rows))
-    return {name: n for name, n in found.items() if getattr(estimator, name) == "auto"}
+    return {name: n for name, n in found.items() if getattr(estimator, name, None) == "auto"}
 
 
 def settle_n_clusters(estimator: Any, rows: NDArray[Any], kept: Path | None) -> NClusters | None:
