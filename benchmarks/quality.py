@@ -44,6 +44,8 @@ VARIANTS = {
     "DECS, loss of the paper": (DECSClustering, {"balance_weight": 0.0, "min_cluster_size": 0.0}),
     "DECS, balance_weight=0": (DECSClustering, {"balance_weight": 0.0}),
     "DECS, balance_weight=1": (DECSClustering, {"balance_weight": 1.0}),
+    "DECS, alpha=0.5": (DECSClustering, {"alpha": 0.5}),
+    "DECS, clustering_lr=None": (DECSClustering, {"clustering_lr": None}),
     "DECS, determinacy='linear'": (DECSClustering, {"determinacy": "linear"}),
     "DECS, augment_clustering=True": (DECSClustering, {"augment_clustering": True}),
     "DECS, reconstruction_target='augmented'": (

@@ -4,7 +4,8 @@ import inspect
 from functools import partial
 
 import skdeepclust
-from skdeepclust.methods import cdc, feature
+from skdeepclust.families import labelling
+from skdeepclust.methods import cdc
 from skdeepclust.ops import set_apart
 
 # By the parameter that tells the families apart. As small as a fit can be: two epochs of each
@@ -34,7 +35,7 @@ CUT_OFF = {
 def leave_out_steps(setattr=setattr):
     """Thousands of steps for few samples, which are most of the time of two methods."""
     setattr(cdc, "set_apart", partial(set_apart, n_steps=20))
-    setattr(feature, "SHOWN", 1)
+    setattr(labelling, "SHOWN", 1)
 
 
 def of_family(settings, estimator_class):

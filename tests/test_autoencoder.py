@@ -3,12 +3,14 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from sklearn.datasets import make_moons
 from sklearn.exceptions import ConvergenceWarning
 
-from skdeepclust import DECClustering, DECSClustering, IDECClustering
+from skdeepclust import DECClustering, DECSClustering, IDECClustering, load
 from skdeepclust.base import objective
 from skdeepclust.engine import Hook, Length
 from skdeepclust.families import autoencoder
+from skdeepclust.metrics import clustering_accuracy
 
 METHODS = [DECClustering, DECSClustering, IDECClustering]
 each_method = pytest.mark.parametrize("cls", METHODS)
@@ -37,6 +39,61 @@ def small(cls, n_clusters=3, **options):
 
 def column(model, name):
     return [record[name] for record in model.history_]
+
+
+# --- clusters of any shape ----------------------------------------------------------------------
+
+
+def moons(n=600):
+    return make_moons(n, noise=0.05, random_state=0)
+
+
+def placed_on_moons(cls, init="parts"):
+    """Clusters where they are placed, in an embedding that is the input."""
+    model = cls(
+        2, encoder=torch.nn.Identity(), embedding_dim=2, pretrain_epochs=0, max_iter=0, init=init,
+        random_state=0,
+    )  # fmt: skip
+    return model.fit(moons()[0])
+
+
+@each_method
+def test_clusters_need_not_be_round(cls):
+    y = moons()[1]
+    assert clustering_accuracy(y, placed_on_moons(cls).labels_) > 0.99
+    assert clustering_accuracy(y, placed_on_moons(cls, init="k-means").labels_) < 0.9
+
+
+@pytest.mark.parametrize("cls", [DECClustering, DECSClustering])
+def test_clusters_stay_bent_while_they_are_learnt(cls):
+    X, y = moons()
+    model = cls(2, encoder="mlp:64", random_state=0).fit(X)
+    assert model.n_iter_ > 0
+    assert clustering_accuracy(y, model.labels_) > 0.99
+
+
+def test_centers_are_the_means_of_prototypes(tmp_path):
+    model = placed_on_moons(DECSClustering)
+    prototypes = model.objective_.prototypes.detach().numpy()
+    assert prototypes.shape == (2, 10, 2)
+    np.testing.assert_allclose(model.cluster_centers_, prototypes.mean(1), atol=1e-6)
+    model.save(tmp_path / "model")
+    loaded = load(tmp_path / "model", encoder=torch.nn.Identity())
+    assert np.array_equal(loaded.predict(moons()[0]), model.labels_)
+
+
+def test_prototypes_of_a_cluster_of_few_samples():
+    z, center = torch.tensor([[0.0, 1.0], [4.0, 5.0]]), torch.tensor([7.0, 7.0])
+    found = autoencoder.spread(z, torch.ones(2), center, n=3, seed=0)
+    assert sorted({tuple(row) for row in found.tolist()}) == [(0, 1), (4, 5)]
+    assert len(found) == 3
+    assert autoencoder.spread(z[:0], torch.ones(0), center, n=3, seed=0).tolist() == [[7, 7]] * 3
+
+
+def test_prototypes_are_weighted_means():
+    z, weight = torch.tensor([[0.0, 0.0], [3.0, 3.0]]), torch.tensor([2.0, 1.0])
+    found = autoencoder.spread(z, weight, z[0], n=1, seed=0)
+    assert found.tolist() == [[1, 1]]
 
 
 # --- phases -------------------------------------------------------------------------------------
@@ -125,7 +182,7 @@ def test_a_single_cluster_needs_no_clustering_phase(cls):
 def test_auto_pretraining_takes_twice_the_root_of_the_samples_in_batches(
     monkeypatch, n, batch_size, epochs
 ):
-    monkeypatch.setitem(autoencoder.PRETRAINING, "vectors", Length(2, most=1000))
+    monkeypatch.setitem(autoencoder.PRETRAINING, "few vectors", Length(2, most=1000))
     model = small(DECSClustering, pretrain_epochs="auto", batch_size=batch_size, max_iter=0)
     model.fit(blobs(120)[:n])
     assert len(model.history_) == epochs
@@ -144,18 +201,71 @@ def test_images_take_more_batches_than_vectors():
 
 
 @pytest.mark.parametrize(
-    ("image_shape", "n", "epochs", "steps"),
+    ("image_shape", "n", "epochs", "cycles", "steps", "n_prototypes"),
     [
-        (None, 150, 122, 61),  # one batch a pass
-        (None, 1797, 53, 212),
-        (None, 10_000, 25, 500),
-        ((8, 8, 1), 600, 392, 588),
-        ((8, 8, 1), 1797, 250, 1000),
+        (None, 150, 122, 0, 61, 1),  # one batch a pass
+        (None, 1000, 63, 1, 158, 3),
+        (None, 1797, 42, 1, 212, 5),
+        (None, 10_000, 20, 1, 500, 30),
+        (None, 90_000, 5, 1, 1000, 30),
+        ((8, 8, 1), 600, 392, 0, 588, 2),
+        ((8, 8, 1), 1797, 250, 0, 1000, 5),
     ],
 )
-def test_the_lengths_of_a_fit_by_default(image_shape, n, epochs, steps):
-    lengths = DECClustering()._auto_lengths(image_shape, n)
-    assert lengths == {"pretrain_epochs": epochs, "max_iter": steps}
+def test_the_lengths_of_a_fit_by_default(image_shape, n, epochs, cycles, steps, n_prototypes):
+    assert DECClustering()._auto_lengths(image_shape, n) == {
+        "pretrain_epochs": epochs,
+        "cycles": cycles,
+        "max_iter": steps,
+        "n_prototypes": n_prototypes,
+    }
+
+
+def test_idec_whose_batches_take_longer_clusters_many_vectors_in_fewer():
+    steps = [IDECClustering()._auto_lengths(None, n)["max_iter"] for n in (1797, 10_000)]
+    assert steps == [212, 250]
+    assert IDECClustering()._auto_lengths((8, 8, 1), 1797)["max_iter"] == 1000
+
+
+@pytest.mark.parametrize(
+    ("n", "n_clusters", "init", "expected"),
+    [
+        (600, 2, "parts", 10),
+        (600, 2, "k-means", 1),
+        (119, 2, "parts", 1),
+        (10**4, 1, "parts", 1),
+        (10**6, 100, "parts", 10),
+        (10**6, 2000, "parts", 1),
+    ],
+)
+def test_a_cluster_has_a_prototype_for_thirty_samples(n, n_clusters, init, expected):
+    model = DECClustering(n_clusters, init=init)
+    assert model._auto_lengths(None, n)["n_prototypes"] == expected
+
+
+@each_method
+def test_the_rate_of_auto_pretraining_rises_to_four_lr_and_falls_to_0(cls, monkeypatch):
+    monkeypatch.setattr(autoencoder, "FEW", 25)
+    model = small(cls, pretrain_epochs="auto", batch_size=25, lr=0.01, clustering_lr=0.01)
+    rates = np.array(column(model.fit(blobs(27)[:25]), "lr")) / 0.01  # one batch a pass
+    assert rates[:4] == pytest.approx([1, 2, 3, 4])  # a tenth of forty
+    assert (np.diff(rates[3:40]) < 0).all()
+    assert rates[21] == pytest.approx(2)
+    assert rates[39] == 0
+    assert (rates[40:] == 1).all()  # of clustering
+
+
+@pytest.mark.parametrize(
+    ("shape", "epochs", "few"),
+    [((24, 6), 12, 24), ((24, 4, 4), "auto", 24), ((24, 6), "auto", 25)],
+    ids=["number", "images", "few"],
+)
+def test_the_rate_of_pretraining_is_else_constant(shape, epochs, few, monkeypatch):
+    monkeypatch.setattr(autoencoder, "FEW", few)
+    encoder = "conv:2" if len(shape) == 3 else "mlp:12"
+    X = blobs(24, 16)[:, : int(np.prod(shape[1:]))].reshape(shape)
+    model = small(DECClustering, encoder=encoder, pretrain_epochs=epochs, max_iter=0).fit(X)
+    assert set(column(model, "lr")) == {1e-3}
 
 
 @pytest.mark.parametrize("epochs", [np.int64(3), np.int32(3), np.uint8(3)])

@@ -90,6 +90,15 @@ def test_a_resumed_fit_is_the_uninterrupted_one_bit_for_bit(method, blobs, tmp_p
         assert_same_fit(quick(method, kept).fit(X), whole)
 
 
+def test_a_resumed_fit_goes_on_at_the_rate_of_the_cut(blobs, tmp_path, monkeypatch):
+    X, _ = blobs
+    monkeypatch.setattr(autoencoder, "FEW", 0)
+    auto = {"pretrain_epochs": "auto", "batch_size": 64}
+    whole = quick(skdeepclust.DECSClustering, **auto).fit(X)
+    cut(quick(skdeepclust.DECSClustering, tmp_path, **auto), X, 20)
+    assert_same_fit(quick(skdeepclust.DECSClustering, tmp_path, **auto).fit(X), whole)
+
+
 VIEWED = [m for m in METHODS if "views" in inspect.signature(m).parameters]
 
 

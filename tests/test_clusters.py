@@ -70,6 +70,47 @@ def test_gallery_and_map_give_a_cluster_the_same_colour():
     assert colours[0].items() <= colours[1].items()
 
 
+def test_samples_in_no_cluster_are_a_grey_cross_and_change_no_other_look():
+    points, labels = np.eye(6)[:, :2], np.array([0, 0, 1, 1, -1, -1])
+    confidence = np.array([0.9, 0.8, 0.9, 0.8, 0, 0])
+    with_none, without = (
+        ClusterMapDisplay.from_predictions(
+            points[some], labels[some], confidence=confidence[some], ax=new_axes()
+        ).ax_
+        for some in (slice(6), slice(4))
+    )
+    none, *others = with_none.collections
+    for a, b in zip(others, without.collections, strict=True):
+        assert np.array_equal(a.get_facecolor(), b.get_facecolor())  # alpha is in it
+    red, green, blue, _ = none.get_edgecolor()[0]
+    assert max(red, green, blue) - min(red, green, blue) < 0.03
+    assert none.get_linewidth()[0] > 0
+    assert [text.get_text() for text in with_none.texts] == ["0", "1"]
+    assert (with_none.get_xlabel(), without.get_xlabel()) == ("× unclustered", "")
+
+
+@pytest.mark.parametrize("size", [(3.0, 3.0), (9.0, 3.0)])
+def test_gallery_names_images_in_no_cluster_at_the_end(size):
+    axes = importlib.import_module("matplotlib.figure").Figure(figsize=size).subplots()
+    labels = np.repeat([-1, 0, 1, 2], [1, 2, 4, 3])
+    display = ClusterGalleryDisplay.from_predictions(
+        np.zeros((10, 4, 4), np.uint8), labels, max_clusters=2, n_examples=2, ax=axes
+    )
+    assert [int(display.names[position]) for position in display.pictures] == [1, 2, -1]
+    text = [t.get_text() for t in axes.texts]
+    assert text[-3] == "unclustered"
+    assert text[-2].split()[0] == "1"
+    assert text[-1] == "and 1 smaller cluster"
+    assert "-1" not in text
+
+
+def test_all_samples_may_be_in_no_cluster(axes):
+    images = np.zeros((4, 4, 4), np.uint8)
+    assert ClusterGalleryDisplay.from_predictions(images, [-1] * 4, ax=axes).names.tolist() == [-1]
+    cluster_map = ClusterMapDisplay.from_predictions(np.eye(4)[:, :2], [-1] * 4, ax=new_axes())
+    assert len(cluster_map.ax_.texts) == 0
+
+
 def test_gallery_without_doubtful_images_has_one_half(axes):
     ClusterGalleryDisplay.from_predictions(np.zeros((3, 4, 4), np.uint8), [0, 0, 1], ax=axes)
     assert [t.get_text() for t in axes.texts] == ["most confident", "0", "2", "1", "1"]

@@ -561,7 +561,7 @@ def test_the_clustering_phase_trains_the_encoder_batchnorm_included():
 
 def test_the_results_of_a_fit_agree_with_each_other():
     X = blobs()
-    model = decs(embedding_dim=10).fit(X)
+    model = decs(embedding_dim=10, alpha=0.5).fit(X)
     proba, z = model.predict_proba(X), model.transform(X)
     assert z.shape == (90, 10)
     np.testing.assert_array_equal(model.labels_, model.predict(X))
@@ -614,7 +614,7 @@ def test_the_clustering_phase_has_its_own_learning_rate():
         for record in decs(lr=1e-3, clustering_lr=5e-4).fit(blobs()).history_
     }
     assert rates == {("pretrain", 1e-3), ("cluster", 5e-4)}
-    rates = {record["lr"] for record in decs(lr=2e-3).fit(blobs()).history_}
+    rates = {record["lr"] for record in decs(lr=2e-3, clustering_lr=None).fit(blobs()).history_}
     assert rates == {2e-3}
 
 

@@ -13,9 +13,9 @@ from torch.utils._pytree import tree_leaves
 import skdeepclust
 from skdeepclust.base import complaints, objective
 from skdeepclust.data.samples import Samples
-from skdeepclust.families import neighboring
+from skdeepclust.families import labelling, neighboring
 from skdeepclust.families import parts as families_parts
-from skdeepclust.methods import feature, scan, secu, temi
+from skdeepclust.methods import scan, secu, temi
 from skdeepclust.ops import neighbors
 from skdeepclust.ops import parts as ops_parts
 
@@ -66,7 +66,7 @@ def few(monkeypatch):
     bounds += [(neighboring, "READ"), (temi, "MOST_REVIEWED"), (complaints, "STRUCTURE_OF")]
     for module, name in bounds:
         monkeypatch.setattr(module, name, FEW)
-    monkeypatch.setattr(feature, "SHOWN", FEW)
+    monkeypatch.setattr(labelling, "SHOWN", FEW)
     monkeypatch.setattr(objective, "OF_EACH", 1)
 
 

@@ -23,6 +23,7 @@ from skdeepclust import (
 from skdeepclust.base.memory import PretrainingCache
 from skdeepclust.data.augment import Compose, ShiftRotate
 from skdeepclust.engine import Hook
+from skdeepclust.families import autoencoder
 from skdeepclust.families.autoencoder import AutoencoderClustering
 from skdeepclust.metrics import get_scorer
 
@@ -117,6 +118,19 @@ def test_half_of_the_epochs_of_images_is_another_pretraining(tiny_images, tmp_pa
     for max_epochs in (4, 6):
         model = SCANClustering(**{**params, "max_epochs": max_epochs}, memory=tmp_path)
         model.fit(tiny_images[0])
+    assert pretrainings() == 2
+
+
+def test_auto_is_another_pretraining_than_its_number_of_epochs(
+    blobs, tmp_path, pretrainings, monkeypatch
+):
+    monkeypatch.setattr(autoencoder, "FEW", 0)  # with a rate of its own
+    for epochs in ("auto", DECSClustering()._auto_lengths(None, len(blobs[0]))["pretrain_epochs"]):
+        params = {**QUICK, "batch_size": 256, "pretrain_epochs": epochs}
+        assert_same_fit(
+            DECSClustering(**params).fit(blobs[0]),
+            DECSClustering(**params, memory=tmp_path).fit(blobs[0]),
+        )
     assert pretrainings() == 2
 
 

@@ -30,8 +30,7 @@ from skdeepclust import (
 from skdeepclust.data import samples
 from skdeepclust.data.augment import ColorJitter, RandAugment
 from skdeepclust.engine import Hook, checkpoint
-from skdeepclust.families import autoencoder
-from skdeepclust.methods import feature
+from skdeepclust.families import autoencoder, labelling
 
 PUBLIC = [getattr(skdeepclust, name) for name in skdeepclust.__all__]
 # By itself, or through the base that it wraps.
@@ -56,7 +55,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # nothing sensib
 def little_to_do(few_steps, monkeypatch):
     """Leave out what would be most of the time here: padding to large tiles, many steps."""
     monkeypatch.setitem(samples.TILE, "cuda", 64)
-    monkeypatch.setattr(feature, "N_LEARNT", 5)
+    monkeypatch.setattr(labelling, "N_LEARNT", 5)
 
 
 @pytest.fixture

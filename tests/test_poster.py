@@ -94,6 +94,15 @@ def test_more_clusters_than_rows_are_counted():
     assert "and 5 smaller clusters" in text
 
 
+def test_images_in_no_cluster_are_not_counted_as_a_cluster():
+    images, labels, embedding, confidence = clustering(40, 4)
+    figure = plot_clusters(images, labels - 1, embedding, confidence)
+    assert figure.texts[0].get_text() == "40 images, 3 clusters"
+    text = drawn_text(figure)
+    assert text.count("unclustered") == 1
+    assert "-1" not in text
+
+
 def test_pyplot_is_left_alone(monkeypatch):
     monkeypatch.delitem(sys.modules, "matplotlib.pyplot", raising=False)
     plot_clusters(*clustering())

@@ -43,6 +43,16 @@ def test_squared_distances_keep_their_digits_far_from_the_origin():
     assert squared_distances(z, m).tolist() == [[0.0625, 0.5]]
 
 
+def test_of_several_prototypes_of_a_cluster_the_closest_counts():
+    z = torch.tensor([[0.0, 0.0], [3.0, 4.0]])
+    m = torch.tensor([[[9.0, 9.0], [0.0, 1.0]], [[3.0, 3.0], [2.0, 0.0]]], requires_grad=True)
+    gaps = squared_distances(z, m)
+    assert gaps.tolist() == [[1, 4], [18, 1]]
+    gaps.sum().backward()
+    moved = m.grad.abs().sum(2) > 0
+    assert moved.tolist() == [[False, True], [True, True]]
+
+
 def test_the_gradient_at_a_prototype_is_zero_not_nan():
     z = torch.zeros(1, 2, requires_grad=True)
     student_t_log_affinity(z, torch.zeros(1, 2), alpha=1.0).sum().backward()

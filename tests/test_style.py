@@ -4,7 +4,17 @@ import importlib
 
 import pytest
 
-from skdeepclust.displays.style import BADGES, COLOURS, DARK, MARKERS, Display, badge, look_of
+from skdeepclust.displays.style import (
+    BADGES,
+    COLOURS,
+    DARK,
+    MARKERS,
+    NO_CLUSTER,
+    Display,
+    badge,
+    look_of,
+    looks_of,
+)
 
 
 def luminance(colour):
@@ -19,6 +29,12 @@ def test_sixty_clusters_look_different():
     assert len(set(looks[:60])) == 60
     assert looks[60] == looks[0]
     assert [marker for _, marker in looks[:60:10]] == list(MARKERS)
+
+
+def test_samples_in_no_cluster_take_no_clusters_look():
+    assert looks_of([-1, 0, 4]) == [NO_CLUSTER, look_of(0), look_of(1)]
+    assert looks_of([0, 4, -1]) == [look_of(0), look_of(1), NO_CLUSTER]
+    assert NO_CLUSTER[1] not in MARKERS
 
 
 def test_writing_is_light_on_dark_colours_and_dark_on_others():

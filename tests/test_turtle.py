@@ -145,12 +145,46 @@ def test_history_tells_fit_and_balance(blobs):
     assert last["fit"] < 2 * math.log(3)
 
 
-def test_of_restarts_those_without_empty_clusters_come_first():
+HALVES, THIRDS = torch.tensor([0, 0, 2, 2]), torch.tensor([0, 0, 1, 2])
+
+
+def on_a_chain():
+    """An objective of three clusters that knows of four samples in a row, and of nothing else."""
     objective = TURTLEObjective.__new__(TURTLEObjective)
     heads, tails = torch.tensor([0, 1, 1, 2, 2, 3]), torch.tensor([1, 0, 2, 1, 3, 2])
     chain = heads, tails, torch.ones(6)
     objective.__dict__.update(in_use=torch.ones(3), graph_of=lambda run: chain)
-    halves, thirds = torch.tensor([0, 0, 2, 2]), torch.tensor([0, 0, 1, 2])
+    return objective
+
+
+def test_of_restarts_those_without_empty_clusters_come_first():
+    objective = on_a_chain()
     ends = torch.tensor([0, 1, 2, 0])
-    assert objective.choose_restart(None, [halves, ends, thirds]) == 2
-    assert objective.choose_restart(None, [0 * halves, halves]) == 1
+    assert objective.choose_restart(None, [HALVES, ends, THIRDS]) == 2
+    assert objective.choose_restart(None, [0 * HALVES, HALVES]) == 1
+
+
+def test_empty_clusters_that_the_graph_misses_are_filled(blobs, monkeypatch, tmp_path):
+    def two_of_free_size(self, run, all_labels=TURTLEObjective.all_labels):
+        labels = all_labels(self, run)
+        labels[self.n_restarts :].clamp_(max=1)
+        return labels
+
+    monkeypatch.setattr(TURTLEObjective, "all_labels", two_of_free_size)
+    monkeypatch.setattr("skdeepclust.methods.turtle.STAYED", 2.0)  # free sizes are taken
+    monkeypatch.setattr("skdeepclust.families.labelling.SHOWN", 1)
+    X, y = blobs
+    model = quick().fit(X)
+    assert model.gamma_ == UNEVEN
+    assert "1 of 3 clusters stayed empty. The others are divided" in model.evidence_
+    assert adjusted_rand_score(y, model.labels_) == 1
+    np.testing.assert_array_equal(model.labels_, model.predict(X))
+    model.save(tmp_path / "model.npz")
+    twin = skdeepclust.load(tmp_path / "model.npz")
+    np.testing.assert_array_equal(twin.predict_proba(X), model.predict_proba(X))
+
+
+def test_empty_clusters_that_the_graph_may_not_miss_stay_empty():
+    objective = on_a_chain()
+    assert objective.fill(None, HALVES, [THIRDS]) is HALVES  # modularity of thirds: at most 1/2
+    assert objective.fill(None, THIRDS, [THIRDS]) is THIRDS

@@ -296,7 +296,7 @@ class BaseDeepTransformer(
         self._fit_params = self.get_params(deep=False)  # what the network was built from
         self.history_, self.n_iter_ = run.history, objective.n_iter(run)
         self.__dict__.update(objective.fitted_attributes())
-        self._n_features_out = int(objective.prototypes.shape[1])
+        self._n_features_out = int(objective.prototypes.shape[-1])
         self._publish_clusters(run.samples)
 
     def _warn_of(self, run: Run) -> None:
@@ -471,7 +471,7 @@ class BaseDeepClustering(ClusterMixin, BaseDeepTransformer):  # type: ignore[mis
         self.objective_.keep_clusters(used)
         labels = labels.cpu()
         self.labels_ = labels.numpy()
-        self.cluster_centers_ = self.objective_.prototypes.detach().cpu().numpy()
+        self.cluster_centers_ = self.objective_.centers().detach().cpu().numpy()
         self.objective_.warnings += self._complaints_of_sizes(
             np.bincount(self.labels_), partial(is_a_group, samples, labels)
         ) or complaint_of_neighbors(samples, labels)

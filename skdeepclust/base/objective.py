@@ -244,6 +244,10 @@ class Objective(nn.Module, Hook):
         """Return what the paper publishes beside the common fitted attributes, by name."""
         return {}
 
+    def centers(self) -> Tensor:
+        """Return what ``cluster_centers_`` says, (K, d)."""
+        return self.prototypes
+
     def keep_clusters(self, used: Tensor) -> None:
         """Drop the prototypes that label no sample; ``used`` holds the others' indices."""
         self.prototypes = nn.Parameter(self.prototypes.detach()[used].clone())

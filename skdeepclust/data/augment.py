@@ -484,7 +484,7 @@ class GaussianNoise:
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Augment batches of any shape."""
         noise = torch.randn(x.shape, device=x.device, dtype=x.dtype, generator=generator)
-        return x + self.std * noise
+        return noise.mul_(self.std).add_(x)
 
 
 @dataclass(frozen=True)
@@ -513,5 +513,6 @@ class FeatureResampling:
             return x
         replaced = torch.rand(x.shape, device=x.device, generator=generator) < self.p
         step = torch.randint(1, n, x.shape, device=x.device, generator=generator)
-        donor = (torch.arange(n, device=x.device)[:, None] + step) % n
-        return torch.where(replaced, x.gather(0, donor), x)
+        donor = step.add_(torch.arange(n, device=x.device)[:, None])
+        # The rows twice: a remainder of each donor's number would take as long as drawing it.
+        return torch.where(replaced, torch.cat([x, x]).gather(0, donor), x)

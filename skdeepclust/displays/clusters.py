@@ -8,9 +8,10 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from ..metrics.unsupervised import NOISE
 from .choosing import Plane, check_lengths, flatten, small_pictures, surest_and_doubtful
 from .layout import FOOT, HEAD, Layout, lay_out
-from .style import DOUBT, FAINT, INK, PALE, Display, badge, look_of
+from .style import DOUBT, FAINT, INK, NO_CLUSTER, PALE, Display, badge, looks_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,23 +29,30 @@ def draw_map(
     confidence: NDArray[Any],
     names: NDArray[Any],
 ) -> None:
-    """Points coloured by cluster, paler where doubtful, numbers at the clusters' medians."""
+    """Points coloured by cluster, paler where doubtful, numbers at the clusters' medians.
+
+    Samples in no cluster are grey crosses without a number, all equally pale.
+    """
+    clustered = labels != NOISE
     # Relative to the others, because soft assignments to many clusters are all low.
-    low, high = np.quantile(confidence, [0.05, 0.95])
+    low, high = np.quantile(confidence[clustered if clustered.any() else ...], [0.05, 0.95])
     alpha = 0.35 + 0.6 * np.clip((confidence - low) / ((high - low) or 1), 0, 1)
+    alpha[~clustered] = 0.8
     size = float(np.clip(14000 / len(points), 6, 36))
-    for position, name in enumerate(names):
+    looks = dict(zip(names.tolist(), looks_of(names), strict=True))
+    for name, (colour, marker, _) in looks.items():
         own = labels == name
-        colour, marker, _ = look_of(position)
         axes.scatter(
-            points[own, 0], points[own, 1], s=size, c=colour, marker=marker, linewidths=0,
-            alpha=alpha[own],
+            points[own, 0], points[own, 1], s=size, c=colour, marker=marker,
+            linewidths=1 if name == NOISE else 0, alpha=alpha[own],
         )  # fmt: skip
-    for position, name in enumerate(names):
+    for name, look in looks.items():
         own = labels == name
-        if own.any():
+        if own.any() and name != NOISE:
             x, y = np.median(points[own], axis=0)
-            badge(axes, x, y, name, look_of(position))
+            badge(axes, x, y, name, look)
+    if not clustered.all():
+        axes.set_xlabel("× unclustered", loc="right", fontsize=9, color=PALE)
     axes.margins(0.04)
     for spine in axes.spines.values():
         spine.set_color(FAINT)
@@ -57,6 +65,7 @@ class ClusterMapDisplay(Display):
     ----------
     points : ndarray of shape (n_shown, 2)
     labels : ndarray of shape (n_shown,)
+        -1: in no cluster.
     confidence : ndarray of shape (n_shown,), in [0, 1]
     method : str
         How the points came into the plane; the title.
@@ -131,6 +140,7 @@ class ClusterMapDisplay(Display):
         ----------
         embedding : array-like of shape (n_samples, dim)
         labels : array-like of shape (n_samples,)
+            -1: in no cluster, a grey cross.
         confidence : array-like of shape (n_samples,), default=None
             None: all alike.
         random_state : int, RandomState or None, default=0
@@ -177,6 +187,7 @@ class ClusterGalleryDisplay(Display):
     pictures : dict of (sure, doubtful), lists of uint8 arrays of shape (H, W) or (H, W, 3)
         By the position of a cluster in ``names``. A cluster that is not in it gets no row.
     names : ndarray of shape (n_clusters,)
+        -1, if it is there, stands for the images in no cluster.
     sizes : ndarray of shape (n_clusters,), int
     confidence : ndarray of shape (n_clusters,), in [0, 1]
         Mean of each cluster.
@@ -257,6 +268,7 @@ class ClusterGalleryDisplay(Display):
         images : sequence of n_samples arrays of shape (H, W) or (H, W, C)
             The display looks up no other images than it shows.
         labels : array-like of shape (n_samples,)
+            -1: in no cluster. The last row shows some of these images.
         confidence : array-like of shape (n_samples,), default=None
             None: all alike, so that examples are random.
         n_examples : int >= 2, default=12
@@ -300,11 +312,13 @@ class ClusterGalleryDisplay(Display):
             if value < least:
                 raise ValueError(f"{name} must be >= {least}. Got {value} instead.")
         names, own, sizes = np.unique(labels, return_inverse=True, return_counts=True)
-        largest = np.sort(np.argsort(-sizes, kind="stable")[:max_clusters])
-        chosen = [surest_and_doubtful(own == i, sure, n_examples, rng) for i in largest]
+        real, others = np.flatnonzero(names != NOISE), np.flatnonzero(names == NOISE)
+        largest = real[np.sort(np.argsort(-sizes[real], kind="stable")[:max_clusters])]
+        shown = np.r_[largest, others]
+        chosen = [surest_and_doubtful(own == i, sure, n_examples, rng) for i in shown]
         small = small_pictures(images, [i for halves in chosen for half in halves for i in half])
         rows = [[[small[int(i)] for i in half] for half in halves] for halves in chosen]
-        pictures = {int(i): (row[0], row[1]) for i, row in zip(largest, rows, strict=True)}
+        pictures = {int(i): (row[0], row[1]) for i, row in zip(shown, rows, strict=True)}
         return cls(pictures, names, sizes, np.bincount(own, sure) / sizes)
 
     def plot(self, ax: Any = None) -> Self:
@@ -365,15 +379,29 @@ class ClusterGalleryDisplay(Display):
 
     def _title_row(self, ax: Axes, position: int, y: float, layout: Layout) -> None:
         """The badge that the map shows too, the size, and the mean confidence."""
-        scale, size = layout.scale, self.sizes[position]
-        badge(ax, 0.16, y, self.names[position], look_of(position), scale)
-        if not layout.has_long_titles:
-            ax.text(0.4, y, f"{size:,}", color=INK, fontsize=9 * scale, va="center_baseline")
+        scale, size, name = layout.scale, self.sizes[position], self.names[position]
+        images = f"{size:,} image{'s' if size != 1 else ''}"
+        if name == NOISE and layout.has_long_titles:
+            colour, marker, _ = NO_CLUSTER
+            ax.plot([0.16], [y], marker=marker, markersize=9 * scale, color=colour)
+            write_two_lines(ax, 0.42, y, ("unclustered", images), scale)
             return
-        gap, images = 0.015 * scale, f"{size:,} image{'s' if size != 1 else ''}"
-        confidence = f"confidence {self.confidence[position]:.2f}"
-        ax.text(0.42, y - gap, images, color=INK, fontsize=9 * scale, va="bottom")
-        ax.text(0.42, y + gap, confidence, color=PALE, fontsize=8 * scale, va="top")
+        if name == NOISE:
+            write_two_lines(ax, 0.0, y, ("unclustered", f"{size:,}"), 0.8 * scale)
+            return
+        badge(ax, 0.16, y, name, looks_of(self.names)[position], scale)
+        if layout.has_long_titles:
+            confidence = f"confidence {self.confidence[position]:.2f}"
+            write_two_lines(ax, 0.42, y, (images, confidence), scale)
+        else:
+            ax.text(0.4, y, f"{size:,}", color=INK, fontsize=9 * scale, va="center_baseline")
+
+
+def write_two_lines(ax: Axes, x: float, y: float, lines: tuple[str, str], scale: float) -> None:
+    """Write one line above and a paler one below the height y."""
+    gap = 0.015 * scale
+    ax.text(x, y - gap, lines[0], color=INK, fontsize=9 * scale, va="bottom")
+    ax.text(x, y + gap, lines[1], color=PALE, fontsize=8 * scale, va="top")
 
 
 def draw_picture(

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from .._optional import optional
+from ..metrics.unsupervised import NOISE
 from .choosing import Plane, check_lengths
 from .clusters import ClusterGalleryDisplay, ClusterMapDisplay
 from .layout import HEAD
@@ -40,7 +41,8 @@ def plot_clusters(
         The poster looks up no other images than it shows, so that a sequence may read them on
         demand. Sizes may differ. Other types than uint8 are scaled by the range of those shown.
     labels : array-like of shape (n_samples,), int
-        Cluster of each image. The 30 largest clusters get a row of examples.
+        Cluster of each image, -1 for those in none. The 30 largest clusters get a row of examples,
+        and so do the images in none.
     embedding : array-like of shape (n_samples, embedding_dim)
         In one or two dimensions, the map shows it unchanged. In more, t-SNE makes the map, of at
         most 2,000 images from all clusters at random.
@@ -89,8 +91,9 @@ def plot_clusters(
 
     gallery.draw(place(_MARGIN, _TOP, layout.size), layout)
     cluster_map.plot(place(map_left, _TOP + HEAD, (side, side)))
-    n_clusters = f"{len(labels):,} images in {len(gallery.names)} clusters"
-    for left, text in ((_MARGIN, n_clusters), (map_left, "Map of the embedding")):
+    k = int((gallery.names != NOISE).sum())
+    counts = f"{len(labels):,} images, {k} cluster{'s' if k != 1 else ''}"
+    for left, text in ((_MARGIN, counts), (map_left, "Map of the embedding")):
         figure.text(
             left / width, 1 - 0.3 / height, text,
             color=INK, fontsize=13, fontweight="bold", va="center",

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ..metrics.agreement import calibration_bins
+from ..metrics.unsupervised import NOISE
 from .style import COLOURS, PALE, Display
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class ReliabilityDisplay(Display):
 
         Parameters
         ----------
-        estimator : fitted, with ``predict_proba``
+        estimator : fitted, with ``predict`` and ``predict_proba``
         X : as in the estimator's ``predict``
         y : array-like of shape (n_samples,)
             Classes.
@@ -72,7 +73,7 @@ class ReliabilityDisplay(Display):
         check_is_fitted(estimator)
         proba = estimator.predict_proba(X)
         return cls.from_predictions(
-            y, proba.argmax(axis=1), np.minimum(proba.max(axis=1), 1), n_bins=n_bins, ax=ax
+            y, estimator.predict(X), np.minimum(proba.max(axis=1), 1), n_bins=n_bins, ax=ax
         )
 
     @classmethod
@@ -92,7 +93,7 @@ class ReliabilityDisplay(Display):
         labels_true : array-like of shape (n_samples,)
             Classes.
         labels_pred : array-like of shape (n_samples,)
-            Clusters; they are matched to classes one to one.
+            Clusters; they are matched to classes one to one. Samples in none, -1, are left out.
         confidence : array-like of shape (n_samples,), in [0, 1]
         n_bins : int >= 1, default=15
         ax : matplotlib Axes, default=None
@@ -102,7 +103,11 @@ class ReliabilityDisplay(Display):
         -------
         display : ReliabilityDisplay, drawn
         """
-        bins = calibration_bins(labels_true, labels_pred, confidence, n_bins)
+        true, pred, sure = map(np.asarray, (labels_true, labels_pred, confidence))
+        clustered = pred != NOISE
+        if clustered.any() and len(true) == len(pred) == len(sure):  # else calibration_bins objects
+            true, pred, sure = true[clustered], pred[clustered], sure[clustered]
+        bins = calibration_bins(true, pred, sure, n_bins)
         return cls(bins.confidence, bins.accuracy, bins.share, bins.error).plot(ax)
 
     def plot(self, ax: Any = None) -> Self:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import count
 from typing import TYPE_CHECKING, Any, Self
 
 from .._optional import optional
+from ..metrics.unsupervised import NOISE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    Look = tuple[str, str, str]  # colour, marker, colour of writing on it
 
 
 # Petroff's ten colours, chosen for colour-blind readers (arXiv:2107.02270). From the eleventh
@@ -22,18 +27,23 @@ MARKERS = ("o", "s", "^", "D", "v", "P")
 BADGES = {"o": (17, 0), "s": (17, 0), "^": (27, -4), "D": (18, 0), "v": (27, 4), "P": (24, 0)}
 INK, PALE, GUIDE, FAINT = "#222222", "#6b6b6b", "#94a4a2", "#cccccc"  # from text to frames
 DOUBT = "#d55e00"
+NO_CLUSTER = ("#8b8d91", "x", INK)  # a marker that no cluster has: some are grey, too
 
 
-def look_of(position: int) -> tuple[str, str, str]:
+def look_of(position: int) -> Look:
     """Colour, marker and the colour of writing on it, of the position-th cluster."""
     colour = COLOURS[position % len(COLOURS)]
     marker = MARKERS[position // len(COLOURS) % len(MARKERS)]
     return colour, marker, "white" if colour in DARK else INK
 
 
-def badge(
-    axes: Axes, x: float, y: float, name: Any, style: tuple[str, str, str], scale: float = 1.0
-) -> None:
+def looks_of(names: Iterable[Any]) -> list[Look]:
+    """Look of each cluster; samples in none have their own, and take no cluster's place."""
+    position = count()
+    return [NO_CLUSTER if name == NOISE else look_of(next(position)) for name in names]
+
+
+def badge(axes: Axes, x: float, y: float, name: Any, style: Look, scale: float = 1.0) -> None:
     """A cluster's number on its colour and marker."""
     colour, marker, writing = style
     size, shift = BADGES[marker]

@@ -22,6 +22,8 @@ from .neighboring import NeighborObjective
 
 EDGES = 512  # in a batch of the neighbour embedding
 CHUNK = 4096  # samples that are labelled at once by all candidates
+N_LEARNT, RATE = 200, 0.03  # steps in which heads learn a partition that no candidate has
+SHOWN = 200_000  # samples in these steps, at least
 EVEN, UNEVEN = 10.0, 0.5  # entropy weights that "auto" chooses from
 # Settled on all sets of benchmarks/choice.py that were at hand; see docs/methods/feature.md.
 STAYED = 0.75  # adjusted Rand index of equal clusters with those before their borders moved
@@ -238,6 +240,19 @@ class LabellingObjective(NeighborObjective):
             equal = torch.ones_like(z[:, 0])
             self.prototypes.copy_(weighted_means(z, labels.to(z.device), equal, self.prototypes))
         self.placed = True
+
+    def learn(self, z: Tensor, labels: Tensor, generator: torch.Generator) -> None:
+        """Put heads that learn labels (n,) of samples z (n, D) in the place of all candidates."""
+        heads = LinearHeads(self.encoder.widths, len(self.in_use), generator, normed=True)
+        self.task, self.classifiers = heads.to(z.device), None
+        optimizer = torch.optim.Adam(self.task.parameters(), RATE)
+        size = min(self.outer_batch, len(z))
+        for _ in range(max(N_LEARNT, SHOWN // size)):
+            rows = torch.randperm(len(z), generator=generator)[:size].to(z.device)
+            loss = F.cross_entropy(self.logits(z[rows]), labels[rows])
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
 
     def cut(self, z: Tensor) -> tuple[Tensor, ...]:
         """Spaces that lie side by side, (B, D), one by one."""

@@ -51,13 +51,14 @@ class DECClustering(AutoencoderClustering):
     embedding_dim : int, default=10
         Size of the embedding.
     pretrain_epochs : int or "auto", default="auto"
-        Passes over the data that train the autoencoder before clusters are placed. ``"auto"``
-        is as many as make 10 batches for each unit of the root of the number of samples, 48 for
-        images; at most 2000 batches.
+        Passes over the data that train the autoencoder before clusters are placed, at the
+        learning rate ``lr``. ``"auto"`` is as many as make 10 batches for each unit of the root
+        of the number of samples, 48 for images, at most 2000; for a thousand vectors and more
+        8, at most 1600, in which the rate rises to 4 ``lr`` and falls to 0.
     max_iter : int or "auto", default="auto"
         Largest number of batches of the clustering phase. 0 stops once clusters are
         placed in the pretrained embedding. ``"auto"`` is 5 for each unit of the root of the
-        number of samples, 24 for images; at most 1000.
+        number of samples, 24 for images; at most 1000, with IDEC for vectors 250.
     batch_size : int, default=256
         Samples in a batch.
     lr : float, default=0.001
@@ -74,8 +75,9 @@ class DECClustering(AutoencoderClustering):
         next; None never stops early. ``history_`` has that share as ``"changed"``.
     init : {"parts", "k-means"}, default="parts"
         How clusters are placed in the pretrained embedding. ``"parts"``: k-means finds parts of
-        about ten samples, and those that hold each other's nearest neighbours are joined, so that
-        clusters need not be round. ``"k-means"``: as in the paper.
+        about ten samples, and those that hold each other's nearest neighbours are joined. Each
+        cluster keeps a prototype for 30 of its samples, at most 30, of which the closest to a
+        sample counts. So clusters need not be round. ``"k-means"``: as in the paper, with one.
     n_init : int, default=20
         Restarts of the k-means with ``init="k-means"``.
     augment : "auto", callable or None, default="auto"
@@ -119,9 +121,11 @@ class DECClustering(AutoencoderClustering):
     labels_ : ndarray of shape (n_samples,), int64
         Label of each training sample, from 0; equal to ``predict`` of the training data.
     cluster_centers_ : ndarray of shape (n_clusters, embedding_dim), float32
-        Prototypes in the embedding; only those that label a training sample.
+        Mean of each cluster's prototypes in the embedding; only of clusters that label a training
+        sample.
     objective_ : torch.nn.Module
-        The trained network: ``objective_.encoder`` and ``objective_.prototypes``.
+        The trained network: ``objective_.encoder`` and ``objective_.prototypes``, (n_clusters,
+        embedding_dim), or (n_clusters, r, embedding_dim) where each cluster has r of them.
     history_ : list of dict
         For each epoch of each phase: the loss and its terms, lr, batches so far in the phase
         (``n_steps``), samples used, and seconds. ``pandas.DataFrame(est.history_)`` works.

@@ -24,6 +24,7 @@ class DECSObjective(AutoencoderObjective):
     """q: soft assignments (B, K).  t: threshold.  lam, beta: variance weights.
 
     assign     q_ij ~ (1 + |z_i - m_j|^2 / alpha)^(-(alpha + 1) / 2)                  (2.1)
+               m_j: of several prototypes of cluster j the one that is closest to z_i
     determine  f_ij = (t - q_ij) / t  or  (q_ij - t) / (1 - t); squared if quadratic  (2.2)
     threshold  t: Otsu's threshold of all q of the batch, no gradient                 (2.3)
     stability  s_i  = mean_j f_ij - lam var_j f_ij                                    (2.4)
@@ -142,20 +143,21 @@ class DECSClustering(AutoencoderClustering):
     embedding_dim : int, default=10
         Size of the embedding.
     pretrain_epochs : int or "auto", default="auto"
-        Passes over the data that train the autoencoder before clusters are placed. ``"auto"``
-        is as many as make 10 batches for each unit of the root of the number of samples, 48 for
-        images; at most 2000 batches.
+        Passes over the data that train the autoencoder before clusters are placed, at the
+        learning rate ``lr``. ``"auto"`` is as many as make 10 batches for each unit of the root
+        of the number of samples, 48 for images, at most 2000; for a thousand vectors and more
+        8, at most 1600, in which the rate rises to 4 ``lr`` and falls to 0.
     max_iter : int or "auto", default="auto"
         Largest number of batches of the clustering phase. 0 stops once clusters are
         placed in the pretrained embedding. ``"auto"`` is 5 for each unit of the root of the
-        number of samples, 24 for images; at most 1000.
+        number of samples, 24 for images; at most 1000, with IDEC for vectors 250.
     batch_size : int, default=256
         Samples in a batch.
     lr : float, default=0.001
         Learning rate of Adam.
-    clustering_lr : float, default=None
+    clustering_lr : float, default=0.0003
         Learning rate of the clustering phase; None means ``lr``.
-    alpha : float, default=0.5
+    alpha : float, default=3.0
         Degrees of freedom of the Student-t assignment.
     determinacy : {"quadratic", "linear"}, default="quadratic"
         How far an assignment is from undecided, Eq. (2.2). The paper's theorem needs the
@@ -173,8 +175,9 @@ class DECSClustering(AutoencoderClustering):
         against merging clusters. 0 is the paper; lower it where clusters differ much in size.
     init : {"parts", "k-means"}, default="parts"
         How clusters are placed in the pretrained embedding. ``"parts"``: k-means finds parts of
-        about ten samples, and those that hold each other's nearest neighbours are joined, so that
-        clusters need not be round. ``"k-means"``: as in the paper.
+        about ten samples, and those that hold each other's nearest neighbours are joined. Each
+        cluster keeps a prototype for 30 of its samples, at most 30, of which the closest to a
+        sample counts. So clusters need not be round. ``"k-means"``: as in the paper, with one.
     n_init : int, default=20
         Restarts of the k-means with ``init="k-means"``.
     augment : "auto", callable or None, default="auto"
@@ -222,9 +225,11 @@ class DECSClustering(AutoencoderClustering):
     labels_ : ndarray of shape (n_samples,), int64
         Label of each training sample, from 0; equal to ``predict`` of the training data.
     cluster_centers_ : ndarray of shape (n_clusters, embedding_dim), float32
-        Prototypes in the embedding; only those that label a training sample.
+        Mean of each cluster's prototypes in the embedding; only of clusters that label a training
+        sample.
     objective_ : torch.nn.Module
-        The trained network: ``objective_.encoder`` and ``objective_.prototypes``.
+        The trained network: ``objective_.encoder`` and ``objective_.prototypes``, (n_clusters,
+        embedding_dim), or (n_clusters, r, embedding_dim) where each cluster has r of them.
     history_ : list of dict
         For each epoch of each phase: the loss and its terms, lr, batches so far in the phase
         (``n_steps``), samples used, and seconds. ``pandas.DataFrame(est.history_)`` works.
@@ -309,8 +314,8 @@ class DECSClustering(AutoencoderClustering):
         max_iter: int | str = "auto",
         batch_size: int = 256,
         lr: float = 1e-3,
-        clustering_lr: float | None = None,
-        alpha: float = 0.5,
+        clustering_lr: float | None = 3e-4,
+        alpha: float = 3.0,
         determinacy: str = "quadratic",
         threshold: float | str = "otsu",
         row_variance_weight: float = 0.4,

@@ -23,7 +23,6 @@ from ..families.labelling import (
     STAYED,
     UNEVEN,
     LabellingObjective,
-    LinearHeads,
     lengths_of,
     told_sizes,
 )
@@ -52,9 +51,7 @@ N_DIVISIONS = 5  # into small parts
 # Joined parts are taken below both: their cut, and their 1 - modularity, relative to those of
 # TURTLE's clusters of like size, moved.
 CLEANER, MORE_MODULAR = 0.85, 0.9
-N_LEARNT, RATE = 200, 0.03  # steps in which heads learn the partition that is taken
 MORE = 0.04  # by so much restarts of the one kind must be more alike than those of the other
-SHOWN = 200_000  # samples in these steps, at least
 
 
 class FeatureObjective(LabellingObjective):
@@ -173,19 +170,6 @@ class FeatureObjective(LabellingObjective):
         facts = self.candidates  # one that lacks a cluster only if all do
         agreement = {n: np.nan_to_num(f["agreement"], nan=-1.0) for n, f in facts.items()}
         return max(facts, key=lambda n: (facts[n]["n_clusters"], n == self.likely, agreement[n]))
-
-    def learn(self, z: Tensor, labels: Tensor, generator: torch.Generator) -> None:
-        """Teach new heads the labels (n,) of all samples, z (n, D), by their cross-entropy."""
-        heads = LinearHeads(self.encoder.widths, len(self.in_use), generator, normed=True)
-        self.task, self.chosen = heads.to(z.device), 0
-        optimizer = torch.optim.Adam(self.task.parameters(), RATE)
-        size = min(self.outer_batch, len(z))
-        for _ in range(max(N_LEARNT, SHOWN // size)):
-            rows = torch.randperm(len(z), generator=generator)[:size].to(z.device)
-            loss = torch.nn.functional.cross_entropy(self.logits(z[rows]), labels[rows])
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
 
     def logits(self, z: Tensor) -> Tensor:
         """Logits of the clusters in use, (B, K), summed over the spaces."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 from numbers import Integral
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
@@ -27,11 +28,17 @@ from ..families.labelling import (
     told_sizes,
 )
 from ..families.neighboring import NeighborTransformer, Spaces
-from ..ops import choose_by_edges
+from ..ops import choose_by_edges, fill_clusters, modularity_in
 
 
 class TURTLEObjective(LabellingObjective):
-    """`LabellingObjective`, and the choice among its candidates."""
+    """`LabellingObjective`, and the choice among its candidates.
+
+    References
+    ----------
+    Brandes, Delling, Gaertler, Goerke, Hoefer, Nikoloski & Wagner, On Modularity Clustering, IEEE
+    TKDE 2008.
+    """
 
     evidence = ""  # for the weight of the entropy
 
@@ -43,7 +50,34 @@ class TURTLEObjective(LabellingObjective):
         restarts = list(labels[number * self.n_restarts : (number + 1) * self.n_restarts])
         place = self.choose_restart(run, restarts) if self.n_restarts > 1 else 0
         self.chosen = number * self.n_restarts + place
-        self.place_means(run, restarts[place])
+        own = restarts[place]
+        if number:  # of free sizes, with equal ones to compare them with
+            own = self.fill(run, own, list(labels[: self.n_restarts]))
+        self.place_means(run, own)
+
+    def fill(self, run: Run, labels: Tensor, equal: list[Tensor]) -> Tensor:
+        """Divide clusters where others are empty and the graph proves that they are missing.
+
+        k clusters have a modularity of at most 1 - 1/k in any graph (Brandes et al. 2008). If
+        equal clusters, one restart with the other, have more, labels (n,) that use but k of them
+        are a failed fit, not the data's choice.
+        """
+        n_clusters, n_used = len(self.in_use), len(torch.unique(labels))
+        if n_used == n_clusters:
+            return labels
+        edges = self.graph_of(run)
+        reached, most = np.mean([modularity_in(edges, own) for own in equal]), 1 - 1 / n_used
+        if reached <= most:
+            return labels
+        chart, z = (run.forward(part, run.enough()) for part in (self.chart, self.encoder))
+        labels = fill_clusters(chart, edges, labels, n_clusters, seed=run.seed())
+        self.learn(z, labels.to(z.device), run.generator)
+        self.evidence += (
+            f" {n_clusters - n_used} of {n_clusters} clusters stayed empty. The others are "
+            f"divided, because {n_used} can't have a modularity above {most:.2f}, and equal ones "
+            f"have {reached:.2f}."
+        )
+        return labels
 
     def choose_restart(self, run: Run, restarts: list[Tensor]) -> int:
         """Place of the restart to keep: one without empty clusters, if there are any."""
@@ -94,7 +128,8 @@ class TURTLEClustering(NeighborTransformer, BaseDeepClustering):
     gamma : float or "auto", default="auto"
         Weight of the entropy of the sizes of clusters. 10 makes them nearly equal, 0.5 lets them
         differ much, 0 leaves clusters empty. ``"auto"`` tries both and takes the one that the data
-        speaks for; see ``evidence_``.
+        speaks for; see ``evidence_``. If 0.5 leaves so many empty that equal clusters are more
+        modular than so few can be, the others are divided.
     n_embeddings : int, default=1
         Neighbour embeddings, each a space of its own. 0 takes the features alone.
     encoder : str, torch.nn.Module or callable, default="auto"

@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 
 from ...base.complaints import CLOUD
 from ...displays.choosing import flatten, small_pictures, surest_and_doubtful
-from ...displays.style import look_of
+from ...displays.style import NO_CLUSTER, look_of, looks_of
 from ...metrics import contingency_table
 from ...metrics.unsupervised import NOISE
 from ..decisions import Decisions, Said
@@ -47,7 +47,6 @@ _LOOKS = 60  # of colour and marker: there are no more
 _CODE_DIM = 16
 _ALL_BUT_FEW = 0.9995  # of the values keep their distances in codes; the rest are cut off
 _MAX_LAYERS = 60
-_NO_CLUSTER = ("#8b8d91", "x", "#222222")  # a marker that no cluster has: some are grey, too
 
 
 @dataclass(frozen=True)
@@ -252,7 +251,7 @@ def gather(
             "thumb": [*thumbnails(images[:1], side).shape[2:0:-1], PER_SIDE],
             "clusters": [_for_script(card, proposals or {}) for card in clusters],
             "looks": [_look(*look_of(position)) for position in range(_LOOKS)],
-            "none": _look(*_NO_CLUSTER),
+            "none": _look(*NO_CLUSTER),
             "examples": n_examples,
             "layers": _layers(layers, table.labels),
             "markers": _MAX_MARKERS,
@@ -287,12 +286,11 @@ def _n_examples(table: Assignments) -> int:
 
 def _cards(table: Assignments, n_examples: int, rng: np.random.RandomState) -> list[Card]:
     """Numbers, colours and examples of each cluster, and at last of what is in none."""
-    names = np.unique(table.labels)
+    names = sorted(np.unique(table.labels).tolist(), key=_none_last)
     cards = []
-    for position, name in enumerate(sorted(names.tolist(), key=_none_last)):
+    for name, (colour, marker, writing) in zip(names, looks_of(names), strict=True):
         own = table.labels == name
         sure, doubtful = surest_and_doubtful(own, table.confidence, n_examples, rng)
-        colour, marker, writing = _NO_CLUSTER if name == NOISE else look_of(position)
         cards.append(
             Card(
                 id=name,
