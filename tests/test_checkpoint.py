@@ -99,6 +99,15 @@ def test_a_resumed_fit_goes_on_at_the_rate_of_the_cut(blobs, tmp_path, monkeypat
     assert_same_fit(quick(skdeepclust.DECSClustering, tmp_path, **auto).fit(X), whole)
 
 
+def test_a_resumed_fit_has_the_several_prototypes_of_each_cluster(blobs, tmp_path, monkeypatch):
+    X, _ = blobs
+    monkeypatch.setattr(autoencoder, "SAMPLES_OF_ONE", 5)
+    whole = quick(skdeepclust.DECSClustering).fit(X)
+    assert whole.objective_.prototypes.dim() == 3
+    cut(quick(skdeepclust.DECSClustering, tmp_path), X, 4)  # of which three of pretraining
+    assert_same_fit(quick(skdeepclust.DECSClustering, tmp_path).fit(X), whole)
+
+
 VIEWED = [m for m in METHODS if "views" in inspect.signature(m).parameters]
 
 

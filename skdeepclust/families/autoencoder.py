@@ -27,7 +27,11 @@ PRETRAINING = {
     "vectors": Length(8, most=1600),
     "images": Length(48, most=2000),
 }
-CLUSTERING = {"vectors": Length(5, most=1000), "images": Length(24, most=1000)}
+CLUSTERING = {
+    "few vectors": Length(5, most=1000),
+    "vectors": Length(5, most=1000),
+    "images": Length(24, most=1000),
+}
 # The rate of the pretraining rises to a peak, then falls, which saves a fifth of the batches. Small
 # tables, which are fast in any case, may be worse for it.
 FEW = 1000  # vectors below which it is constant
@@ -302,12 +306,12 @@ class AutoencoderClustering(BaseDeepClustering):
     def _auto_lengths(
         self, image_shape: tuple[int, int, int] | None, n_samples: int
     ) -> dict[str, int]:
-        kind = "vectors" if image_shape is None else "images"
-        few = "few " if kind == "vectors" and n_samples < FEW else ""
+        kind = "vectors" if n_samples >= FEW else "few vectors"
+        kind = kind if image_shape is None else "images"
         steps_per_epoch = len(batch_sizes(n_samples, self._resolve_batch_size(n_samples)))
         return {
-            "pretrain_epochs": PRETRAINING[few + kind].epochs(n_samples, steps_per_epoch),
-            "warms_up": int(few + kind == "vectors"),
+            "pretrain_epochs": PRETRAINING[kind].epochs(n_samples, steps_per_epoch),
+            "warms_up": kind == "vectors",
             "max_iter": self.CLUSTERING[kind].steps(n_samples),
             "n_prototypes": self._n_prototypes(n_samples),
         }
@@ -336,7 +340,7 @@ class AutoencoderClustering(BaseDeepClustering):
             reconstruct_clean=self.reconstruction_target == "clean",
             min_cluster_size=self.min_cluster_size,
             n_prototypes=self._lengths.get("n_prototypes", 1),
-            warms_up=self.pretrain_epochs == "auto" and self._lengths.get("warms_up") == 1,
+            warms_up=self.pretrain_epochs == "auto" and bool(self._lengths.get("warms_up")),
         )
 
     def _resolve_augment(self, sample_shape: tuple[int, ...]) -> Augment | None:

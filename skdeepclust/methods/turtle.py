@@ -73,14 +73,13 @@ class TURTLEObjective(LabellingObjective):
         filled = fill_clusters(chart, edges, labels, n_clusters, seed=run.seed())
         if len(torch.unique(filled)) == n_used:  # none falls apart
             return labels
-        labels = filled
-        self.learn(z, labels.to(z.device), run.generator)
+        self.learn(z, filled.to(z.device), run.generator)
         self.evidence += (
             f" {n_clusters - n_used} of {n_clusters} clusters stayed empty. The others are "
             f"divided, because {n_used} can't have a modularity above {most:.2f}, and equal ones "
             f"have {reached:.2f}."
         )
-        return labels
+        return filled
 
     def choose_restart(self, run: Run, restarts: list[Tensor]) -> int:
         """Place of the restart to keep: one without empty clusters, if there are any."""
